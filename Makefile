@@ -1,0 +1,32 @@
+# capOS is built by this one file and the short rules.mk in each folder. `make` builds what `capos run` needs;
+# `make help` lists the rest.
+
+BUILD := build
+CC := gcc
+HOSTCC := $(CC)
+AR := ar
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes
+WERROR_FLAG := $(if $(WERROR),-Werror,)
+COMMON := -std=gnu17 -I. -g $(WARN) $(WERROR_FLAG) -MMD -MP
+HOST_CFLAGS := $(COMMON) -O2
+KERNEL_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-common -fno-strict-aliasing -fno-pie -mcmodel=kernel \
+	-mgeneral-regs-only -mno-red-zone -fno-stack-protector -fno-asynchronous-unwind-tables \
+	-fno-omit-frame-pointer -fcf-protection=none -ffunction-sections -fdata-sections
+USER_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-strict-aliasing -fPIE -fno-stack-protector \
+	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fcf-protection=none \
+	-ffunction-sections -fdata-sections
+
+all:
+
+include $(wildcard */rules.mk */*/rules.mk */*/*/rules.mk)
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all clean
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
