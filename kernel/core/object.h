@@ -1,0 +1,56 @@
+/* Kernel objects: what a capability names.
+ *
+ * Every object begins with a struct object. The count of references is kept under the kernel lock. When it reaches zero the
+ * object goes to the list of the dead; its class's destroy runs at the end of the kernel entry from object_reap(), so a
+ * release is never recursive and destroy may release others.
+ * An object with two faces embeds two struct objects, each with a class of its own. */
+#pragma once
+
+#include "kernel/core/types.h"
+#include "lib/wire/wire.h"
+
+struct call;
+struct object;
+struct process;
+
+/* One method of an interface, as schemac writes it. */
+struct method {
+    const char *name;
+    status_t (*handler)(struct object *self, struct call *call, struct wire_reader params,
+                        struct wire_builder results);
+    uint16_t results_data_words;
+    uint16_t results_pointer_words;
+    uint16_t result_capabilities; /* slots to reserve in the caller's table before the handler runs */
+    uint16_t reserved;
+};
+
+struct interface {
+    uint64_t id;
+    const char *name;
+    uint32_t method_count;
+    enum fork_policy fork;
+    const struct method *methods;
+};
+
+struct object_class {
+    const struct interface *interface; /* NULL: a facet, whose interface is its own */
+    void (*destroy)(struct object *self);
+    /* fork policy rebind: the object that the child gets instead (a new reference); must not allocate */
+    struct object *(*rebind)(struct object *self, struct process *child);
+    /* a slot that named the object was released, or moved away; optional. For ends of pipes no use: they count
+     * references. */
+    void (*released)(struct object *self);
+};
+
+struct object {
+    const struct object_class *class;
+    uint32_t references;
+    uint32_t reserved;
+    struct object *next_dead;
+};
+
+void object_init(struct object *o, const struct object_class *class); /* one reference */
+struct object *object_get(struct object *o);                          /* one more; returns o */
+void object_put(struct object *o);                                    /* one less; NULL is allowed */
+void object_reap(void); /* destroys the dead until none is left; called at the end of each kernel entry */
+uint64_t object_interface_id(const struct object *o);
