@@ -1,0 +1,73 @@
+/* Call records: one accepted ring entry, from its acceptance to its completion.
+ *
+ * A record lives on the stack of ring_drain() while the entry is carried out. Whoever cannot answer at once takes
+ * call_keep(), which moves it into memory charged to the caller (LEDGER_CALLS), sets how to cancel it, and returns
+ * STATUS_PENDING. Later call_finish() completes it, exactly once. Between the two the record hangs in its thread's table of
+ * entries in flight (found by user_data for CANCEL).
+ *
+ * A handler of a kernel object gets `params` and a root `results` in the CPU's reply buffer. After STATUS_PENDING the
+ * kernel code that answers later begins a new reply with call_reply().
+ *
+ * Capabilities sent: resolved before the handler runs; call_sent() reads them, the reference stays the call's (take one to
+ * keep it). Those sent by move are in transit and leave the sender's table when the call completes with success, and are
+ * back under their id otherwise.
+ * Capabilities given: the method's result_capabilities slots are reserved in the caller's table before the handler runs, so
+ * call_give() cannot fail; it takes over a reference and returns the index to set in the results. */
+#pragma once
+
+#include "abi/ring.h"
+#include "kernel/core/cap_table.h"
+#include "kernel/core/object.h"
+
+struct thread;
+
+struct sent_capability {
+    struct object *object; /* a reference */
+    cap_id_t id;           /* in the sender's table, if moving */
+    bool moving;
+};
+
+struct call_transfers {
+    uint16_t sent_count, given_count, reserved_count;
+    struct sent_capability *sent; /* kept calls: in memory of their own */
+    struct object *given[4];
+    cap_id_t reserved[4];
+};
+
+struct call {
+    struct thread *caller;       /* NULL: it is gone, or the call was cancelled after delivery */
+    struct process *process;     /* whose table and memory the answer goes to */
+    struct object *target;       /* a reference while kept */
+    const struct method *method; /* NULL for facets and opcodes without one */
+    uint64_t user_data;
+    uint64_t message, result, transfers_address;
+    uint32_t message_size, result_size;
+    uint16_t transfer_max;
+    uint16_t method_number;
+    uint8_t opcode;
+    uint8_t completion_flags;
+    bool kept;
+    struct call_transfers transfers;
+    struct list in_flight;       /* thread's table, by user_data */
+    struct list queue;           /* the waiting side's list: an endpoint's, a pipe's, a process's */
+    void (*cancel)(struct call *call); /* takes it out of whatever it waits in; the caller of cancel completes it */
+    void *context;               /* the waiter's own */
+    uint64_t value[2];           /* the waiter's own */
+    uint32_t aux;                /* goes to the completion */
+};
+
+/* Moves a record into memory of its own. *out is the kept one. Error: callsExhausted or bytesExhausted. */
+status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call **out) MUST_CHECK;
+/* The account of the caller, for what the handler makes on its behalf. */
+struct account *call_account(const struct call *call);
+struct object *call_sent(const struct call *call, uint32_t index); /* NULL: no such, or WIRE_NO_CAPABILITY */
+/* As call_sent, if it is of the given class (forwarders followed), else NULL. */
+struct object *call_sent_as(const struct call *call, uint32_t index, const struct object_class *class);
+uint32_t call_give(struct call *call, struct object *o);
+/* Builds an Exception as the answer; returns STATUS_EXCEPTION. reason: static text; argument may be NULL. */
+status_t call_exception(struct call *call, enum exception_type type, const char *reason, const char *argument);
+/* For an answer after STATUS_PENDING: an empty root of the method's results, in the CPU's reply buffer. */
+struct wire_builder call_reply(struct call *call);
+/* Completes a kept call: copies the reply out if STATUS_OK or STATUS_EXCEPTION, inserts what was given, posts the completion and
+ * frees the record. */
+void call_finish(struct call *call, status_t status);

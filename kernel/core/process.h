@@ -1,0 +1,64 @@
+/* Processes: an address space, a capability table, an account and threads. A process's struct is a kernel object whose face
+ * is the ProcessHandle; it stays, with its exit status, as long as a handle does, after all else was given back. */
+#pragma once
+
+#include "kernel/core/address_space.h"
+#include "kernel/core/cap_table.h"
+#include "kernel/core/denial.h"
+#include "kernel/core/elf.h"
+#include "kernel/core/thread.h"
+
+struct exit_record {
+    enum exit_kind kind;
+    int32_t code;
+    enum upcall_cause cause;
+    enum upcall_access access;
+    uint64_t address, instruction, image_base;
+    uint32_t backtrace_count;
+    uint64_t backtrace[BACKTRACE_MAX];
+    enum status exhausted;
+};
+
+struct process {
+    struct object object; /* class process_handle_class */
+    struct account *account;
+    struct address_space *space; /* NULL once ended */
+    struct cap_table table;
+    struct list threads;
+    uint32_t thread_count;
+    bool ended, ending;
+    bool time_granted;           /* a Timer is or was in its table: time-outs are allowed */
+    struct arch_process arch;    /* whether the time-stamp counter is open, ... */
+    struct exit_record exit;
+    struct list waiters;         /* kept calls of wait and ready */
+    struct denial denials[DENIALS_KEPT];
+    uint32_t denial_count;       /* ever */
+    struct object own_memory, own_threads, own_control, own_park; /* the four own objects: embedded faces */
+    uint64_t image_base;
+    uint64_t time_page;          /* its address in this process; 0: not mapped */
+    uint64_t id;
+    char name[PROCESS_NAME_MAX];
+    struct list all;             /* of all processes, for reports */
+};
+
+extern const struct object_class process_handle_class, virtual_memory_class, thread_spawner_class, thread_control_class,
+    park_space_class;
+extern struct list process_all;
+
+struct process_plan; /* what process_create_check has reserved; kernel/core/process.c */
+
+/* A process with one NEW thread, its image mapped, its start block copied in and its grants at their slots (each grant: a new
+ * reference). Everything that can fail is before the first effect. limits: LEDGER_KINDS words or NULL. reason: a sentence for the
+ * exception when the image was at fault. */
+status_t process_create(struct account *parent, const char *name, size_t name_size, struct object *image,
+                        const void *start, size_t start_size, struct object *const *grants, uint32_t grant_count,
+                        const uint64_t *limits, struct process **out, const char **reason) MUST_CHECK;
+void process_start(struct process *p);
+/* Ends it: all threads, then all it holds. Idempotent. */
+void process_end(struct process *p, const struct exit_record *record);
+/* The process that one of the four own objects belongs to. */
+struct process *process_of_own(struct object *own);
+/* The caller of a call to an own object. */
+status_t process_fork(struct thread *caller, struct process **out) MUST_CHECK;
+status_t process_exec(struct thread *caller, struct object *image, const void *start, size_t start_size, const cap_id_t *keep,
+                      uint32_t keep_count, const char **reason) MUST_CHECK;

@@ -1,0 +1,38 @@
+/* The kernel's side of a ring: see abi/ring.h for the layout and the rules.
+ *
+ * The kernel reaches the pages through its own mapping of their frames, so posting a completion never faults, whichever
+ * address space is current. It trusts nothing it finds there. Kernel lock held. */
+#pragma once
+
+#include "abi/ring.h"
+#include "kernel/core/call.h"
+#include "kernel/core/ledger.h"
+
+struct address_space;
+
+struct ring {
+    struct ring_header *header; /* in the kernel's mapping */
+    uint64_t user_address;
+    uint32_t sq_entries, cq_entries;
+    uint32_t sq_head, cq_tail;  /* the kernel's own */
+    uint32_t in_flight;         /* kept calls */
+    uint32_t page_count;
+    frame_t *pages;             /* header, SQ, CQ; the default ring has one */
+    frame_t first_page;         /* storage for the default ring's pages[0] */
+    struct list *buckets;       /* kept calls by user_data; as many as cq_entries / 4 */
+    uint32_t bucket_mask;
+};
+
+/* Allocates, charges and maps it. sq_entries: power of two up to RING_ENTRIES_MAX, or 0. */
+status_t ring_create(struct ring *r, struct address_space *as, uint32_t sq_entries) MUST_CHECK;
+/* A private copy at the same address for a forked child (the mapping in the child included), nothing in flight. */
+status_t ring_fork(struct ring *child, const struct ring *parent, struct address_space *child_as) MUST_CHECK;
+/* Unmaps unless the address space is being cleared (as NULL). All calls must have been finished or cancelled. */
+void ring_destroy(struct ring *r, struct address_space *as, struct account *a);
+
+/* cap_enter's first half: takes entries and carries them out. badRing if the indices are out of bounds. */
+status_t ring_drain(struct thread *t) MUST_CHECK;
+uint32_t ring_completions(const struct ring *r); /* waiting to be taken; a nonsense cq_head counts as full */
+void ring_post(struct thread *t, const struct ring_completion *c); /* its place was reserved; wakes the thread if it waits */
+/* The end of a thread: cancels every entry in flight. */
+void ring_abort(struct thread *t);

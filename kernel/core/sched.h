@@ -1,0 +1,26 @@
+/* The scheduler: per-CPU queues by weighted virtual finish time, and a hand-off for the thread that the current one has just woken and
+ * now waits for. No tick when nobody else is ready. Kernel lock held. */
+#pragma once
+
+#include "kernel/core/thread.h"
+
+struct cpu {
+    struct arch_cpu arch;      /* first: entry code addresses it */
+    uint32_t number;
+    struct thread *current;    /* NULL: idle */
+    struct thread *hand_off;   /* woken by the current thread's last entry: runs next if the current one blocks */
+    struct heap ready;
+    uint32_t ready_count;
+    uint64_t virtual_ns;       /* of the queue: no thread starts below it */
+    uint64_t slice_end_ns;
+    struct heap timers;
+    struct object *dead;       /* kernel/core/object.c */
+    _Alignas(16) uint8_t request[MESSAGE_MAX]; /* a message to a kernel object, copied in */
+    _Alignas(16) uint8_t reply[MESSAGE_MAX];   /* its answer, before it is copied out */
+};
+
+void sched_init(struct cpu *cpu, uint32_t number);
+void sched_ready(struct thread *t);  /* into its CPU's queue */
+void sched_remove(struct thread *t); /* out of it */
+/* Who runs now on this CPU: the current thread unless it blocked, died or used up its slice. NULL: nobody. Arms the timer. */
+struct thread *sched_pick(void);

@@ -1,0 +1,44 @@
+/* Threads: user registers, a ring, and a place in the scheduler's queue. A thread has no kernel stack.
+ *
+ * States: READY (in a run queue) -> RUNNING (some CPU's current) -> BLOCKED (in cap_enter, the only place) -> READY ... -> DEAD.
+ * A thread's struct is a kernel object: ThreadHandle is its face. Kernel lock held. */
+#pragma once
+
+#include "kernel/arch/arch_types.h"
+#include "kernel/core/object.h"
+#include "kernel/core/ring.h"
+#include "kernel/core/timer_queue.h"
+
+enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
+
+struct thread {
+    struct arch_thread arch;     /* first: entry code addresses the user registers by offset */
+    struct object object;        /* class thread_handle_class; one reference is the process's while it runs */
+    struct process *process;     /* NULL once dead */
+    struct list of_process;
+    enum thread_state state;
+    struct ring ring;
+    uint32_t wait_min_complete;  /* BLOCKED: how many completions end the wait */
+    bool wait_timed;
+    struct timer wait_timer;
+    uint64_t upcall_entry, upcall_stack, upcall_stack_size;
+    bool detached, join_done;
+    uint64_t exit_code;
+    struct list joiners;         /* kept calls */
+    struct heap_node run;        /* key: virtual finish time */
+    uint64_t virtual_ns, started_ns, cpu_ns;
+    uint32_t weight;
+    uint32_t cpu;                /* where it runs or ran last */
+    uint64_t id;                 /* for traces; unique in the machine */
+};
+
+extern const struct object_class thread_handle_class;
+
+/* A thread in state NEW with a ring mapped in its process; thread_start makes it READY. Charged to the process's account. */
+status_t thread_create(struct process *p, uint32_t ring_entries, struct thread **out) MUST_CHECK;
+void thread_start(struct thread *t);
+/* Ends one thread: cancels its entries, unmaps its ring, wakes joiners. The last one ends the process. If it is the
+ * current thread of this CPU, the entry that does it must not touch it afterwards. */
+void thread_exit(struct thread *t, uint64_t code);
+void thread_block(struct thread *t, uint32_t min_complete, uint64_t timeout_ns);
+void thread_wake(struct thread *t, int64_t result); /* ends its cap_enter with this result */
