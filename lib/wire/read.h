@@ -1,0 +1,218 @@
+/* Reading a message. See lib/wire/wire.h for the rules; include that.
+ *
+ * Getters answer the default (zero; the generated code adds the schema's) where a struct is shorter
+ * than its schema, as schemas grow, and where a pointer is null or bad. Who must tell a bad message
+ * from an empty one looks at wire_message.error afterwards. */
+#pragma once
+
+struct wire_message {
+    const wire_word *segment0;
+    uint32_t segment0_words;
+    uint32_t segment_count;
+    const wire_word *table; /* the frame: segment count and sizes */
+    size_t size; /* of the whole frame in bytes; what follows it in the buffer is somebody else's */
+    uint64_t traversal_left; /* words; may be set by the caller after the message is opened */
+    enum wire_error error;   /* the first one that was met */
+};
+
+/* A struct. One that is not there has message NULL or no sizes at all; every getter then gives the
+ * default. */
+struct wire_reader {
+    struct wire_message *message;
+    const uint8_t *data;
+    const wire_word *pointers;
+    uint32_t data_bits;
+    uint32_t pointer_count;
+    uint16_t segment;
+    uint16_t depth; /* pointers that may still be followed */
+};
+
+/* A list. Its elements are seen as structs of data_bits and pointer_count, step_bits apart. */
+struct wire_list {
+    struct wire_message *message;
+    const uint8_t *data;
+    uint32_t count;
+    uint32_t step_bits;
+    uint32_t data_bits;
+    uint16_t pointer_count;
+    uint16_t segment;
+    uint16_t depth;
+    uint8_t element; /* enum wire_element, as encoded */
+};
+
+/* What a pointer turned out to be; a struct is a list of one. */
+enum wire_object_kind {
+    WIRE_OBJECT_NULL,
+    WIRE_OBJECT_STRUCT,
+    WIRE_OBJECT_LIST,
+    WIRE_OBJECT_CAPABILITY
+};
+
+struct wire_object {
+    enum wire_object_kind kind;
+    uint32_t capability;
+    struct wire_list list;
+};
+
+/* Checks the frame of `size` bytes at `data`; both may be anything. Bytes after the frame are
+ * allowed. The wire_message is usable after an error too: everything in it is then the default. */
+enum wire_error wire_message_open_slow(struct wire_message *message, const void *data, size_t size);
+
+/* Follows one pointer of a struct. A bad one is WIRE_OBJECT_NULL, with the message's error set. */
+struct wire_object wire_get_object(struct wire_reader reader, uint32_t index);
+
+struct wire_reader wire_get_struct(struct wire_reader reader, uint32_t index);
+struct wire_list wire_get_list(struct wire_reader reader, uint32_t index,
+                               enum wire_element element);
+struct wire_span wire_get_text(struct wire_reader reader, uint32_t index);
+struct wire_span wire_get_data(struct wire_reader reader, uint32_t index);
+uint32_t wire_get_capability(struct wire_reader reader, uint32_t index);
+
+const char *wire_error_name(enum wire_error error);
+
+/* The common case, one segment, is inline: a kernel call has a budget of a few tens of instructions
+ * for it. */
+static inline enum wire_error wire_message_open(struct wire_message *message, const void *data,
+                                                size_t size)
+{
+    const wire_word *words = data;
+    if (((uintptr_t)data % WIRE_WORD_BYTES) != 0 || size < 2 * WIRE_WORD_BYTES
+        || (uint32_t)words[0] != 0 || words[0] >> 32 > size / WIRE_WORD_BYTES - 1) {
+        return wire_message_open_slow(message, data, size);
+    }
+    uint32_t count = (uint32_t)(words[0] >> 32);
+    message->segment0 = words + 1;
+    message->segment0_words = count;
+    message->segment_count = 1;
+    message->table = words;
+    message->size = ((size_t)count + 1) * WIRE_WORD_BYTES;
+    message->traversal_left = (uint64_t)count * WIRE_TRAVERSAL_FACTOR + WIRE_TRAVERSAL_EXTRA;
+    message->error = WIRE_OK;
+    return WIRE_OK;
+}
+
+static inline struct wire_reader wire_message_root(struct wire_message *message)
+{
+    const wire_word *root = message->segment0;
+    if (message->segment0_words != 0) {
+        uint64_t pointer = root[0];
+        uint32_t start = (uint32_t)pointer / 4; /* a struct pointer has zeros below its offset */
+        uint32_t data_words = (uint16_t)(pointer >> 32);
+        uint32_t pointer_count = (uint16_t)(pointer >> 48);
+        uint32_t size = data_words + pointer_count;
+        uint32_t room = message->segment0_words - 1;
+        if (pointer % 4 == 0 && size <= room && start <= room - size
+            && size <= message->traversal_left) {
+            message->traversal_left -= size;
+            const wire_word *data = root + 1 + start;
+            return (struct wire_reader){
+                message, (const uint8_t *)data, data + data_words, data_words * 64, pointer_count,
+                0,       WIRE_DEPTH_LIMIT - 1};
+        }
+    }
+    struct wire_reader frame = {message,         NULL, root, 0, message->segment0_words != 0, 0,
+                                WIRE_DEPTH_LIMIT};
+    return wire_get_struct(frame, 0);
+}
+
+static inline bool wire_get_bool(struct wire_reader reader, uint32_t bit)
+{
+    return bit < reader.data_bits && ((reader.data[bit / 8] >> (bit % 8)) & 1) != 0;
+}
+
+static inline uint8_t wire_get_u8(struct wire_reader reader, uint32_t index)
+{
+    return (uint64_t)index * 8 + 8 <= reader.data_bits ? reader.data[index] : 0;
+}
+
+static inline uint16_t wire_get_u16(struct wire_reader reader, uint32_t index)
+{
+    typedef uint16_t __attribute__((may_alias)) wire_u16;
+    return (uint64_t)index * 16 + 16 <= reader.data_bits
+               ? ((const wire_u16 *)(const void *)reader.data)[index]
+               : 0;
+}
+
+static inline uint32_t wire_get_u32(struct wire_reader reader, uint32_t index)
+{
+    typedef uint32_t __attribute__((may_alias)) wire_u32;
+    return (uint64_t)index * 32 + 32 <= reader.data_bits
+               ? ((const wire_u32 *)(const void *)reader.data)[index]
+               : 0;
+}
+
+static inline uint64_t wire_get_u64(struct wire_reader reader, uint32_t index)
+{
+    return (uint64_t)index * 64 + 64 <= reader.data_bits
+               ? ((const wire_word *)(const void *)reader.data)[index]
+               : 0;
+}
+
+static inline bool wire_has_pointer(struct wire_reader reader, uint32_t index)
+{
+    return index < reader.pointer_count && reader.pointers[index] != 0;
+}
+
+/* An element of a list as a struct, whatever it is encoded as; beyond the end: an empty struct. A
+ * pointer of a list of pointers is pointer 0 of such a struct. */
+static inline struct wire_reader wire_list_get_struct(struct wire_list list, uint32_t index)
+{
+    if (index >= list.count || list.element == WIRE_BIT) {
+        return (struct wire_reader){.message = list.message};
+    }
+    const uint8_t *data = list.data + (uint64_t)index * (list.step_bits / 8);
+    return (struct wire_reader){list.message,
+                                data,
+                                (const wire_word *)(const void *)(data + list.data_bits / 8),
+                                list.data_bits,
+                                list.pointer_count,
+                                list.segment,
+                                list.depth};
+}
+
+static inline bool wire_list_get_bool(struct wire_list list, uint32_t index)
+{
+    return list.element == WIRE_BIT && index < list.count
+           && ((list.data[index / 8] >> (index % 8)) & 1) != 0;
+}
+
+static inline uint8_t wire_list_get_u8(struct wire_list list, uint32_t index)
+{
+    return wire_get_u8(wire_list_get_struct(list, index), 0);
+}
+
+static inline uint16_t wire_list_get_u16(struct wire_list list, uint32_t index)
+{
+    return wire_get_u16(wire_list_get_struct(list, index), 0);
+}
+
+static inline uint32_t wire_list_get_u32(struct wire_list list, uint32_t index)
+{
+    return wire_get_u32(wire_list_get_struct(list, index), 0);
+}
+
+static inline uint64_t wire_list_get_u64(struct wire_list list, uint32_t index)
+{
+    return wire_get_u64(wire_list_get_struct(list, index), 0);
+}
+
+static inline struct wire_span wire_list_get_text(struct wire_list list, uint32_t index)
+{
+    return wire_get_text(wire_list_get_struct(list, index), 0);
+}
+
+static inline struct wire_span wire_list_get_data(struct wire_list list, uint32_t index)
+{
+    return wire_get_data(wire_list_get_struct(list, index), 0);
+}
+
+static inline struct wire_list wire_list_get_list(struct wire_list list, uint32_t index,
+                                                  enum wire_element element)
+{
+    return wire_get_list(wire_list_get_struct(list, index), 0, element);
+}
+
+static inline uint32_t wire_list_get_capability(struct wire_list list, uint32_t index)
+{
+    return wire_get_capability(wire_list_get_struct(list, index), 0);
+}
