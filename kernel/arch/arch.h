@@ -1,5 +1,6 @@
-/* What the portable kernel asks of a machine. Each architecture implements all of it; arch_types.h in its folder declares struct
- * arch_cpu, arch_thread, arch_process and arch_address_space, and arch_inline.h the functions marked inline.
+/* What the portable kernel asks of a machine. Each architecture implements all of it; its arch_types.h declares struct
+ * arch_cpu, arch_thread, arch_process and arch_address_space, and its arch_inline.h defines the functions marked static
+ * inline. Both are found by include path: -Ikernel/arch/<architecture>/include, where they lie in kernel/arch/.
  *
  * All are called under the kernel lock unless they say otherwise. */
 #pragma once
@@ -29,7 +30,7 @@ void arch_time_page(struct time_page *out);
 void arch_time_open(struct process *p);      /* opens the time-stamp counter for it, from its next resume on, at once if current */
 
 /* --- frames and address spaces --- */
-void *arch_frame_address(frame_t f);         /* inline: where the kernel sees it */
+static inline void *arch_frame_address(frame_t f); /* where the kernel sees it */
 status_t arch_address_space_create(struct arch_address_space *as) MUST_CHECK; /* framesExhausted */
 void arch_address_space_destroy(struct arch_address_space *as);               /* tables only; no page is mapped any more */
 /* Upper bound of page tables that mapping the range may need, for the ledger. */
@@ -47,7 +48,7 @@ void arch_remap(struct arch_address_space *as, uint64_t address, frame_t f, enum
 bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t *f, enum protection *p);
 /* The first present page in [address, end), or end. Skips empty tables. */
 uint64_t arch_next_present(const struct arch_address_space *as, uint64_t address, uint64_t end);
-bool arch_is_current(const struct arch_address_space *as); /* inline: on this CPU */
+static inline bool arch_is_current(const struct arch_address_space *as); /* on this CPU */
 
 /* --- copies from and to the current address space; false: a fault that could not be resolved. Addresses are below USER_END --- */
 bool arch_copy_in(void *to, uint64_t from, size_t size);
@@ -61,7 +62,7 @@ void arch_thread_start(struct thread *t, uint64_t entry, uint64_t stack, uint64_
                        uint64_t fs_base);
 /* The child's registers and extended state are the parent's. The parent may be the current thread. */
 void arch_thread_fork(struct thread *child, struct thread *parent);
-void arch_thread_set_result(struct thread *t, int64_t result);  /* inline: what its cap_enter returns */
+static inline void arch_thread_set_result(struct thread *t, int64_t result); /* what its cap_enter returns */
 void arch_thread_registers(struct thread *t, struct user_registers *out);
 void arch_thread_set_registers(struct thread *t, const struct user_registers *in); /* made harmless: user segments, IF set */
 void arch_thread_set_fs_base(struct thread *t, uint64_t address);
@@ -81,3 +82,13 @@ void arch_log(const char *text, size_t size);                   /* the serial po
 /* The transport of the host link: bytes taken or given, never waits. */
 size_t arch_link_write(const void *bytes, size_t size);
 size_t arch_link_read(void *bytes, size_t size);
+
+/* --- for the tests: nothing but on sim --- */
+/* Memory that nobody may touch until arch_memory_taken: frame_put and kmem_free say so of what became free, frame_alloc and
+ * kmem_alloc of what they hand out, whole. On sim an access in between ends the test. */
+static inline void arch_memory_freed(void *memory, size_t size);
+static inline void arch_memory_taken(void *memory, size_t size);
+/* Another thread of the user may write to what is read next (ring words): on sim it does. ring.c calls it before each such read. */
+static inline void arch_user_edge(void);
+
+#include "kernel/arch/arch_inline.h"

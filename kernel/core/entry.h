@@ -13,7 +13,9 @@ struct boot_info {
     uint32_t cpu_count;
 };
 
-/* Once, on the first CPU: brings up core, creates init from the package. */
+/* Once, on the first CPU: frames, ledger, every CPU's scheduler, and all other state of core; no process. */
+void kernel_bring_up(const struct boot_info *info);
+/* kernel_bring_up, then creates init from the package. */
 void kernel_start(const struct boot_info *info);
 /* A `syscall` of the current thread; arch has saved its registers. The result, if any, was set through
  * arch_thread_set_result(); number and arguments as abi/syscall.h has them. A foreign number becomes an upcall. */
