@@ -1,0 +1,89 @@
+/* kernel/gen/dispatch.h and .c: what the kernel needs to hand a call to an object's handler. Only
+ * interfaces that the schema marks $kernel. */
+#include "tools/schemac/common.h"
+#include "tools/schemac/generate.h"
+#include "tools/schemac/output.h"
+#include "tools/schemac/text.h"
+
+static uint32_t capability_count(const struct node *message)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        count += message->fields[i].group == NULL && message->fields[i].type.is_capability;
+    }
+    return count;
+}
+
+static const char *fork_policy(const struct schema *schema, const struct node *node)
+{
+    const struct annotation *fork = annotation_find(node->annotations, "fork");
+    const struct node *policy = node_by_name(schema, "ForkPolicy");
+    if (fork == NULL || fork->value.bits >= policy->enumerant_count) {
+        die("%s is an interface of the kernel and does not say what fork does with it",
+            node->title);
+    }
+    return format("%s_%s", policy->upper, policy->enumerants[fork->value.bits].upper);
+}
+
+static void write_header(struct output *o, const struct node *node)
+{
+    output(o, "\n/* %s */\n", node->title);
+    output(o, "extern const struct interface %s_interface;\n", node->stem);
+    for (uint32_t i = 0; i < node->method_count; i++) {
+        output(o,
+               "status_t %s_%s(struct object *self, struct call *call, struct wire_reader params, "
+               "struct wire_builder results);\n",
+               node->stem, node->methods[i].stem);
+    }
+}
+
+static void write_method(struct output *o, const struct node *node, const struct method *method)
+{
+    output(o, "    [%s_METHOD_%s] = {\n", node->upper, method->upper);
+    output(o, "        .name = \"%s\",\n", method->name);
+    output(o, "        .handler = %s_%s,\n", node->stem, method->stem);
+    output(o, "        .results_data_words = %s_DATA_WORDS,\n", method->results->upper);
+    output(o, "        .results_pointer_words = %s_POINTER_WORDS,\n", method->results->upper);
+    output(o, "        .result_capabilities = %u,\n    },\n", capability_count(method->results));
+}
+
+static void write_source(struct output *o, const struct schema *schema, const struct node *node)
+{
+    if (node->method_count != 0) {
+        output(o, "\nstatic const struct method %s_methods[] = {\n", node->stem);
+        for (uint32_t i = 0; i < node->method_count; i++) {
+            write_method(o, node, &node->methods[i]);
+        }
+        output(o, "};\n");
+    }
+    output(o, "\nconst struct interface %s_interface = {\n", node->stem);
+    output(o, "    .id = %s_INTERFACE_ID,\n    .name = \"%s\",\n", node->upper, node->name);
+    output(o, "    .method_count = %s_METHOD_COUNT,\n", node->upper);
+    output(o, "    .fork = %s,\n", fork_policy(schema, node));
+    if (node->method_count != 0) {
+        output(o, "    .methods = %s_methods,\n", node->stem);
+    }
+    output(o, "};\n");
+}
+
+void generate_dispatch(const struct schema *schema)
+{
+    struct output *header = output_open("kernel/gen/dispatch.h");
+    struct output *source = output_open("kernel/gen/dispatch.c");
+    output_banner(header, schema,
+                  "The kernel's interfaces and the prototypes of their handlers. A handler fills "
+                  "`results`, whose sizes are its method's, and returns a status; STATUS_PENDING "
+                  "means that it has kept `call` and will finish it later (kernel/core/call.h).");
+    output(header, "#pragma once\n\n#include \"kernel/core/object.h\"\n");
+    output_banner(source, schema, "The tables of the kernel's interfaces: methods by number.");
+    output(source, "#include \"kernel/gen/dispatch.h\"\n#include \"lib/wire/gen/sizes.h\"\n");
+    for (uint32_t i = 0; i < schema->file->nested_count; i++) {
+        const struct node *node = schema->file->nested[i];
+        if (node->kind == NODE_INTERFACE && has_annotation(node->annotations, "kernel")) {
+            write_header(header, node);
+            write_source(source, schema, node);
+        }
+    }
+    output_close(header);
+    output_close(source);
+}

@@ -1,0 +1,9 @@
+/* The generators. Each writes its files below the output root and knows nothing of the others; what
+ * several need is in common.h. */
+#pragma once
+
+#include "tools/schemac/model.h"
+
+void generate_interfaces(const struct schema *schema); /* abi/gen/interfaces.h */
+void generate_messages(const struct schema *schema);   /* lib/wire/gen */
+void generate_dispatch(const struct schema *schema);   /* kernel/gen */
