@@ -21,13 +21,14 @@ struct exit_record {
 
 struct process {
     struct object object; /* class process_handle_class */
-    struct account *account;
+    struct account *account; /* NULL once ended */
+    struct account *payer;   /* of this struct: the parent's account, since a handle outlives the process */
     struct address_space *space; /* NULL once ended */
     struct cap_table table;
     struct list threads;
     uint32_t thread_count;
     bool ended, ending;
-    bool time_granted;           /* a Timer is or was in its table: time-outs are allowed */
+    bool time_granted;           /* ask process_time_granted() */
     struct arch_process arch;    /* whether the time-stamp counter is open, ... */
     struct exit_record exit;
     struct list waiters;         /* kept calls of wait and ready */
@@ -45,8 +46,6 @@ extern const struct object_class process_handle_class, virtual_memory_class, thr
     park_space_class;
 extern struct list process_all;
 
-struct process_plan; /* what process_create_check has reserved; kernel/core/process.c */
-
 /* A process with one NEW thread, its image mapped, its start block copied in and its grants at their slots (each grant: a new
  * reference). Everything that can fail is before the first effect. limits: LEDGER_KINDS words or NULL. reason: a sentence for the
  * exception when the image was at fault. */
@@ -56,9 +55,13 @@ status_t process_create(struct account *parent, const char *name, size_t name_si
 void process_start(struct process *p);
 /* Ends it: all threads, then all it holds. Idempotent. */
 void process_end(struct process *p, const struct exit_record *record);
-/* The process that one of the four own objects belongs to. */
+/* The process that one of the four own objects belongs to. Each reference to one keeps the process's struct. Their classes
+ * have these two as destroy and rebind. */
 struct process *process_of_own(struct object *own);
-/* The caller of a call to an own object. */
+void process_own_destroy(struct object *own);
+struct object *process_own_rebind(struct object *own, struct process *child);
+/* Whether the process may use time-outs other than 0 and for ever: a Timer is or was in its table. */
+bool process_time_granted(struct process *p);
 status_t process_fork(struct thread *caller, struct process **out) MUST_CHECK;
 status_t process_exec(struct thread *caller, struct object *image, const void *start, size_t start_size, const cap_id_t *keep,
                       uint32_t keep_count, const char **reason) MUST_CHECK;

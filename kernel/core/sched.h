@@ -13,6 +13,8 @@ struct cpu {
     uint32_t ready_count;
     uint64_t virtual_ns;       /* of the queue: no thread starts below it */
     uint64_t slice_end_ns;
+    uint64_t armed_ns;         /* what the CPU's timer is set to; UINT64_MAX: off */
+    bool resched;              /* an interrupt woke somebody, or the slice is over: compare with the queue */
     struct heap timers;
     struct object *dead;       /* kernel/core/object.c */
     _Alignas(16) uint8_t request[MESSAGE_MAX]; /* a message to a kernel object, copied in */

@@ -15,6 +15,7 @@ struct thread {
     struct arch_thread arch;     /* first: entry code addresses the user registers by offset */
     struct object object;        /* class thread_handle_class; one reference is the process's while it runs */
     struct process *process;     /* NULL once dead */
+    struct account *account;     /* that pays for this struct: a reference */
     struct list of_process;
     enum thread_state state;
     struct ring ring;
@@ -22,6 +23,8 @@ struct thread {
     bool wait_timed;
     struct timer wait_timer;
     uint64_t upcall_entry, upcall_stack, upcall_stack_size;
+    uint32_t upcalls;            /* delivered; the ring's header shows it */
+    bool interrupt_wanted;       /* an upcall is delivered before the thread runs on */
     bool detached, join_done;
     uint64_t exit_code;
     struct list joiners;         /* kept calls */
