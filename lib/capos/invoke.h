@@ -1,5 +1,6 @@
-/* What the generated clients (lib/capos/gen) stand on: one call, from the building of its parameters
- * to the reading of its results. libcapos implements the functions; the stubs are their main users.
+/* What the generated clients (lib/capos/gen) stand on: one call, from the building of its
+ * parameters to the reading of its results. libcapos implements the functions; the stubs are their
+ * main users.
  *
  * A synchronous call uses the calling thread's own struct capos_call:
  *
@@ -41,8 +42,8 @@ enum capos_call_state {
 
 struct capos_call {
     struct wire_message_builder message; /* the parameters, in `request` */
-    struct wire_reader results;          /* root of the answer; after STATUS_EXCEPTION an Exception */
-    struct wire_message answer;          /* what `results` is read from */
+    struct wire_reader results; /* root of the answer; after STATUS_EXCEPTION an Exception */
+    struct wire_message answer; /* what `results` is read from */
     void *request;
     void *reply;
     uint32_t request_size;
@@ -101,6 +102,16 @@ static inline uint32_t capos_send(struct capos_call *call, cap_t cap, enum cap_t
     }
     call->transfers[call->sent] = (struct cap_transfer){cap, mode};
     return call->sent++;
+}
+
+/* Adds capabilities to which indices refer that were set before: must come first, and none of them
+ * may be CAP_ID_NONE. */
+static inline void capos_send_all(struct capos_call *call, const struct cap_transfer *transfers,
+                                  size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        (void)capos_send(call, transfers[i].cap, (enum cap_transfer_mode)transfers[i].mode);
+    }
 }
 
 /* Takes the capability that the answer has at this index; CAP_ID_NONE if there is none. */

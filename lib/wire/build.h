@@ -101,6 +101,9 @@ static inline struct wire_builder wire_message_init_root(struct wire_message_bui
     return (struct wire_builder){message, data, data_words, pointer_count};
 }
 
+/* Makes a deep copy the root of an empty message. */
+void wire_message_set_root(struct wire_message_builder *message, struct wire_reader source);
+
 static inline void wire_set_bool(struct wire_builder builder, uint32_t bit, bool value)
 {
     if (bit / 64 < builder.data_words) {

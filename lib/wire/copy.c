@@ -150,3 +150,13 @@ void wire_set_list(struct wire_builder builder, uint32_t index, struct wire_list
     copy_list(&copy, builder, index, source);
     walk(&copy);
 }
+
+void wire_message_set_root(struct wire_message_builder *message, struct wire_reader source)
+{
+    wire_word *root = message->used == 0 ? wire_message_take(message, 1) : NULL;
+    if (root == NULL) {
+        message->error = WIRE_ERROR_SPACE;
+        return;
+    }
+    wire_set_struct((struct wire_builder){message, root, 0, 1}, 0, source);
+}

@@ -7,3 +7,5 @@
 void generate_interfaces(const struct schema *schema); /* abi/gen/interfaces.h */
 void generate_messages(const struct schema *schema);   /* lib/wire/gen */
 void generate_dispatch(const struct schema *schema);   /* kernel/gen */
+void generate_client(const struct schema *schema);     /* lib/capos/gen/client.h, .c */
+void generate_server(const struct schema *schema);     /* lib/capos/gen/server.h, .c */

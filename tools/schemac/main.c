@@ -25,5 +25,7 @@ int main(int argc, char **argv)
     generate_interfaces(schema);
     generate_messages(schema);
     generate_dispatch(schema);
+    generate_client(schema);
+    generate_server(schema);
     return 0;
 }
