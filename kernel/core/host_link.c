@@ -205,7 +205,7 @@ bool host_link_closed(enum host_link_stream stream)
     return link.output_closed[stream] || link.ending;
 }
 
-/* A record: sent now or not at all. Leaves nothing in the ring that the transport would take. */
+/* A record: queued now or not at all. */
 static bool send_record(enum host_link_type type, const void *payload, uint32_t size)
 {
     if (!link_works() || link.ending || !has_room(size)) {
@@ -453,11 +453,22 @@ static void pump_in(void)
     }
 }
 
+/* Every byte of input credit is somewhere. */
+static void check_credit(void)
+{
+    const struct receiver *r = &link.receiver;
+    bool under_way = r->header_got == sizeof(r->header) && r->header.type == HOST_LINK_STDIN;
+    uint32_t coming = under_way ? r->header.length - r->payload_got : 0;
+    KASSERT(link.in.used + coming + link.input_credit + link.owed == HOST_LINK_INPUT_CREDIT);
+    KASSERT(link.output_credit <= HOST_LINK_OUTPUT_CREDIT);
+}
+
 void host_link_input(void)
 {
     if (!link_works()) {
         return;
     }
+    check_credit();
     pump_in();
     if (!link.broken) {
         pump_out();
@@ -469,6 +480,11 @@ void host_link_input(void)
     if (events != 0 && link.notify != NULL && !link.ending) {
         link.notify(events);
     }
+}
+
+void host_link_init(void)
+{
+    __builtin_memset(&link, 0, sizeof(link));
 }
 
 void host_link_start(uint32_t cpus, uint64_t memory_bytes)

@@ -21,10 +21,13 @@ enum host_link_event {
     HOST_LINK_EVENT_INTERRUPT = 8, /* host_link_take_interrupts() has it */
 };
 
-/* Once, when the transport works: sends HELLO and takes what the host has sent. */
+/* Back to the state before there is a link: kernel_bring_up() calls it. */
+void host_link_init(void);
+/* Once after host_link_init(), when the transport works: sends HELLO and takes what the host has sent. */
 void host_link_start(uint32_t cpus, uint64_t memory_bytes);
-/* The transport has bytes to read, or room to write again. arch reports it through
- * kernel_link_input(). */
+/* The transport has bytes to read, or room to write again. arch reports both through
+ * kernel_link_input(): whenever bytes have come, and once there is room after an arch_link_write() that
+ * took less than it was given. */
 void host_link_input(void);
 /* The one listener (StdIO), called from host_link_input(), also when nothing was asked for. It may call
  * every function here but host_link_input(). NULL: none. */
