@@ -15,6 +15,7 @@ struct cpu;
 struct thread;
 
 #define SIM_FIRST_FRAME 16      /* below: not given to the kernel; frame 0 is never used */
+#define SIM_GATE_FRAME 1
 #define SIM_LOG_SIZE (64 * 1024)
 #define SIM_LINK_SIZE (256 * 1024)
 #define SIM_GATE_ADDRESS (USER_END - PAGE_SIZE)
@@ -43,8 +44,6 @@ struct sim_machine {
     uint32_t cpu; /* the one that runs */
     uint64_t now_ns;
     uint64_t entropy;
-    uint32_t gate_code;
-    frame_t gate;
     char log[SIM_LOG_SIZE]; /* the latest of it, terminated */
     size_t log_size;
     bool log_to_stderr;

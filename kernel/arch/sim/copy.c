@@ -1,0 +1,61 @@
+/* Copies between the kernel and the loaded address space, page by page through its tables. A page that is not there or does
+ * not allow the access is a fault, which core resolves or not. Before each page another thread may act (sim_edge). */
+#include <string.h>
+
+#include "kernel/arch/arch.h"
+#include "kernel/core/entry.h"
+
+#define FAULTS_PER_PAGE_MAX 4 /* one for demand zero, one for copy-on-write, and two to spare: more is a loop of core's */
+
+static uint8_t *reach(uint64_t address, enum upcall_access access)
+{
+    for (int i = 0; i < FAULTS_PER_PAGE_MAX; i++) {
+        uint8_t *bytes = sim_translate(arch_cpu()->arch.loaded, address, access);
+        if (bytes != NULL) {
+            return bytes;
+        }
+        if (!kernel_copy_fault(address, access)) {
+            return NULL;
+        }
+    }
+    panic("sim: the fault at %lx was resolved %d times and is still there", (unsigned long)address,
+          FAULTS_PER_PAGE_MAX);
+}
+
+static size_t part_of_page(uint64_t address, size_t size)
+{
+    size_t room = (size_t)(PAGE_SIZE - (address & (PAGE_SIZE - 1)));
+    return size < room ? size : room;
+}
+
+bool arch_copy_in(void *to, uint64_t from, size_t size)
+{
+    KASSERT(from <= USER_END && size <= USER_END - from);
+    for (size_t done = 0; done < size;) {
+        size_t part = part_of_page(from + done, size - done);
+        sim_edge(SIM_EDGE_COPY_IN, from + done, part);
+        uint8_t *bytes = reach(from + done, UPCALL_ACCESS_READ);
+        if (bytes == NULL) {
+            return false;
+        }
+        memcpy((uint8_t *)to + done, bytes, part);
+        done += part;
+    }
+    return true;
+}
+
+bool arch_copy_out(uint64_t to, const void *from, size_t size)
+{
+    KASSERT(to <= USER_END && size <= USER_END - to);
+    for (size_t done = 0; done < size;) {
+        size_t part = part_of_page(to + done, size - done);
+        sim_edge(SIM_EDGE_COPY_OUT, to + done, part);
+        uint8_t *bytes = reach(to + done, UPCALL_ACCESS_WRITE);
+        if (bytes == NULL) {
+            return false;
+        }
+        memcpy(bytes, (const uint8_t *)from + done, part);
+        done += part;
+    }
+    return true;
+}

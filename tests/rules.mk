@@ -1,0 +1,48 @@
+# Tests of the kernel on the simulated machine (kernel/arch/sim), with AddressSanitizer and UBSan.
+#
+# A unit test is tests/unit/**/X_test.c; it is found by its name. It is linked with the whole kernel, unless it is one of
+# UNIT_ALONE: those include the source that they test and play the rest of the kernel themselves.
+# `make unit` runs them all, a line for each program, and shows the output of those that fail.
+# A fuzzer is tests/fuzz/X.c (LLVMFuzzerTestOneInput) and FUZZERS += $(BUILD)/fuzz/X.
+
+SIM_INCLUDE := -Ikernel/arch/sim/include
+SIM_CFLAGS := $(COMMON) $(SIM_INCLUDE) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
+SIM_SKIP := # sources of core that the hosted library already has
+SIM_SRCS := $(filter-out $(SIM_SKIP),$(wildcard kernel/core/*.c kernel/cap/*.c kernel/gen/*.c)) \
+	$(wildcard kernel/arch/sim/*.c lib/wire/*.c)
+SIM_OBJS := $(SIM_SRCS:%.c=$(BUILD)/sim/%.o)
+SIM_TEST_OBJS := $(patsubst %.c,$(BUILD)/sim/%.o,$(wildcard tests/lib/*.c))
+SIM_LIB := $(BUILD)/sim/libkernel.a
+
+$(BUILD)/sim/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(SIM_CFLAGS) -c $< -o $@
+
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(shell find tests/unit -name '*_test.c')))
+UNIT_ALONE := $(BUILD)/tests/unit/core/host_link_test
+
+# Every object, whether or not something refers to it: a test links the kernel as it is.
+$(SIM_LIB): $(SIM_OBJS) $(SIM_TEST_OBJS) $(BUILD)/sim/missing.o
+	rm -f $@
+	$(AR) rcs $@ $^
+
+# Functions of the kernel's headers that nobody has written yet end the test that calls them.
+$(BUILD)/sim/missing.c: tests/lib/missing.sh $(SIM_OBJS) $(SIM_TEST_OBJS)
+	sh tests/lib/missing.sh $(SIM_OBJS) $(SIM_TEST_OBJS) > $@
+
+$(BUILD)/sim/missing.o: $(BUILD)/sim/missing.c
+	$(CC) -c $< -o $@
+
+$(UNIT_ALONE): $(BUILD)/tests/%: $(BUILD)/sim/tests/%.o $(BUILD)/sim/tests/lib/test.o
+	@mkdir -p $(@D)
+	$(CC) $(SIM_CFLAGS) $^ -o $@
+
+$(filter-out $(UNIT_ALONE),$(UNIT_TESTS)): $(BUILD)/tests/%: $(BUILD)/sim/tests/%.o $(SIM_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(SIM_CFLAGS) -no-pie $< -Wl,--whole-archive $(SIM_LIB) -Wl,--no-whole-archive -o $@
+
+unit: $(UNIT_TESTS)
+	@sh tests/lib/run.sh $(BUILD)/tests/log $(UNIT_TESTS)
+
+.PHONY: unit
