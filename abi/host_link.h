@@ -16,14 +16,16 @@
  *   DENIAL     struct host_link_denial           EXIT_ACK   nothing
  *   FAULT      struct host_link_fault
  *   CLAIM      u8: 1 = interrupts have a handler, 0 = they end the machine
+ *   REFUSED    u8: a host_link_stream: a write to it met CLOSED, for the first time
  *   EXIT       struct host_link_exit
  *
  * Rules.
  * - Each side sends HELLO first, without waiting for the other's. A version that differs ends the link.
- * - STDOUT and STDERR share one credit and are written by the host in the order in which they come. The sender of data
- *   starts with HOST_LINK_OUTPUT_CREDIT (machine) and HOST_LINK_INPUT_CREDIT (host) and may never have more; a payload
- *   byte costs one. The receiver gives it back with CREDIT once the byte has been handed on (or dropped, for a stream
- *   that is CLOSED), so its buffer is bounded by the credit and no stream can hold up another frame for ever.
+ * - STDOUT and STDERR share one credit and are written by the host in the order in which they come. A payload byte
+ *   costs one. The receiver gives it back with CREDIT once the byte has been handed on (or dropped, for a stream that is
+ *   CLOSED), so its buffer is bounded by the credit and no stream can hold up another frame for ever.
+ * - The machine starts with HOST_LINK_OUTPUT_CREDIT and never has more. The host starts with none: it leaves its input
+ *   alone until the program reads for the first time, and then never has more than HOST_LINK_INPUT_CREDIT.
  * - Frames other than data cost nothing. The host always reads; the machine bounds what it queues.
  * - CLOSED is sent once for a stream; the machine then fails writes to it with a broken pipe, at once.
  * - EXIT is the machine's last frame. The host answers EXIT_ACK when all output before it has been written (or could
@@ -54,6 +56,7 @@ enum host_link_type {
     HOST_LINK_FAULT = 21,
     HOST_LINK_CLAIM = 22,
     HOST_LINK_EXIT = 23,
+    HOST_LINK_REFUSED = 24,
     /* host -> machine */
     HOST_LINK_STDIN = 32,
     HOST_LINK_STDIN_END = 33,
@@ -119,7 +122,7 @@ struct host_link_exit {
     uint64_t first_run_ns;   /* machine time from kernel entry to the program's first instruction */
     uint64_t end_ns;         /* machine time from kernel entry to this record */
     uint32_t denials_lost;   /* records that found no room to be sent */
-    uint32_t log_bytes_lost; /* of the log, likewise */
+    uint32_t zero;
 };
 
 #define HOST_LINK_NAME_SIZE 48u /* of names in records: NUL-terminated, cut when longer */

@@ -40,7 +40,9 @@ static uint8_t out_bytes[OUT_SIZE];
 
 static struct {
     bool started, broken, greeted, input_ended, ending, exit_waits, program_started;
+    bool input_wanted;     /* somebody has looked for input: the host may send */
     bool output_closed[3]; /* by host_link_stream */
+    bool refused[3];       /* a write met that, and the host knows */
     uint32_t input_credit, owed, output_credit;
     uint32_t events;       /* for the listener, gathered while receiving */
     uint32_t interrupts;
@@ -143,7 +145,8 @@ static void put_frame(enum host_link_type type, const void *payload, uint32_t si
 static void pump_out(void)
 {
     uint32_t before = link.out.used;
-    if (link.owed >= OWED_MIN && !link.ending && has_room(sizeof(link.owed))) {
+    if (link.input_wanted && link.owed >= OWED_MIN && !link.ending &&
+        has_room(sizeof(link.owed))) {
         put_frame(HOST_LINK_CREDIT, &link.owed, sizeof(link.owed));
         link.input_credit += link.owed;
         link.owed = 0;
@@ -165,6 +168,17 @@ static void pump_out(void)
     if (link.out.used < before) {
         link.events |= HOST_LINK_EVENT_OUTPUT;
     }
+}
+
+/* A record: queued now or not at all. */
+static bool send_record(enum host_link_type type, const void *payload, uint32_t size)
+{
+    if (!link_works() || link.ending || !has_room(size)) {
+        return false;
+    }
+    put_frame(type, payload, size);
+    pump_out();
+    return true;
 }
 
 size_t host_link_output_room(void)
@@ -196,6 +210,10 @@ size_t host_link_write(enum host_link_stream stream, const void *bytes, size_t s
         done += step;
         pump_out();
     }
+    if (link.output_closed[stream] && !link.refused[stream]) {
+        uint8_t which = (uint8_t)stream;
+        link.refused[stream] = send_record(HOST_LINK_REFUSED, &which, sizeof(which));
+    }
     return done;
 }
 
@@ -203,17 +221,6 @@ bool host_link_closed(enum host_link_stream stream)
 {
     KASSERT(stream <= HOST_LINK_STREAM_ERR);
     return link.output_closed[stream] || link.ending;
-}
-
-/* A record: queued now or not at all. */
-static bool send_record(enum host_link_type type, const void *payload, uint32_t size)
-{
-    if (!link_works() || link.ending || !has_room(size)) {
-        return false;
-    }
-    put_frame(type, payload, size);
-    pump_out();
-    return true;
 }
 
 bool host_link_log(const char *text, size_t size)
@@ -496,7 +503,7 @@ void host_link_start(uint32_t cpus, uint64_t memory_bytes)
     KASSERT(!link.started);
     link.in = (struct byte_ring){.bytes = in_bytes, .size = sizeof(in_bytes)};
     link.out = (struct byte_ring){.bytes = out_bytes, .size = sizeof(out_bytes)};
-    link.input_credit = HOST_LINK_INPUT_CREDIT;
+    link.owed = HOST_LINK_INPUT_CREDIT;
     link.output_credit = HOST_LINK_OUTPUT_CREDIT;
     link.started = true;
     put_frame(HOST_LINK_HELLO, &hello, sizeof(hello));
@@ -510,8 +517,17 @@ void host_link_listen(void (*notify)(uint32_t events))
 
 /* --- input, terminal, interrupts --- */
 
+static void want_input(void)
+{
+    if (!link.input_wanted && link_works()) {
+        link.input_wanted = true;
+        pump_out();
+    }
+}
+
 size_t host_link_input_size(bool *end)
 {
+    want_input();
     *end = link.input_ended;
     return link.in.used;
 }
@@ -520,6 +536,7 @@ size_t host_link_read(void *to, size_t size, bool *end)
 {
     uint8_t *bytes = to;
     size_t done = 0;
+    want_input();
     while (done < size && link.in.used > 0) {
         uint32_t span;
         const uint8_t *from = ring_used_span(&link.in, &span);

@@ -34,7 +34,8 @@ void host_link_input(void);
 void host_link_listen(void (*notify)(uint32_t events));
 
 /* --- streams --- */
-/* Takes up to `size` bytes of input. 0 with *end: the end of input; 0 without: nothing has come yet. */
+/* Takes up to `size` bytes of input. The first call of this or of host_link_input_size() lets the host
+ * begin to read its own. 0 with *end: the end of input; 0 without: nothing has come yet. */
 size_t host_link_read(void *to, size_t size, bool *end);
 /* Bytes that host_link_read() would give at once; *end: it would say the end, or does so after them. */
 size_t host_link_input_size(bool *end);

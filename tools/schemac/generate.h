@@ -9,3 +9,5 @@ void generate_messages(const struct schema *schema);   /* lib/wire/gen */
 void generate_dispatch(const struct schema *schema);   /* kernel/gen */
 void generate_client(const struct schema *schema);     /* lib/capos/gen/client.h, .c */
 void generate_server(const struct schema *schema);     /* lib/capos/gen/server.h, .c */
+void generate_grants(const struct schema *schema);     /* tools/capos/gen */
+void generate_docs(const struct schema *schema);       /* docs/objects */

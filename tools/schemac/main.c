@@ -27,5 +27,7 @@ int main(int argc, char **argv)
     generate_dispatch(schema);
     generate_client(schema);
     generate_server(schema);
+    generate_grants(schema);
+    generate_docs(schema);
     return 0;
 }

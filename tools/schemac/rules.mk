@@ -21,8 +21,8 @@ generate: $(SCHEMAC) $(BUILD)/host/capos.request
 
 # In a tree of its own, so that a stale file that is no longer generated is seen as well.
 generated-check: $(SCHEMAC) $(BUILD)/host/capos.request
-	rm -rf $(BUILD)/generated
-	$(SCHEMAC) --root $(BUILD)/generated <$(BUILD)/host/capos.request
+	@rm -rf $(BUILD)/generated
+	@$(SCHEMAC) --root $(BUILD)/generated <$(BUILD)/host/capos.request
 	@failed=0; for folder in $(GENERATED); do \
 		diff -rN $$folder $(BUILD)/generated/$$folder || failed=1; \
 	done; \

@@ -129,6 +129,13 @@ static void start(void)
     CHECK_EQ(hello.magic, HOST_LINK_MAGIC);
     CHECK_EQ(hello.cpus, 2);
     CHECK_EQ(hear(payload, &size), -1);
+    bool end;
+    uint32_t credit;
+    CHECK_EQ(host_link_input_size(&end), 0);
+    CHECK(!end);
+    CHECK_EQ(hear(payload, &size), HOST_LINK_CREDIT);
+    memcpy(&credit, payload, sizeof(credit));
+    CHECK_EQ(credit, HOST_LINK_INPUT_CREDIT);
 }
 
 static void check_broken(void)
@@ -339,13 +346,18 @@ TEST(a_full_transport_still_takes_records_and_the_exit)
 
 TEST(a_closed_stream_refuses_and_the_other_goes_on)
 {
-    uint8_t out = HOST_LINK_STREAM_OUT;
+    uint8_t out = HOST_LINK_STREAM_OUT, payload[HOST_LINK_MAX_PAYLOAD];
+    uint32_t size;
     start();
     say(HOST_LINK_CLOSED, &out, 1);
     host_link_input();
     CHECK((events_seen & HOST_LINK_EVENT_OUTPUT) != 0);
     CHECK(host_link_closed(HOST_LINK_STREAM_OUT));
     CHECK_EQ(host_link_write(HOST_LINK_STREAM_OUT, "x", 1), 0);
+    CHECK_EQ(host_link_write(HOST_LINK_STREAM_OUT, "x", 1), 0);
+    CHECK_EQ(hear(payload, &size), HOST_LINK_REFUSED);
+    CHECK_EQ(payload[0], HOST_LINK_STREAM_OUT);
+    CHECK_EQ(hear(payload, &size), -1);
     CHECK(!host_link_closed(HOST_LINK_STREAM_ERR));
     CHECK_EQ(host_link_write(HOST_LINK_STREAM_ERR, "x", 1), 1);
 }
@@ -424,6 +436,16 @@ TEST(what_is_not_of_the_protocol_breaks_the_link)
         to_kernel_end += sizeof(header) + (header.length < 32 ? header.length : 32);
         check_broken();
     }
+}
+
+TEST(input_is_left_alone_until_somebody_reads)
+{
+    host_link_init();
+    host_link_listen(note);
+    say_hello();
+    host_link_start(1, 1);
+    say(HOST_LINK_STDIN, "x", 1);
+    check_broken();
 }
 
 TEST(input_beyond_the_credit_breaks_the_link)
