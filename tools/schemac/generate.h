@@ -11,3 +11,4 @@ void generate_client(const struct schema *schema);     /* lib/capos/gen/client.h
 void generate_server(const struct schema *schema);     /* lib/capos/gen/server.h, .c */
 void generate_grants(const struct schema *schema);     /* tools/capos/gen */
 void generate_docs(const struct schema *schema);       /* docs/objects */
+void generate_names(const struct schema *schema);      /* lib/wire/gen/names.h, .c */

@@ -28,6 +28,7 @@ int main(int argc, char **argv)
     generate_client(schema);
     generate_server(schema);
     generate_grants(schema);
+    generate_names(schema);
     generate_docs(schema);
     return 0;
 }

@@ -48,23 +48,28 @@ void output(struct output *o, const char *format, ...)
     va_end(arguments);
 }
 
-/* Where a line of C can be broken: after the last comma or opening parenthesis, or before the last
- * operator, that fits and is not in a string; 0 if nowhere. */
-static size_t break_at(const char *line, size_t indent)
+/* Where a line of C can be broken so that at most `room` characters come first: after the last comma
+ * that is not in a string, else after "=" or "?", else after an opening parenthesis; 0 if nowhere. */
+static size_t break_at(const char *line, size_t indent, size_t room)
 {
     size_t after_comma = 0;
+    size_t after_operator = 0;
     size_t after_open = 0;
     bool quoted = false;
-    for (size_t i = indent; i < COLUMNS && line[i] != 0; i++) {
-        if (line[i] == '"' && line[i - (i > 0)] != '\\') {
+    for (size_t i = indent; i < room && line[i] != 0; i++) {
+        if (line[i] == '"' && (i == 0 || line[i - 1] != '\\')) {
             quoted = !quoted;
-        } else if (!quoted && line[i] == ' ' && strchr(",=?", line[i - 1]) != NULL) {
+        } else if (quoted) {
+            continue;
+        } else if (i > indent && line[i] == ' ' && line[i - 1] == ',') {
             after_comma = i;
-        } else if (!quoted && line[i] == '(') {
+        } else if (i > indent && line[i] == ' ' && strchr("=?", line[i - 1]) != NULL) {
+            after_operator = i;
+        } else if (line[i] == '(') {
             after_open = i + 1;
         }
     }
-    return after_comma > indent ? after_comma : after_open;
+    return after_comma != 0 ? after_comma : after_operator != 0 ? after_operator : after_open;
 }
 
 static void write_line(FILE *file, const char *line, size_t length, bool is_c)
@@ -75,7 +80,7 @@ static void write_line(FILE *file, const char *line, size_t length, bool is_c)
     char *at = rest;
     size_t used = 0;
     while (code && used + strlen(at) > COLUMNS) {
-        size_t cut = break_at(at, used == 0 ? indent : 0);
+        size_t cut = break_at(at, used == 0 ? indent : 0, COLUMNS - used);
         if (cut == 0) {
             break;
         }

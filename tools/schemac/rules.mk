@@ -9,7 +9,7 @@ $(BUILD)/host/tools/schemac/%.o: tools/schemac/%.c
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE -c $< -o $@
 
-$(SCHEMAC): $(SCHEMAC_SRCS:%.c=$(BUILD)/host/%.o) $(BUILD)/host/libwire.a
+$(SCHEMAC): $(SCHEMAC_SRCS:%.c=$(BUILD)/host/%.o) $(WIRE_SRCS:%.c=$(BUILD)/host/%.o)
 	$(CC) $^ -o $@
 
 $(BUILD)/host/capos.request: schema/capos.capnp

@@ -2472,8 +2472,8 @@ status_t capos_thread_control_set_upcall_await(struct capos_call *call)
 }
 
 static void thread_control_report_denial_put(struct capos_call *call, uint64_t interface_id,
-    uint16_t method, const char *name, size_t name_size, enum denial_reason reason, const char *grant,
-    size_t grant_size)
+    uint16_t method, const char *name, size_t name_size, enum denial_reason reason,
+    const char *grant, size_t grant_size)
 {
     struct wire_builder params = thread_control_report_denial_params_init(&call->message);
     thread_control_report_denial_params_set_interface_id(params, interface_id);
@@ -2484,8 +2484,8 @@ static void thread_control_report_denial_put(struct capos_call *call, uint64_t i
 }
 
 status_t capos_thread_control_report_denial(cap_t thread_control, uint64_t interface_id,
-    uint16_t method, const char *name, size_t name_size, enum denial_reason reason, const char *grant,
-    size_t grant_size)
+    uint16_t method, const char *name, size_t name_size, enum denial_reason reason,
+    const char *grant, size_t grant_size)
 {
     struct capos_call *call = capos_call_begin();
     thread_control_report_denial_put(call, interface_id, method, name, name_size, reason, grant,

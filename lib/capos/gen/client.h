@@ -731,8 +731,8 @@ status_t capos_thread_control_set_upcall_await(struct capos_call *call) CAPOS_MU
 /* ThreadControl.reportDenial. A refusal that the program's own runtime made, such as a name that
  * is not in the CapSet. */
 status_t capos_thread_control_report_denial(cap_t thread_control, uint64_t interface_id,
-    uint16_t method, const char *name, size_t name_size, enum denial_reason reason, const char *grant,
-    size_t grant_size) CAPOS_MUST_CHECK;
+    uint16_t method, const char *name, size_t name_size, enum denial_reason reason,
+    const char *grant, size_t grant_size) CAPOS_MUST_CHECK;
 status_t capos_thread_control_report_denial_submit(struct capos_call *call, cap_t thread_control,
     uint64_t interface_id, uint16_t method, const char *name, size_t name_size,
     enum denial_reason reason, const char *grant, size_t grant_size) CAPOS_MUST_CHECK;
