@@ -3,7 +3,9 @@
 # A unit test is tests/unit/**/X_test.c; it is found by its name. It is linked with the whole kernel, unless it is one of
 # UNIT_ALONE: those include the source that they test and play the rest of the kernel themselves.
 # `make unit` runs them all, a line for each program, and shows the output of those that fail.
-# A fuzzer is tests/fuzz/X.c (LLVMFuzzerTestOneInput) and FUZZERS += $(BUILD)/fuzz/X.
+#
+# A fuzzer is tests/fuzz/X.c, with LLVMFuzzerTestOneInput; its seeds are in tests/fuzz/corpus/X/. `make fuzz` runs each for
+# FUZZ_SECONDS. It may use the whole kernel and tests/lib; a check that fails ends it.
 
 SIM_INCLUDE := -Ikernel/arch/sim/include
 SIM_CFLAGS := $(COMMON) $(SIM_INCLUDE) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
@@ -34,7 +36,8 @@ $(BUILD)/sim/missing.c: tests/lib/missing.sh $(SIM_OBJS) $(SIM_TEST_OBJS)
 $(BUILD)/sim/missing.o: $(BUILD)/sim/missing.c
 	$(CC) -c $< -o $@
 
-$(UNIT_ALONE): $(BUILD)/tests/%: $(BUILD)/sim/tests/%.o $(BUILD)/sim/tests/lib/test.o
+$(UNIT_ALONE): $(BUILD)/tests/%: $(BUILD)/sim/tests/%.o $(BUILD)/sim/tests/lib/test.o \
+		$(BUILD)/sim/tests/lib/main.o
 	@mkdir -p $(@D)
 	$(CC) $(SIM_CFLAGS) $^ -o $@
 
@@ -45,4 +48,21 @@ $(filter-out $(UNIT_ALONE),$(UNIT_TESTS)): $(BUILD)/tests/%: $(BUILD)/sim/tests/
 unit: $(UNIT_TESTS)
 	@sh tests/lib/run.sh $(BUILD)/tests/log $(UNIT_TESTS)
 
-.PHONY: unit
+FUZZ_CC := clang
+FUZZ_SECONDS := 20
+FUZZ_CFLAGS := $(COMMON) $(SIM_INCLUDE) -O1 -fno-omit-frame-pointer \
+	-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(SIM_SRCS) $(filter-out tests/lib/main.c,$(wildcard tests/lib/*.c)))
+
+$(BUILD)/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -c $< -o $@
+
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_OBJS) $(BUILD)/sim/missing.o
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -no-pie $^ -o $@
+
+fuzz: $(FUZZERS)
+	@sh tests/lib/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZERS)
+
+.PHONY: unit fuzz

@@ -1,19 +1,18 @@
-/* Runs the tests of one program; see test.h. */
+/* Checks, seeds and the list of tests; see test.h. Fuzzers use this without tests/lib/main.c. */
 #include "tests/lib/test.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "abi/gen/interfaces.h"
+#include "tests/lib/test_internal.h"
 
-#define SECONDS_DEFAULT 60 /* a test that takes longer hangs */
-#define REASON_SIZE 2000
+struct test *test_first;
+int test_report = -1;
 
-static struct test *tests, **tests_end = &tests;
-static int report = -1; /* where the running test's reason goes; -1: not in a process of its own */
+static struct test **tests_end = &test_first;
 static uint64_t seed_used;
 static bool seed_asked;
 static void (*at_end[8])(void);
@@ -27,7 +26,7 @@ void test_register(struct test *test)
 
 void test_fail(const char *file, int line, const char *format, ...)
 {
-    char reason[REASON_SIZE];
+    char reason[TEST_REASON_SIZE];
     int at = snprintf(reason, sizeof(reason), "%s:%d: ", file, line);
     va_list arguments;
     va_start(arguments, format);
@@ -37,11 +36,11 @@ void test_fail(const char *file, int line, const char *format, ...)
         size_t length = strlen(reason);
         snprintf(reason + length, sizeof(reason) - length, " [SEED=%llu]", (unsigned long long)seed_used);
     }
-    if (report < 0) {
+    if (test_report < 0) {
         fprintf(stderr, "failed: %s\n", reason);
         abort();
     }
-    if (write(report, reason, strlen(reason)) < 0) {
+    if (write(test_report, reason, strlen(reason)) < 0) {
         _exit(3);
     }
     _exit(1);
@@ -111,86 +110,10 @@ const char *test_status_name(int status)
     return index < STATUS_COUNT && names[index] != NULL ? names[index] : "no status";
 }
 
-static void run_here(const struct test *test)
+void test_run(const struct test *test)
 {
     test->body();
     while (at_end_count > 0) {
         at_end[--at_end_count]();
     }
-}
-
-static bool run_apart(const struct test *test)
-{
-    int ends[2];
-    if (pipe(ends) != 0) {
-        perror("pipe");
-        exit(3);
-    }
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        report = ends[1];
-        alarm((unsigned)test_number("TEST_SECONDS", SECONDS_DEFAULT));
-        run_here(test);
-        fflush(NULL);
-        _exit(0);
-    }
-    close(ends[1]);
-    char reason[REASON_SIZE + 1];
-    size_t size = 0;
-    ssize_t got;
-    while (size < REASON_SIZE && (got = read(ends[0], reason + size, REASON_SIZE - size)) > 0) {
-        size += (size_t)got;
-    }
-    reason[size] = 0;
-    close(ends[0]);
-    int status = 0;
-    waitpid(child, &status, 0);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && size == 0) {
-        printf("ok %s\n", test->name);
-        return true;
-    }
-    if (size == 0 && WIFSIGNALED(status)) {
-        snprintf(reason, sizeof(reason), "ended by signal %d (%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
-    } else if (size == 0) {
-        snprintf(reason, sizeof(reason), "ended with status %d", WEXITSTATUS(status));
-    }
-    printf("not ok %s: %s\n", test->name, reason);
-    return false;
-}
-
-static bool selected(const struct test *test, int count, char **words)
-{
-    for (int i = 1; i < count; i++) {
-        if (strstr(test->name, words[i]) != NULL) {
-            return true;
-        }
-    }
-    return count <= 1;
-}
-
-int main(int count, char **words)
-{
-    bool apart = test_number("TEST_FORK", 1) != 0;
-    unsigned run = 0;
-    unsigned failed = 0;
-    for (const struct test *test = tests; test != NULL; test = test->next) {
-        if (!selected(test, count, words)) {
-            continue;
-        }
-        run++;
-        if (apart) {
-            failed += run_apart(test) ? 0 : 1;
-        } else {
-            run_here(test);
-            printf("ok %s\n", test->name);
-        }
-    }
-    if (run == 0) {
-        printf("not ok: no test of that name\n");
-        return 2;
-    }
-    return failed != 0;
 }

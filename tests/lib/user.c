@@ -224,7 +224,7 @@ void user_switch_to(struct user *u)
         t->state = THREAD_RUNNING;
         t->started_ns = arch_now_ns();
         if (before != NULL) {
-            before->state = THREAD_READY;
+            before->state = THREAD_READY; /* as if its slice were over */
             sched_ready(before);
         }
     }
