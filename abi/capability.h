@@ -25,6 +25,12 @@ enum cap_own_slot {
     CAP_SLOT_FIRST_GRANT = 5,
 };
 
+/* Their names in a CapSet. */
+#define CAP_NAME_MEMORY "memory"
+#define CAP_NAME_THREADS "threads"
+#define CAP_NAME_THREAD "thread"
+#define CAP_NAME_PARK "park"
+
 /* One element of an entry's transfer array. In a CALL or RETURN the first transfer_count elements name what is sent; with
  * the completion the kernel writes there the ids of what was received, up to transfer_max. */
 enum cap_transfer_mode {

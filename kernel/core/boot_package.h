@@ -9,8 +9,12 @@ struct object;
 
 /* Checks the header and every entry. reason: a sentence for the log. Error: badMessage. */
 status_t boot_package_open(frame_t first, uint64_t size, const char **reason) MUST_CHECK;
+/* Forgets the package: its images go with their last other reference. */
+void boot_package_close(void);
 /* A binary by name, as an Image with a new reference; the same object each time. The manifest is no binary.
  * Errors: notFound, bytesExhausted. */
 status_t boot_package_image(const char *name, size_t name_size, struct object **image) MUST_CHECK;
+/* The name under which the package has an Image; "" if it does not come from there. */
+const char *boot_package_name_of(const struct object *image);
 /* The manifest's bytes; they never change. */
 struct wire_span boot_package_manifest_bytes(void);

@@ -11,3 +11,5 @@ status_t park_wait(struct call *call, uint64_t address, uint32_t expected, uint6
 status_t park_wake(struct thread *t, uint64_t address, uint32_t count, uint32_t *woken) MUST_CHECK;
 /* The range is being unmapped: its waiters are woken. */
 void park_unmapped(struct address_space *as, uint64_t address, uint64_t size);
+void park_bring_up(void); /* once */
+uint64_t park_count(void); /* waiters, for the check that all counts are back */

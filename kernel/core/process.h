@@ -13,7 +13,8 @@ struct exit_record {
     int32_t code;
     enum upcall_cause cause;
     enum upcall_access access;
-    uint64_t address, instruction, image_base;
+    uint64_t address, instruction, image_base, stack_pointer;
+    uint64_t thread; /* its id */
     uint32_t backtrace_count;
     uint64_t backtrace[BACKTRACE_MAX];
     enum status exhausted;
@@ -35,6 +36,8 @@ struct process {
     struct denial denials[DENIALS_KEPT];
     uint32_t denial_count;       /* ever */
     struct object own_memory, own_threads, own_control, own_park; /* the four own objects: embedded faces */
+    uint64_t cpu_ns;             /* of threads that ended */
+    struct object *image;        /* a reference: names the binary in a fault's report */
     uint64_t image_base;
     uint64_t time_page;          /* its address in this process; 0: not mapped */
     uint64_t id;
@@ -45,7 +48,12 @@ struct process {
 extern const struct object_class process_handle_class, virtual_memory_class, thread_spawner_class, thread_control_class,
     park_space_class;
 extern struct list process_all;
+extern struct process *process_init;    /* what the kernel started; NULL before, and once it has ended */
+extern struct process *process_program; /* the first process that init made: a reference, kept for its exit record */
+uint64_t process_count(void);           /* structs alive, for the check that all counts are back */
 
+/* Once, before the first process. */
+void process_bring_up(void);
 /* A process with one NEW thread, its image mapped, its start block copied in and its grants at their slots (each grant: a new
  * reference). Everything that can fail is before the first effect. limits: LEDGER_KINDS words or NULL. reason: a sentence for the
  * exception when the image was at fault. */
@@ -53,8 +61,10 @@ status_t process_create(struct account *parent, const char *name, size_t name_si
                         const void *start, size_t start_size, struct object *const *grants, uint32_t grant_count,
                         const uint64_t *limits, struct process **out, const char **reason) MUST_CHECK;
 void process_start(struct process *p);
-/* Ends it: all threads, then all it holds. Idempotent. */
+/* Ends it: all threads, then all it holds. Idempotent. It may be the current thread's: whoever calls this from an entry must not
+ * touch the thread afterwards, and looks at its state to learn that. */
 void process_end(struct process *p, const struct exit_record *record);
+void process_destroy(struct object *self); /* of process_handle_class */
 /* The process that one of the four own objects belongs to. Each reference to one keeps the process's struct. Their classes
  * have these two as destroy and rebind. */
 struct process *process_of_own(struct object *own);

@@ -8,6 +8,7 @@ struct cpu {
     struct arch_cpu arch;      /* first: entry code addresses it */
     uint32_t number;
     struct thread *current;    /* NULL: idle */
+    struct address_space *space; /* of the thread that was picked last, while it exists: what copies go through */
     struct thread *hand_off;   /* woken by the current thread's last entry: runs next if the current one blocks */
     struct heap ready;
     uint32_t ready_count;
@@ -21,8 +22,14 @@ struct cpu {
     _Alignas(16) uint8_t reply[MESSAGE_MAX];   /* its answer, before it is copied out */
 };
 
+#define SCHED_WEIGHT_DEFAULT 1024
+
 void sched_init(struct cpu *cpu, uint32_t number);
 void sched_ready(struct thread *t);  /* into its CPU's queue */
 void sched_remove(struct thread *t); /* out of it */
+void sched_hand_off(struct thread *t); /* it was just woken: runs next if the current thread of this CPU now blocks */
+void sched_charge(struct thread *t, uint64_t now_ns); /* the time it ran since it was picked or last charged */
 /* Who runs now on this CPU: the current thread unless it blocked, died or used up its slice. NULL: nobody. Arms the timer. */
 struct thread *sched_pick(void);
+/* The machine has ended: nobody runs any more, only timers count. */
+void sched_stop(void);

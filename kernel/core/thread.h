@@ -25,7 +25,9 @@ struct thread {
     uint64_t upcall_entry, upcall_stack, upcall_stack_size;
     uint32_t upcalls;            /* delivered; the ring's header shows it */
     bool interrupt_wanted;       /* an upcall is delivered before the thread runs on */
-    bool detached, join_done;
+    bool wait_interrupted;       /* ... and it ended a cap_enter */
+    bool detached;
+    bool exited;                 /* by itself: exit_code counts; else the process ended */
     uint64_t exit_code;
     struct list joiners;         /* kept calls */
     struct heap_node run;        /* key: virtual finish time */
@@ -39,9 +41,18 @@ extern const struct object_class thread_handle_class;
 
 /* A thread in state NEW with a ring mapped in its process; thread_start makes it READY. Charged to the process's account. */
 status_t thread_create(struct process *p, uint32_t ring_entries, struct thread **out) MUST_CHECK;
+/* The same in an address space that is not the process's yet: exec's. */
+status_t thread_create_in(struct process *p, struct address_space *as, uint32_t ring_entries, struct thread **out) MUST_CHECK;
+/* The forked child's thread: registers and ring as the parent's, nothing in flight. */
+status_t thread_fork(struct process *child, struct thread *parent, struct thread **out) MUST_CHECK;
 void thread_start(struct thread *t);
+/* Takes a thread away without ending its process. `as`: where its ring is unmapped; NULL when all of it is cleared. */
+void thread_remove(struct thread *t, struct address_space *as);
 /* Ends one thread: cancels its entries, unmaps its ring, wakes joiners. The last one ends the process. If it is the
  * current thread of this CPU, the entry that does it must not touch it afterwards. */
 void thread_exit(struct thread *t, uint64_t code);
+uint64_t thread_count(void); /* in the machine, for the check that all counts are back */
+/* The current thread waits: until ring_post() finds min_complete completions, the time-out or an interrupt. */
 void thread_block(struct thread *t, uint32_t min_complete, uint64_t timeout_ns);
+void thread_destroy(struct object *self); /* of thread_handle_class */
 void thread_wake(struct thread *t, int64_t result); /* ends its cap_enter with this result */

@@ -9,3 +9,5 @@
 void upcall_deliver(struct thread *t, enum upcall_cause cause, enum upcall_access access, uint64_t address);
 /* ThreadControl.interrupt: pending if masked, else delivered; a blocked cap_enter ends with interrupted after the handler. */
 void upcall_interrupt(struct thread *t);
+/* On the way out to a thread with interrupt_wanted: delivers it, or leaves it pending if it was masked meanwhile. */
+void upcall_deliver_wanted(struct thread *t);

@@ -1,0 +1,137 @@
+/* The start of the machine: brings up core, then makes init from the boot package and hands it every kernel object.
+ *
+ * What init is handed, and under which names, is the table below; the names are those of the schema's $grant. It is the only
+ * process that the kernel makes by itself; all others get what their parents hand on. */
+#include "abi/boot_package.h"
+#include "abi/start.h"
+#include "kernel/arch/arch.h"
+#include "kernel/cap/root_objects.h"
+#include "kernel/core/boot_package.h"
+#include "kernel/core/entry.h"
+#include "kernel/core/exit_record.h"
+#include "kernel/core/frame.h"
+#include "kernel/core/host_link.h"
+#include "kernel/core/log.h"
+#include "kernel/core/park.h"
+#include "kernel/core/process.h"
+#include "lib/wire/gen/types.h"
+
+#define RANDOM_SEED_SIZE 16
+
+static const struct {
+    const char *name;
+    struct object *object;
+} grants[] = {
+    {"console", &console_object},      {"stdio", &std_io_object},       {"timer", &timer_object},
+    {"random", &entropy_source_object}, {"code", &code_memory_object},  {"boot", &boot_package_object},
+    {"spawn", &process_spawner_object}, {"launch", &restricted_launcher_object},
+};
+
+static const struct {
+    const char *name;
+    uint32_t slot;
+    uint64_t interface_id;
+} own[] = {
+    {CAP_NAME_MEMORY, CAP_SLOT_MEMORY, VIRTUAL_MEMORY_INTERFACE_ID},
+    {CAP_NAME_THREADS, CAP_SLOT_THREADS, THREAD_SPAWNER_INTERFACE_ID},
+    {CAP_NAME_THREAD, CAP_SLOT_THREAD, THREAD_CONTROL_INTERFACE_ID},
+    {CAP_NAME_PARK, CAP_SLOT_PARK, PARK_SPACE_INTERFACE_ID},
+};
+
+void kernel_bring_up(const struct boot_info *info)
+{
+    KASSERT(info->cpu_count >= 1 && info->cpu_count <= CPUS_MAX);
+    KASSERT(info->memory_count >= 1 && info->memory_count <= ARRAY_SIZE(info->memory));
+    for (uint32_t i = 0; i < info->memory_count; i++) {
+        KASSERT(info->memory[i].first < info->memory[i].end);
+        frame_init(info->memory[i].first, info->memory[i].end);
+    }
+    ledger_init(frame_total());
+    for (uint32_t i = 0; i < info->cpu_count; i++) {
+        sched_init(arch_cpu_by_number(i), i);
+    }
+    process_bring_up();
+    park_bring_up();
+    exit_record_bring_up();
+}
+
+static struct wire_span text(const char *s)
+{
+    size_t size = 0;
+    while (s[size] != '\0') {
+        size++;
+    }
+    return (struct wire_span){s, size};
+}
+
+static void set_entry(struct wire_builder b, const char *name, uint32_t slot, uint64_t interface_id)
+{
+    cap_set_entry_set_name(b, text(name));
+    cap_set_entry_set_id(b, CAP_ID(slot, 1));
+    cap_set_entry_set_interface_id(b, interface_id);
+}
+
+/* Returns its size. */
+static size_t write_start_block(void *buffer, size_t room)
+{
+    struct wire_message_builder message;
+    wire_message_begin(&message, buffer, room);
+    struct wire_builder start = start_block_init(&message);
+    struct wire_list_builder arguments = start_block_init_arguments(start, 1);
+    wire_list_set_text(arguments, 0, text(BOOT_PACKAGE_INIT));
+    start_block_init_environment(start, 0);
+    start_block_set_current_directory(start, text("/"));
+    start_block_set_entry_gate(start, arch_gate_address());
+    struct wire_list_builder set = start_block_init_cap_set(start, ARRAY_SIZE(own) + ARRAY_SIZE(grants));
+    for (uint32_t i = 0; i < ARRAY_SIZE(own); i++) {
+        set_entry(wire_list_at(set, i), own[i].name, own[i].slot, own[i].interface_id);
+    }
+    for (uint32_t i = 0; i < ARRAY_SIZE(grants); i++) {
+        set_entry(wire_list_at(set, (uint32_t)ARRAY_SIZE(own) + i), grants[i].name, CAP_SLOT_FIRST_GRANT + i,
+                  object_interface_id(grants[i].object));
+    }
+    arch_entropy(start_block_init_random_seed(start, RANDOM_SEED_SIZE), RANDOM_SEED_SIZE);
+    size_t size = wire_message_finish(&message);
+    KASSERT(size != 0);
+    return size;
+}
+
+static status_t make_init(const char **reason)
+{
+    struct object *image;
+    status_t status = boot_package_image(BOOT_PACKAGE_INIT, sizeof BOOT_PACKAGE_INIT - 1, &image);
+    if (status != STATUS_OK) {
+        *reason = "the boot package has no init";
+        return status;
+    }
+    struct object *objects[ARRAY_SIZE(grants)];
+    for (size_t i = 0; i < ARRAY_SIZE(grants); i++) {
+        objects[i] = grants[i].object;
+    }
+    void *start = arch_cpu()->request;
+    size_t start_size = write_start_block(start, sizeof arch_cpu()->request);
+    struct process *init;
+    status = process_create(&ledger_root, BOOT_PACKAGE_INIT, sizeof BOOT_PACKAGE_INIT - 1, image, start, start_size,
+                            objects, ARRAY_SIZE(grants), NULL, &init, reason);
+    object_put(image);
+    if (status == STATUS_OK) {
+        process_init = init;
+        process_start(init);
+    }
+    return status;
+}
+
+void kernel_start(const struct boot_info *info)
+{
+    kernel_bring_up(info);
+    host_link_start(info->cpu_count, frame_total() * PAGE_SIZE);
+    const char *reason = "there is too little memory for init";
+    status_t status = boot_package_open(info->package_first, info->package_size, &reason);
+    if (status == STATUS_OK) {
+        status = make_init(&reason);
+    }
+    if (status != STATUS_OK) {
+        log_line("boot: %s (status %d)", reason, (int)status);
+        exit_record_boot_failed();
+    }
+}

@@ -1,0 +1,159 @@
+/* The boot package, checked once. See abi/boot_package.h for the layout and boot_package.h for who asks.
+ *
+ * Nothing of it is trusted: every number is compared with the size that the boot loader gave before it is used, and the
+ * entries must ascend without overlap, so no page belongs to two of them. Afterwards the bytes are only read. */
+#include "kernel/core/boot_package.h"
+
+#include "abi/boot_package.h"
+#include "kernel/arch/arch.h"
+#include "kernel/core/memory_object.h"
+
+static struct {
+    const uint8_t *bytes;
+    frame_t first;
+    const struct boot_package_entry *entries;
+    uint32_t count;
+    const struct boot_package_entry *manifest; /* NULL: none */
+    struct object *images[BOOT_PACKAGE_MAX_ENTRIES]; /* made when first asked for; a reference each */
+} package;
+
+static size_t name_length(const struct boot_package_entry *e)
+{
+    size_t size = 0;
+    while (size < BOOT_PACKAGE_NAME_SIZE && e->name[size] != '\0') {
+        size++;
+    }
+    return size;
+}
+
+static bool is_named(const struct boot_package_entry *e, const char *name, size_t size)
+{
+    if (name_length(e) != size) {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        if (e->name[i] != name[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const struct boot_package_entry *find(const char *name, size_t size)
+{
+    for (uint32_t i = 0; i < package.count; i++) {
+        if (is_named(&package.entries[i], name, size)) {
+            return &package.entries[i];
+        }
+    }
+    return NULL;
+}
+
+/* *end: where the entry before ends; moved to the end of this one. */
+static const char *check_entry(const struct boot_package_entry *e, uint64_t package_size, uint64_t *end)
+{
+    size_t length = name_length(e);
+    if (length == 0 || length == BOOT_PACKAGE_NAME_SIZE) {
+        return "the boot package has an entry without a proper name";
+    }
+    if (e->offset % BOOT_PACKAGE_ALIGN != 0 || e->offset < *end || e->offset > package_size
+        || e->size > package_size - e->offset) {
+        return "the boot package has an entry that lies outside of it, or over another";
+    }
+    if (ALIGN_UP(e->size, (uint64_t)BOOT_PACKAGE_ALIGN) > package_size - e->offset) {
+        return "the boot package ends in the middle of a page";
+    }
+    *end = e->offset + ALIGN_UP(e->size, (uint64_t)BOOT_PACKAGE_ALIGN);
+    return NULL;
+}
+
+static const char *check(const struct boot_package_header *h, uint64_t size)
+{
+    if (size < sizeof *h || h->magic != BOOT_PACKAGE_MAGIC) {
+        return "there is no boot package";
+    }
+    if (h->version != BOOT_PACKAGE_VERSION) {
+        return "the boot package is of another version";
+    }
+    if (h->size > size || h->count > BOOT_PACKAGE_MAX_ENTRIES
+        || sizeof *h + h->count * sizeof h->entries[0] > h->size) {
+        return "the boot package is cut off";
+    }
+    uint64_t end = ALIGN_UP(sizeof *h + h->count * sizeof h->entries[0], (uint64_t)BOOT_PACKAGE_ALIGN);
+    for (uint32_t i = 0; i < h->count; i++) {
+        const char *reason = check_entry(&h->entries[i], h->size, &end);
+        if (reason != NULL) {
+            return reason;
+        }
+        for (uint32_t j = 0; j < i; j++) {
+            if (is_named(&h->entries[j], h->entries[i].name, name_length(&h->entries[i]))) {
+                return "the boot package has two entries of one name";
+            }
+        }
+    }
+    return NULL;
+}
+
+status_t boot_package_open(frame_t first, uint64_t size, const char **reason)
+{
+    KASSERT(first != FRAME_NONE || size == 0);
+    package.count = 0;
+    package.manifest = NULL;
+    const struct boot_package_header *h = arch_frame_address(first);
+    *reason = check(h, size);
+    if (*reason != NULL) {
+        return STATUS_BAD_MESSAGE;
+    }
+    package.bytes = (const uint8_t *)h;
+    package.first = first;
+    package.entries = h->entries;
+    package.count = h->count;
+    package.manifest = find(BOOT_PACKAGE_MANIFEST, sizeof BOOT_PACKAGE_MANIFEST - 1);
+    return STATUS_OK;
+}
+
+void boot_package_close(void)
+{
+    for (uint32_t i = 0; i < package.count; i++) {
+        object_put(package.images[i]);
+        package.images[i] = NULL;
+    }
+    package.count = 0;
+    package.manifest = NULL;
+}
+
+status_t boot_package_image(const char *name, size_t name_size, struct object **image)
+{
+    const struct boot_package_entry *e = find(name, name_size);
+    if (e == NULL || e == package.manifest) {
+        return STATUS_NOT_FOUND;
+    }
+    struct object **kept = &package.images[e - package.entries];
+    if (*kept == NULL) {
+        status_t status = memory_object_create_boot(package.first + (e->offset >> PAGE_SHIFT), e->size, kept);
+        if (status != STATUS_OK) {
+            *kept = NULL;
+            return status;
+        }
+    }
+    *image = object_get(*kept);
+    return STATUS_OK;
+}
+
+const char *boot_package_name_of(const struct object *image)
+{
+    for (uint32_t i = 0; image != NULL && i < package.count; i++) {
+        if (package.images[i] == image) {
+            return package.entries[i].name;
+        }
+    }
+    return "";
+}
+
+struct wire_span boot_package_manifest_bytes(void)
+{
+    if (package.manifest == NULL) {
+        return (struct wire_span){NULL, 0};
+    }
+    return (struct wire_span){package.bytes + package.manifest->offset, package.manifest->size};
+}

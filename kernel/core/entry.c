@@ -1,0 +1,128 @@
+/* The ways into the portable kernel: see entry.h. Each runs with the kernel lock held and returns to arch, which then calls
+ * kernel_leave(). Only cap_enter blocks, and only here. */
+#include "kernel/core/entry.h"
+
+#include "abi/syscall.h"
+#include "kernel/arch/arch.h"
+#include "kernel/core/exit_record.h"
+#include "kernel/core/host_link.h"
+#include "kernel/core/object.h"
+#include "kernel/core/process.h"
+#include "kernel/core/upcall.h"
+
+/* Drains, then answers or blocks. The thread may die in the drain: then nothing of it is touched any more. */
+static void cap_enter(struct thread *t, uint64_t min_complete, uint64_t timeout_ns, uint32_t upcalls_seen)
+{
+    if (upcalls_seen != t->upcalls) {
+        arch_thread_set_result(t, -(int64_t)STATUS_INTERRUPTED);
+        return;
+    }
+    if (timeout_ns != 0 && timeout_ns != CAP_ENTER_FOREVER && !process_time_granted(t->process)) {
+        arch_thread_set_result(t, -(int64_t)STATUS_TIME_NOT_GRANTED);
+        return;
+    }
+    status_t status = ring_drain(t);
+    if (t->state == THREAD_DEAD) {
+        return;
+    }
+    if (status != STATUS_OK) {
+        arch_thread_set_result(t, -(int64_t)status);
+        return;
+    }
+    uint32_t ready = ring_completions(&t->ring);
+    /* A full completion queue is all that can ever be there. */
+    uint32_t wanted = min_complete < t->ring.cq_entries ? (uint32_t)min_complete : t->ring.cq_entries;
+    if (ready >= wanted) {
+        arch_thread_set_result(t, ready);
+    } else if (t->interrupt_wanted) { /* by an entry of its own: the upcall comes on the way out */
+        t->wait_interrupted = true;
+        arch_thread_set_result(t, -(int64_t)STATUS_INTERRUPTED);
+    } else if (timeout_ns == 0) {
+        arch_thread_set_result(t, -(int64_t)STATUS_TIMED_OUT);
+    } else {
+        thread_block(t, wanted, timeout_ns);
+    }
+}
+
+static void exit_process(struct process *p, uint64_t code)
+{
+    struct exit_record record = {.kind = EXIT_KIND_EXITED, .code = (int32_t)(uint32_t)code};
+    if ((code & EXIT_BECAUSE_PANIC) != 0) {
+        record.kind = EXIT_KIND_PANICKED;
+    } else if ((code & EXIT_BECAUSE_DENIED) != 0) {
+        record.kind = EXIT_KIND_DENIED;
+    }
+    process_end(p, &record);
+}
+
+void kernel_syscall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
+{
+    struct thread *t = arch_cpu()->current;
+    KASSERT(t != NULL && t->state == THREAD_RUNNING);
+    if (number == SYSCALL_CAP_ENTER) {
+        cap_enter(t, a, b, (uint32_t)c);
+    } else if (number == SYSCALL_EXIT) {
+        exit_process(t->process, a);
+    } else {
+        upcall_deliver(t, UPCALL_FOREIGN_SYSCALL, UPCALL_ACCESS_READ, 0);
+    }
+}
+
+void kernel_fault(enum upcall_cause cause, enum upcall_access access, uint64_t address)
+{
+    struct thread *t = arch_cpu()->current;
+    KASSERT(t != NULL && t->state == THREAD_RUNNING);
+    if (cause == UPCALL_PAGE_FAULT && address < USER_END) {
+        status_t status = address_space_fault(t->process->space, address, access);
+        if (status == STATUS_OK) {
+            return;
+        }
+        if (status != STATUS_BAD_ADDRESS) {
+            struct exit_record record = {.kind = EXIT_KIND_OUT_OF_BUDGET, .exhausted = status};
+            exit_record_trace(t, &record);
+            process_end(t->process, &record);
+            return;
+        }
+    }
+    upcall_deliver(t, cause, access, address);
+}
+
+bool kernel_copy_fault(uint64_t address, enum upcall_access access)
+{
+    struct address_space *as = arch_cpu()->space;
+    KASSERT(as != NULL && arch_is_current(&as->arch));
+    return address < USER_END && address_space_fault(as, address, access) == STATUS_OK;
+}
+
+void kernel_tick(void)
+{
+    struct cpu *cpu = arch_cpu();
+    cpu->armed_ns = UINT64_MAX; /* it has fired */
+    cpu->resched = true;
+    timer_run(arch_now_ns());
+}
+
+void kernel_link_input(void)
+{
+    arch_cpu()->resched = true;
+    host_link_input();
+}
+
+struct thread *kernel_leave(void)
+{
+    for (;;) { /* each further round has ended a process */
+        object_reap();
+        if (exit_record_machine_ended()) {
+            sched_stop();
+            return NULL;
+        }
+        struct thread *t = sched_pick();
+        if (t == NULL || !t->interrupt_wanted) {
+            return t;
+        }
+        upcall_deliver_wanted(t);
+        if (arch_cpu()->current == t) {
+            return t;
+        }
+    }
+}

@@ -1,0 +1,59 @@
+/* The log and the end of the kernel. A line goes to the host link, or to the serial port while there is no link or no room.
+ * Any context; the buffer is on the stack. */
+#include "kernel/core/log.h"
+
+#include "kernel/arch/arch.h"
+#include "kernel/core/host_link.h"
+#include "kernel/core/sched.h"
+
+#define LINE_MAX 512 /* longer lines are cut */
+
+void log_line(const char *format, ...)
+{
+    char line[LINE_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = format_text_v(line, sizeof line - 1, format, arguments);
+    va_end(arguments);
+    size_t size = (size_t)length < sizeof line - 2 ? (size_t)length : sizeof line - 2;
+    line[size++] = '\n';
+    if (!host_link_log(line, size)) {
+        arch_log(line, size);
+    }
+}
+
+/* What the current thread asked for last: often the cause. */
+static void log_ring(const struct thread *t)
+{
+    const struct ring *r = &t->ring;
+    char line[LINE_MAX];
+    if (r->header == NULL || r->sq_entries > RING_SQ_ENTRIES_DEFAULT) { /* a larger ring is not in one piece */
+        return;
+    }
+    const struct ring_entry *sq =
+        (const struct ring_entry *)(const void *)((const uint8_t *)r->header + RING_DEFAULT_SQ_OFFSET);
+    for (uint32_t i = 0; i < 4 && i < r->sq_head; i++) {
+        const struct ring_entry *e = &sq[(r->sq_head - 1 - i) & (r->sq_entries - 1)];
+        int size = format_text(line, sizeof line, "ring entry -%u: opcode %u cap %x interface %lx method %u\n", i,
+                               (unsigned)e->opcode, e->cap, e->interface_id, (unsigned)e->method);
+        arch_log(line, (size_t)size);
+    }
+}
+
+void panic(const char *format, ...)
+{
+    static bool panicking;
+    char text[LINE_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)format_text_v(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (!panicking) { /* else: what follows is what failed */
+        panicking = true;
+        const struct cpu *cpu = arch_cpu();
+        if (cpu != NULL && cpu->current != NULL) {
+            log_ring(cpu->current);
+        }
+    }
+    arch_panic(text);
+}

@@ -1,0 +1,271 @@
+/* Processes: made and ended.
+ *
+ * Lifetime: the struct is an object. While the process runs it holds one reference to itself; each of its four own objects
+ * holds one as long as it has references of its own; handles hold the others. All that costs anything but the struct
+ * (threads, table, address space, account) is given back by release_all() at the end of the process, which is also how a
+ * process is undone whose making failed. The struct is paid by the parent's account, since a handle outlives the process.
+ *
+ * Who may call: everything with the kernel lock held. process_end() may be called for the process of the current thread. */
+#include "kernel/core/process.h"
+
+#include "kernel/arch/arch.h"
+#include "kernel/cap/root_objects.h"
+#include "kernel/core/exit_record.h"
+#include "kernel/core/kmem.h"
+#include "kernel/core/process_image.h"
+#include "kernel/core/process_make.h"
+#include "kernel/core/sched.h"
+
+_Static_assert(sizeof(struct process) <= PAGE_SIZE, "kmem's largest piece");
+
+struct list process_all;
+struct process *process_init;
+struct process *process_program;
+static uint64_t last_id, processes;
+
+void process_bring_up(void)
+{
+    list_init(&process_all);
+    process_init = process_program = NULL;
+    last_id = processes = 0;
+}
+
+uint64_t process_count(void)
+{
+    return processes;
+}
+
+struct process *process_of_own(struct object *own)
+{
+    if (own->class == &virtual_memory_class) {
+        return CONTAINER_OF(own, struct process, own_memory);
+    }
+    if (own->class == &thread_spawner_class) {
+        return CONTAINER_OF(own, struct process, own_threads);
+    }
+    if (own->class == &thread_control_class) {
+        return CONTAINER_OF(own, struct process, own_control);
+    }
+    KASSERT(own->class == &park_space_class);
+    return CONTAINER_OF(own, struct process, own_park);
+}
+
+void process_own_destroy(struct object *own)
+{
+    object_put(&process_of_own(own)->object);
+}
+
+struct object *process_own_rebind(struct object *own, struct process *child)
+{
+    KASSERT(!child->ended);
+    if (own->class == &virtual_memory_class) {
+        return object_get(&child->own_memory);
+    }
+    if (own->class == &thread_spawner_class) {
+        return object_get(&child->own_threads);
+    }
+    if (own->class == &thread_control_class) {
+        return object_get(&child->own_control);
+    }
+    KASSERT(own->class == &park_space_class);
+    return object_get(&child->own_park);
+}
+
+bool process_time_granted(struct process *p)
+{
+    if (p->time_granted) {
+        return true;
+    }
+    /* Only a process without Timer that asks for a time-out comes here, so no path that works pays for the search. */
+    cap_id_t id;
+    struct object *o;
+    for (uint32_t slot = cap_table_next(&p->table, 0, &id, &o); slot != 0;
+         slot = cap_table_next(&p->table, slot, &id, &o)) {
+        if (o->class != NULL && o->class->interface == timer_object.class->interface) {
+            p->time_granted = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The four own objects: each begins with one reference, the caller's. */
+static void init_own(struct process *p)
+{
+    const struct object_class *classes[] = {&virtual_memory_class, &thread_spawner_class, &thread_control_class,
+                                            &park_space_class};
+    struct object *own[] = {&p->own_memory, &p->own_threads, &p->own_control, &p->own_park};
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+        object_init(own[i], classes[i]);
+        object_get(&p->object);
+    }
+}
+
+status_t process_make(struct account *parent, const char *name, size_t name_size, const uint64_t *limits,
+                      struct process **out)
+{
+    void *memory;
+    status_t status = kmem_alloc(parent, sizeof(struct process), &memory);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct process *p = memory;
+    status = account_create(parent, limits, &p->account);
+    if (status == STATUS_OK) {
+        status = cap_table_init(&p->table, p->account);
+        if (status != STATUS_OK) {
+            account_put(p->account);
+        }
+    }
+    if (status != STATUS_OK) {
+        kmem_free(parent, p, sizeof *p);
+        return status;
+    }
+    p->payer = account_get(parent);
+    object_init(&p->object, &process_handle_class);
+    list_init(&p->threads);
+    list_init(&p->waiters);
+    list_append(&process_all, &p->all);
+    init_own(p);
+    p->id = ++last_id;
+    processes++;
+    for (size_t i = 0; i < name_size && i < PROCESS_NAME_MAX - 1; i++) {
+        p->name[i] = name[i] == '\0' ? '?' : name[i];
+    }
+    *out = p;
+    return STATUS_OK;
+}
+
+/* The four own objects and the grants, at the places that abi/capability.h promises. */
+static status_t fill_table(struct process *p, struct object *const *grants, uint32_t grant_count)
+{
+    struct object *own[] = {&p->own_memory, &p->own_threads, &p->own_control, &p->own_park};
+    for (uint32_t i = 0; i < ARRAY_SIZE(own); i++) {
+        status_t status = cap_table_insert_at(&p->table, CAP_SLOT_MEMORY + i, object_get(own[i]));
+        if (status != STATUS_OK) {
+            object_put(own[i]);
+            return status;
+        }
+    }
+    for (uint32_t i = 0; i < grant_count; i++) {
+        status_t status = cap_table_insert_at(&p->table, CAP_SLOT_FIRST_GRANT + i, object_get(grants[i]));
+        if (status != STATUS_OK) {
+            object_put(grants[i]);
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* The references that init_own() made; the table has its own by now, or the process is being undone. */
+void process_put_own(struct process *p)
+{
+    object_put(&p->own_memory);
+    object_put(&p->own_threads);
+    object_put(&p->own_control);
+    object_put(&p->own_park);
+}
+
+void process_drop_space(struct process *p)
+{
+    struct address_space *space = p->space;
+    for (uint32_t i = 0; i < arch_cpu_count(); i++) {
+        struct cpu *cpu = arch_cpu_by_number(i);
+        if (cpu->space == space) {
+            cpu->space = NULL;
+        }
+    }
+    p->space = NULL;
+    address_space_destroy(space);
+}
+
+/* Gives back all but the struct. Waiters see the end of the process only after this, so who waits for it finds its memory
+ * free again. */
+static void release_all(struct process *p)
+{
+    while (!list_empty(&p->threads)) {
+        thread_remove(LIST_FIRST(&p->threads, struct thread, of_process), NULL);
+    }
+    KASSERT(p->thread_count == 0);
+    cap_table_destroy(&p->table);
+    if (p->space != NULL) {
+        process_drop_space(p);
+    }
+    object_put(p->image);
+    p->image = NULL;
+    account_put(p->account);
+    p->account = NULL;
+    list_remove(&p->all);
+}
+
+void process_undo(struct process *p)
+{
+    p->ending = p->ended = true;
+    release_all(p);
+    object_put(&p->object);
+}
+
+status_t process_create(struct account *parent, const char *name, size_t name_size, struct object *image,
+                        const void *start, size_t start_size, struct object *const *grants, uint32_t grant_count,
+                        const uint64_t *limits, struct process **out, const char **reason)
+{
+    if (start_size > MESSAGE_MAX) {
+        return STATUS_MESSAGE_TOO_LARGE;
+    }
+    struct process *p;
+    status_t status = process_make(parent, name, name_size, limits, &p);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct process_image made;
+    status = fill_table(p, grants, grant_count);
+    process_put_own(p);
+    if (status == STATUS_OK) {
+        status = process_image_make(p, image, start, start_size, &made, reason);
+    }
+    if (status != STATUS_OK) {
+        process_undo(p);
+        return status;
+    }
+    p->space = made.space;
+    p->image_base = made.base;
+    p->image = object_get(image);
+    *out = p;
+    return STATUS_OK;
+}
+
+void process_start(struct process *p)
+{
+    KASSERT(p->thread_count == 1 && !p->ending);
+    thread_start(LIST_FIRST(&p->threads, struct thread, of_process));
+}
+
+void process_end(struct process *p, const struct exit_record *record)
+{
+    if (p->ending) {
+        return;
+    }
+    p->ending = true;
+    p->exit = *record;
+    p->exit.image_base = p->image_base;
+    exit_record_report(p);
+    release_all(p);
+    p->ended = true;
+    exit_record_answer_waiters(p);
+    if (p == process_init) {
+        process_init = NULL;
+        exit_record_end_machine(p);
+    }
+    object_put(&p->object);
+}
+
+void process_destroy(struct object *self)
+{
+    struct process *p = CONTAINER_OF(self, struct process, object);
+    KASSERT(p->ended && p->thread_count == 0 && list_empty(&p->waiters));
+    KASSERT(p->space == NULL && p->account == NULL && processes > 0);
+    processes--;
+    struct account *payer = p->payer;
+    kmem_free(payer, p, sizeof *p);
+    account_put(payer);
+}

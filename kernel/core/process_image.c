@@ -1,0 +1,93 @@
+/* See process_image.h.
+ *
+ * The stack lies high, at a random page, with one page below it that is reserved and never committed, so that running off
+ * its end is a fault. The start block lies at its upper end, above the first frame. */
+#include "kernel/core/process_image.h"
+
+#include "abi/start.h"
+#include "kernel/arch/arch.h"
+
+#define STACK_AREA 0x7e0000000000ull  /* stacks begin here... */
+#define STACK_AREA_PAGES (1ull << 27) /* ...or up to 512 GiB above */
+
+struct stack {
+    uint64_t pointer;     /* of the first frame */
+    uint64_t start_block;
+};
+
+status_t process_image_map_gate(struct address_space *as)
+{
+    frame_t gate = arch_gate_frame();
+    uint64_t address;
+    status_t status = address_space_map_kernel_pages(as, arch_gate_address(), &gate, 1, PROTECTION_READ_EXECUTE, &address);
+    KASSERT(status != STATUS_OK || address == arch_gate_address());
+    return status;
+}
+
+static status_t make_stack(struct address_space *as, const void *start, size_t start_size, struct stack *out)
+{
+    uint64_t random;
+    arch_entropy(&random, sizeof random);
+    uint64_t hint = STACK_AREA + (random & (STACK_AREA_PAGES - 1)) * PAGE_SIZE;
+    uint64_t size = START_STACK_SIZE + ALIGN_UP((uint64_t)start_size, PAGE_SIZE);
+    uint64_t guard;
+    status_t status = address_space_reserve(as, hint, PAGE_SIZE + size, &guard);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = address_space_commit(as, guard + PAGE_SIZE, size, PROTECTION_READ_WRITE);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint64_t end = guard + PAGE_SIZE + size;
+    out->start_block = end - ALIGN_UP((uint64_t)start_size, 16);
+    out->pointer = out->start_block - 16; /* the memory is zeroed: the word that ends a backtrace */
+    return user_copy_out(as, out->start_block, start, start_size);
+}
+
+static status_t fill(struct process *p, struct object *image, const struct elf_plan *plan, const void *start,
+                     size_t start_size, struct process_image *out)
+{
+    struct address_space *as = out->space;
+    status_t status = elf_map(as, image, plan, &out->base);
+    if (status == STATUS_OK) {
+        status = process_image_map_gate(as);
+    }
+    struct stack stack;
+    if (status == STATUS_OK) {
+        status = make_stack(as, start, start_size, &stack);
+    }
+    if (status == STATUS_OK) {
+        status = thread_create_in(p, as, 0, &out->thread);
+    }
+    if (status == STATUS_OK) {
+        uint64_t entry = plan->position_independent ? out->base + plan->entry : plan->entry;
+        arch_thread_start(out->thread, entry, stack.pointer, stack.start_block, out->thread->ring.user_address,
+                          start_size, 0);
+    }
+    return status;
+}
+
+status_t process_image_make(struct process *p, struct object *image, const void *start, size_t start_size,
+                            struct process_image *out, const char **reason)
+{
+    KASSERT(start_size <= MESSAGE_MAX);
+    struct memory_object *memory = memory_object_of(image);
+    KASSERT(memory != NULL);
+    struct elf_plan plan;
+    status_t status = elf_check(memory, &plan, reason);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *out = (struct process_image){0};
+    status = address_space_create(p->account, &out->space);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = fill(p, image, &plan, start, start_size, out);
+    if (status != STATUS_OK) {
+        KASSERT(out->thread == NULL);
+        address_space_destroy(out->space);
+    }
+    return status;
+}

@@ -1,0 +1,232 @@
+/* Threads: made, started, blocked, woken, ended.
+ *
+ * A thread is in exactly one place by its state: NEW and DEAD nowhere, READY in its CPU's queue or hand-off, RUNNING as a
+ * CPU's current, BLOCKED in cap_enter with its timer armed if the wait is timed. Everything of it but the struct itself is
+ * given back by thread_remove(); the struct goes with the last reference (a ThreadHandle may outlive the thread).
+ * Kernel lock held. */
+#include "kernel/core/thread.h"
+
+#include "kernel/arch/arch.h"
+#include "kernel/core/kmem.h"
+#include "kernel/core/process.h"
+#include "kernel/core/sched.h"
+#include "lib/wire/gen/thread_handle.h"
+
+_Static_assert(sizeof(struct thread) <= PAGE_SIZE, "kmem's largest piece");
+
+static uint64_t last_id, threads;
+
+uint64_t thread_count(void)
+{
+    return threads;
+}
+
+static status_t make(struct process *p, struct thread **out)
+{
+    status_t status = ledger_charge(p->account, LEDGER_THREADS, 1);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    void *memory;
+    status = kmem_alloc(p->account, sizeof(struct thread), &memory);
+    if (status != STATUS_OK) {
+        ledger_refund(p->account, LEDGER_THREADS, 1);
+        return status;
+    }
+    struct thread *t = memory;
+    object_init(&t->object, &thread_handle_class);
+    list_init(&t->of_process);
+    list_init(&t->joiners);
+    t->process = p;
+    t->account = account_get(p->account);
+    t->state = THREAD_NEW;
+    t->weight = SCHED_WEIGHT_DEFAULT;
+    t->cpu = arch_cpu()->number;
+    t->id = ++last_id;
+    *out = t;
+    return STATUS_OK;
+}
+
+/* For a thread that never was on its process's list. */
+static void unmake(struct thread *t)
+{
+    struct account *payer = t->account;
+    ledger_refund(payer, LEDGER_THREADS, 1);
+    kmem_free(payer, t, sizeof *t);
+    account_put(payer);
+}
+
+static void enlist(struct process *p, struct thread *t)
+{
+    list_append(&p->threads, &t->of_process);
+    p->thread_count++;
+    threads++;
+}
+
+status_t thread_create_in(struct process *p, struct address_space *as, uint32_t ring_entries, struct thread **out)
+{
+    struct thread *t;
+    status_t status = make(p, &t);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = arch_thread_init(t);
+    if (status == STATUS_OK) {
+        status = ring_create(&t->ring, as, ring_entries);
+        if (status != STATUS_OK) {
+            arch_thread_destroy(t);
+        }
+    }
+    if (status != STATUS_OK) {
+        unmake(t);
+        return status;
+    }
+    enlist(p, t);
+    *out = t;
+    return STATUS_OK;
+}
+
+status_t thread_create(struct process *p, uint32_t ring_entries, struct thread **out)
+{
+    KASSERT(!p->ending && p->space != NULL);
+    return thread_create_in(p, p->space, ring_entries, out);
+}
+
+status_t thread_fork(struct process *child, struct thread *parent, struct thread **out)
+{
+    struct thread *t;
+    status_t status = make(child, &t);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = arch_thread_init(t);
+    if (status == STATUS_OK) {
+        status = ring_fork(&t->ring, &parent->ring, child->space);
+        if (status != STATUS_OK) {
+            arch_thread_destroy(t);
+        }
+    }
+    if (status != STATUS_OK) {
+        unmake(t);
+        return status;
+    }
+    arch_thread_fork(t, parent);
+    t->upcall_entry = parent->upcall_entry;
+    t->upcall_stack = parent->upcall_stack;
+    t->upcall_stack_size = parent->upcall_stack_size;
+    t->upcalls = parent->upcalls;
+    t->weight = parent->weight;
+    enlist(child, t);
+    *out = t;
+    return STATUS_OK;
+}
+
+void thread_start(struct thread *t)
+{
+    KASSERT(t->state == THREAD_NEW);
+    t->state = THREAD_READY;
+    sched_ready(t);
+}
+
+/* Answers those who wait for its end. */
+static void answer_joiners(struct thread *t)
+{
+    while (!list_empty(&t->joiners)) {
+        struct call *call = LIST_FIRST(&t->joiners, struct call, queue);
+        list_remove(&call->queue);
+        if (t->exited) {
+            thread_handle_join_results_set_code(call_reply(call), t->exit_code);
+            call_finish(call, STATUS_OK);
+        } else {
+            call_finish(call, STATUS_DISCONNECTED);
+        }
+    }
+}
+
+/* Out of the scheduler, whichever state it is in. */
+static void stop(struct thread *t)
+{
+    struct cpu *cpu = arch_cpu_by_number(t->cpu);
+    if (t->state == THREAD_READY) {
+        sched_remove(t);
+    }
+    timer_stop(&t->wait_timer);
+    if (cpu->current == t) {
+        /* One CPU runs now. With more, the holder of the lock pokes the other one and waits until it has let go. */
+        KASSERT(cpu == arch_cpu());
+        sched_charge(t, arch_now_ns());
+        cpu->current = NULL;
+    }
+    t->state = THREAD_DEAD;
+}
+
+void thread_remove(struct thread *t, struct address_space *as)
+{
+    struct process *p = t->process;
+    KASSERT(t->state != THREAD_DEAD && p != NULL);
+    stop(t);
+    ring_abort(t);
+    ring_destroy(&t->ring, as, t->account);
+    arch_thread_forget(t);
+    arch_thread_destroy(t);
+    list_remove(&t->of_process);
+    KASSERT(p->thread_count > 0 && threads > 0);
+    p->thread_count--;
+    threads--;
+    p->cpu_ns += t->cpu_ns;
+    ledger_refund(t->account, LEDGER_THREADS, 1);
+    t->process = NULL;
+    answer_joiners(t);
+    object_put(&t->object);
+}
+
+void thread_exit(struct thread *t, uint64_t code)
+{
+    struct process *p = t->process;
+    t->exited = true;
+    t->exit_code = code;
+    if (p->thread_count == 1) {
+        process_end(p, &(struct exit_record){.kind = EXIT_KIND_EXITED, .code = (int32_t)code});
+    } else {
+        thread_remove(t, p->space);
+    }
+}
+
+static void wait_timed_out(struct timer *timer)
+{
+    struct thread *t = CONTAINER_OF(timer, struct thread, wait_timer);
+    thread_wake(t, -(int64_t)STATUS_TIMED_OUT);
+}
+
+void thread_block(struct thread *t, uint32_t min_complete, uint64_t timeout_ns)
+{
+    KASSERT(t->state == THREAD_RUNNING && arch_cpu()->current == t);
+    KASSERT(timeout_ns != 0);
+    t->state = THREAD_BLOCKED;
+    t->wait_min_complete = min_complete;
+    t->wait_timed = timeout_ns != UINT64_MAX;
+    if (t->wait_timed) {
+        uint64_t now_ns = arch_now_ns();
+        uint64_t deadline_ns = timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns;
+        timer_start(&t->wait_timer, deadline_ns, wait_timed_out);
+    }
+}
+
+void thread_wake(struct thread *t, int64_t result)
+{
+    KASSERT(t->state == THREAD_BLOCKED);
+    timer_stop(&t->wait_timer);
+    arch_thread_set_result(t, result);
+    t->state = THREAD_READY;
+    sched_hand_off(t);
+}
+
+/* The class's destroy: the last reference is gone, and the thread was removed before. */
+void thread_destroy(struct object *self)
+{
+    struct thread *t = CONTAINER_OF(self, struct thread, object);
+    KASSERT(t->state == THREAD_DEAD && t->process == NULL && list_empty(&t->joiners));
+    struct account *payer = t->account;
+    kmem_free(payer, t, sizeof *t);
+    account_put(payer);
+}

@@ -1,0 +1,54 @@
+/* Deadlines, in one heap for each CPU. A timer is armed on the CPU that starts it; sched_pick() sets the machine's timer
+ * on the way out of the kernel, so nothing here touches the hardware. Kernel lock held. */
+#include "kernel/core/timer_queue.h"
+
+#include "kernel/arch/arch.h"
+#include "kernel/core/sched.h"
+
+static uint64_t armed;
+
+void timer_start(struct timer *t, uint64_t deadline_ns, void (*fire)(struct timer *t))
+{
+    KASSERT(!t->armed);
+    KASSERT(fire != NULL);
+    struct cpu *cpu = arch_cpu();
+    t->node.key = deadline_ns;
+    t->fire = fire;
+    t->cpu = cpu->number;
+    t->armed = true;
+    heap_insert(&cpu->timers, &t->node);
+    armed++;
+}
+
+void timer_stop(struct timer *t)
+{
+    if (!t->armed) {
+        return;
+    }
+    KASSERT(armed > 0);
+    heap_remove(&arch_cpu_by_number(t->cpu)->timers, &t->node);
+    t->armed = false;
+    armed--;
+}
+
+void timer_run(uint64_t now_ns)
+{
+    struct heap *timers = &arch_cpu()->timers;
+    while (heap_first(timers) != NULL && heap_first(timers)->key <= now_ns) {
+        struct timer *t = CONTAINER_OF(heap_first(timers), struct timer, node);
+        KASSERT(t->armed);
+        timer_stop(t);
+        t->fire(t);
+    }
+}
+
+uint64_t timer_next_ns(void)
+{
+    const struct heap_node *first = heap_first(&arch_cpu()->timers);
+    return first == NULL ? UINT64_MAX : first->key;
+}
+
+uint64_t timer_count(void)
+{
+    return armed;
+}
