@@ -84,7 +84,7 @@ int decimal_lowest(const struct decimal *d)
         return 0;
     }
     int zeros = 0;
-    while (d->limb[d->end - 1] % power_of_ten[zeros + 1] == 0) {
+    while (zeros + 1 < DECIMAL_LIMB_DIGITS && d->limb[d->end - 1] % power_of_ten[zeros + 1] == 0) {
         zeros++;
     }
     return (DECIMAL_UNITS - (d->end - 1)) * DECIMAL_LIMB_DIGITS + zeros;

@@ -367,7 +367,7 @@ int format_run(struct sink *sink, const char *format, va_list list)
     struct arguments arguments;
     bool well_formed = true;
     va_copy(arguments.list, list);
-    while (*format != 0 && well_formed) {
+    while (well_formed && *format != 0) {
         const char *end = strchr(format, '%');
         size_t plain = end != NULL ? (size_t)(end - format) : strlen(format);
         sink_write(sink, format, plain);

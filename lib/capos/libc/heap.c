@@ -477,10 +477,11 @@ static struct chunk *take_aligned(size_t size_bytes, size_t alignment)
     }
     size_t before = aligned - block;
     struct chunk *result = behind(chunk, before);
-    put_in_use(result, have - before, size_bytes, 0);
+    put_in_use(result, have - before, have - before, 0);
     if (before != 0) {
         put_free(chunk, before);
     }
+    resize_large(result, size_bytes);
     return result;
 }
 

@@ -25,4 +25,4 @@ $(LIBC_TEST_DIR)/renamed.o: $(LIBC_TEST_OBJS)
 $(LIBC_TESTS): $(BUILD)/tests/libc_%: tests/unit/libc/%_test.c tests/unit/libc/platform.c tests/unit/libc/libc_test.h \
 		$(LIBC_TEST_DIR)/renamed.o
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -fno-builtin $(LIBC_TEST_SANITIZE) $(filter %.c %.o,$^) -o $@ -pthread
+	$(CC) $(HOST_CFLAGS) -fno-builtin $(LIBC_TEST_SANITIZE) $(filter %.c %.o,$^) -o $@ -pthread -lm
