@@ -21,7 +21,8 @@ $(BUILD)/sim/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(SIM_CFLAGS) -c $< -o $@
 
-UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(shell find tests/unit -name '*_test.c')))
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/libc/%, \
+	$(sort $(shell find tests/unit -name '*_test.c'))))
 UNIT_ALONE := $(BUILD)/tests/unit/core/host_link_test
 
 # Every object, whether or not something refers to it: a test links the kernel as it is.

@@ -1,6 +1,8 @@
-# The native C runtime: build/x86_64/libcapos.a. Its headers come before the compiler's own, and the host's are out of reach.
+# The native C runtime: build/x86_64/libcapos.a. Its headers come before the compiler's own, and the
+# host's are out of reach.
 
-CAPOS_INCLUDES = -nostdinc -isystem lib/capos/include -isystem $(shell $(CC) -print-file-name=include)
+CAPOS_INCLUDES = -nostdinc -isystem lib/capos/include \
+	-isystem $(shell $(CC) -print-file-name=include)
 
 # The memory functions must not be compiled into calls of themselves.
 CAPOS_CFLAGS = $(USER_CFLAGS) $(CAPOS_INCLUDES) -fno-tree-loop-distribute-patterns

@@ -1,5 +1,6 @@
 /*
- * ctype.h: the character classes of the C locale. Any int may be passed; outside 0 to 127 nothing is of any class.
+ * ctype.h: the character classes of the C locale. Any int may be passed; outside 0 to 127 nothing
+ * is of any class.
  */
 #ifndef CAPOS_CTYPE_H
 #define CAPOS_CTYPE_H

@@ -1,5 +1,6 @@
 /*
- * inttypes.h: the formats of the types of stdint.h, and the functions of the widest integer. long has 64 bits.
+ * inttypes.h: the formats of the types of stdint.h, and the functions of the widest integer. long
+ * has 64 bits.
  */
 #ifndef CAPOS_INTTYPES_H
 #define CAPOS_INTTYPES_H

@@ -1,6 +1,6 @@
 /*
- * limits.h: the ranges of the integer types. It stands here, though compilers bring one, because a compiler's own reaches
- * for the host's.
+ * limits.h: the ranges of the integer types. It stands here, though compilers bring one, because a
+ * compiler's own reaches for the host's.
  */
 #ifndef CAPOS_LIMITS_H
 #define CAPOS_LIMITS_H

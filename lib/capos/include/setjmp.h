@@ -1,6 +1,6 @@
 /*
- * setjmp.h: eight words hold what the x86_64 calling convention preserves (rbx, rbp, r12 to r15, rsp, and the return
- * address). The control words of the floating-point unit are not saved.
+ * setjmp.h: eight words hold what the x86_64 calling convention preserves (rbx, rbp, r12 to r15,
+ * rsp, and the return address). The control words of the floating-point unit are not saved.
  */
 #ifndef CAPOS_SETJMP_H
 #define CAPOS_SETJMP_H

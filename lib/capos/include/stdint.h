@@ -1,6 +1,6 @@
 /*
- * stdint.h: the integer types by width. It stands here, though compilers bring one, because a compiler's own reaches for
- * the host's when it compiles for a hosted environment.
+ * stdint.h: the integer types by width. It stands here, though compilers bring one, because a
+ * compiler's own reaches for the host's when it compiles for a hosted environment.
  */
 #ifndef CAPOS_STDINT_H
 #define CAPOS_STDINT_H

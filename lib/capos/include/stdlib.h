@@ -1,10 +1,11 @@
 /*
- * stdlib.h: of ISO C17 what needs no authority. There is no error number: strtol and its family show a range error only
- * through the value (the nearest limit), strtod through HUGE_VAL or a result of zero or below the normal range. system
- * and the multibyte functions are absent. getenv reads the environment that the start block granted.
+ * stdlib.h: of ISO C17 what needs no authority. There is no error number: strtol and its family
+ * show a range error only through the value (the nearest limit), strtod through HUGE_VAL or a
+ * result of zero or below the normal range. system and the multibyte functions are absent. getenv
+ * reads the environment that the start block granted.
  *
- * The heap: blocks are aligned to 16 bytes; freeing twice, freeing what was never allocated and an overwritten header end
- * the process with a message.
+ * The heap: blocks are aligned to 16 bytes; freeing twice, freeing what was never allocated and an
+ * overwritten header end the process with a message.
  */
 #ifndef CAPOS_STDLIB_H
 #define CAPOS_STDLIB_H
@@ -32,7 +33,8 @@ typedef struct {
 void *malloc(size_t size_bytes) __attribute__((__malloc__, __alloc_size__(1)));
 void *calloc(size_t count, size_t size_bytes) __attribute__((__malloc__, __alloc_size__(1, 2)));
 void *realloc(void *block, size_t size_bytes) __attribute__((__alloc_size__(2)));
-void *aligned_alloc(size_t alignment, size_t size_bytes) __attribute__((__malloc__, __alloc_size__(2)));
+void *aligned_alloc(size_t alignment, size_t size_bytes)
+    __attribute__((__malloc__, __alloc_size__(2)));
 void free(void *block);
 
 int atoi(const char *text);

@@ -1,6 +1,6 @@
 /*
- * string.h: the string functions of ISO C17, and strdup, strndup and memccpy of C23. There is no strerror,
- * because this layer has no error number. strcoll and strxfrm know the C locale only.
+ * string.h: the string functions of ISO C17, and strdup, strndup and memccpy of C23. There is no
+ * strerror, because this layer has no error number. strcoll and strxfrm know the C locale only.
  */
 #ifndef CAPOS_STRING_H
 #define CAPOS_STRING_H

@@ -6,7 +6,8 @@
 
 #define LIMBS (DECIMAL_INTEGER_LIMBS + DECIMAL_FRACTION_LIMBS)
 
-/* 10^9 is divisible by 2^9 only, so at most nine halvings at a time leave whole digits in the next limb. */
+/* 10^9 is divisible by 2^9 only, so at most nine halvings at a time leave whole digits in the
+ * next limb. */
 #define HALVINGS_AT_ONCE 9
 /* A limb times 2^29 and a carry fit 64 bits, and the carry fits a limb. */
 #define DOUBLINGS_AT_ONCE 29
@@ -149,7 +150,8 @@ static bool any_below(const struct decimal *d, int position)
     if (decimal_is_zero(d) || i >= d->end) {
         return false;
     }
-    return i < d->first || i + 1 < d->end || d->limb[i] % power_of_ten[digit_in_limb(position)] != 0;
+    return i < d->first || i + 1 < d->end ||
+           d->limb[i] % power_of_ten[digit_in_limb(position)] != 0;
 }
 
 void decimal_round(struct decimal *d, int position)
@@ -214,7 +216,8 @@ void decimal_scale(struct decimal *d, int power)
         d->inexact = true;
         d->end -= lost < d->end - d->first ? lost : d->end - d->first;
     }
-    memmove(&d->limb[d->first + shift], &d->limb[d->first], (size_t)(d->end - d->first) * sizeof d->limb[0]);
+    memmove(&d->limb[d->first + shift], &d->limb[d->first],
+            (size_t)(d->end - d->first) * sizeof d->limb[0]);
     d->first += shift;
     d->end += shift;
     trim(d);

@@ -1,6 +1,6 @@
 /*
- * exit.c: the ways a program ends, their handlers, and getenv. Handlers run in the reverse of their order, without the lock,
- * so that they may register more.
+ * exit.c: the ways a program ends, their handlers, and getenv. Handlers run in the reverse of their
+ * order, without the lock, so that they may register more.
  */
 #include "lib/capos/libc/platform.h"
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /*
- * float_parse.c: see float_parse.h. Up to 19 digits are gathered in a word, which covers nearly all numbers that people
- * write; where both the word and the power of ten are exact in the format, one multiplication or division gives the
- * correctly rounded result (W. D. Clinger, "How to read floating point numbers accurately", 1990). Everything else goes
- * through the exact decimal number of decimal.h.
+ * float_parse.c: see float_parse.h. Up to 19 digits are gathered in a word, which covers nearly all
+ * numbers that people write; where both the word and the power of ten are exact in the format, one
+ * multiplication or division gives the correctly rounded result (W. D. Clinger, "How to read
+ * floating point numbers accurately", 1990). Everything else goes through the exact decimal number
+ * of decimal.h.
  */
 #include "lib/capos/libc/decimal.h"
 #include "lib/capos/libc/float_parse.h"
@@ -50,7 +51,8 @@ static long double compose(uint64_t mantissa, int exponent)
 }
 
 /* Round mantissa (at least 2^63) * 2^exponent with the rest as decimal_to_binary gives it. */
-static long double round_to(enum float_format format, uint64_t mantissa, int exponent, unsigned rest)
+static long double round_to(enum float_format format, uint64_t mantissa, int exponent,
+                            unsigned rest)
 {
     const struct format_shape *shape = &shapes[format];
     int drop = 64 - shape->mantissa_bits;
@@ -85,8 +87,9 @@ static long double round_to(enum float_format format, uint64_t mantissa, int exp
 
 static bool exactly(enum float_format format, uint64_t word, int power, long double *value)
 {
-    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                  1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     if (format == FLOAT_DOUBLE && word >> 53 == 0 && power >= -22 && power <= 22) {
         double d = (double)word;
         *value = power < 0 ? d / tens[-power] : d * tens[power];
@@ -104,12 +107,13 @@ static bool exactly(enum float_format format, uint64_t word, int power, long dou
     return false;
 }
 
-/* The digits of a number as they come in: the first in a word, all of them in `exact` once they are more. */
+/* The digits of a number as they come in: the first in a word, all of them in `exact` once they
+ * are more. */
 struct digits {
     uint64_t word;
-    int count;   /* significant digits seen */
-    int power;   /* the number is word (or `exact`, see digits_value) * 10^power so far */
-    bool any;    /* a digit was seen, a zero perhaps */
+    int count; /* significant digits seen */
+    int power; /* the number is word (or `exact`, see digits_value) * 10^power so far */
+    bool any;  /* a digit was seen, a zero perhaps */
     bool in_fraction;
     struct decimal exact;
 };
@@ -162,7 +166,8 @@ static long double digits_value(struct digits *n, int exponent, enum float_forma
     return round_to(format, mantissa, binary_exponent, rest);
 }
 
-/* Take `e`, a sign and digits after a number; without digits the exponent is 0 and *valid does not move. */
+/* Take `e`, a sign and digits after a number; without digits the exponent is 0 and *valid does
+ * not move. */
 static int take_exponent(struct source *source, int letter, size_t start, size_t *valid)
 {
     if ((source_look(source) | 0x20) != letter) {
@@ -183,8 +188,8 @@ static int take_exponent(struct source *source, int letter, size_t start, size_t
     return negative ? -exponent : exponent;
 }
 
-static long double take_decimal(struct source *source, enum float_format format, size_t start, size_t *valid,
-                                bool zero_before)
+static long double take_decimal(struct source *source, enum float_format format, size_t start,
+                                size_t *valid, bool zero_before)
 {
     struct digits n;
     n.word = 0;
@@ -230,7 +235,8 @@ static void hexadecimal_add(struct hexadecimal *n, unsigned digit)
     }
 }
 
-static long double hexadecimal_value(const struct hexadecimal *n, int exponent, enum float_format format)
+static long double hexadecimal_value(const struct hexadecimal *n, int exponent,
+                                     enum float_format format)
 {
     unsigned __int128 mantissa = n->mantissa;
     if (mantissa == 0) {
@@ -242,7 +248,9 @@ static long double hexadecimal_value(const struct hexadecimal *n, int exponent, 
     }
     uint64_t below = (uint64_t)mantissa;
     uint64_t half = UINT64_C(1) << 63;
-    unsigned rest = below > half || (below == half && n->lost) ? 3 : below == half ? 2 : below != 0 || n->lost;
+    unsigned rest = below > half || (below == half && n->lost) ? 3
+                    : below == half                            ? 2
+                                                               : below != 0 || n->lost;
     return round_to(format, (uint64_t)(mantissa >> 64), exponent + 64, rest);
 }
 

@@ -1,5 +1,6 @@
 /*
- * format.c: parsing of printf's formats, and the conversions of integers, characters and strings. %lc and %ls write UTF-8.
+ * format.c: parsing of printf's formats, and the conversions of integers, characters and strings.
+ * %lc and %ls write UTF-8.
  */
 #include "lib/capos/libc/format.h"
 #include <ctype.h>
@@ -21,7 +22,8 @@ void sink_fill(struct sink *sink, char byte, long count)
     }
 }
 
-long format_open(struct sink *sink, const struct conversion *c, const char *prefix, long length, bool zeros)
+long format_open(struct sink *sink, const struct conversion *c, const char *prefix, long length,
+                 bool zeros)
 {
     long prefix_length = (long)strlen(prefix);
     long padding = c->width - prefix_length - length;
@@ -35,7 +37,8 @@ long format_open(struct sink *sink, const struct conversion *c, const char *pref
     return c->left ? padding : 0;
 }
 
-static void format_bytes(struct sink *sink, const struct conversion *c, const char *text, size_t size_bytes)
+static void format_bytes(struct sink *sink, const struct conversion *c, const char *text,
+                         size_t size_bytes)
 {
     long after = format_open(sink, c, "", (long)size_bytes, false);
     sink_write(sink, text, size_bytes);
@@ -67,7 +70,8 @@ static char *write_digits(char *end, uint64_t value, char letter)
     return end;
 }
 
-static void format_integer(struct sink *sink, const struct conversion *c, const char *prefix, uint64_t value)
+static void format_integer(struct sink *sink, const struct conversion *c, const char *prefix,
+                           uint64_t value)
 {
     char buffer[INTEGER_DIGITS];
     char *end = buffer + INTEGER_DIGITS;
@@ -196,7 +200,8 @@ static void format_signed(struct sink *sink, const struct conversion *c, int64_t
     format_integer(sink, c, sign, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
-static void format_character(struct sink *sink, const struct conversion *c, struct arguments *arguments)
+static void format_character(struct sink *sink, const struct conversion *c,
+                             struct arguments *arguments)
 {
     char bytes[4];
     if (c->length == LENGTH_L) {
@@ -221,7 +226,10 @@ static bool convert(struct sink *sink, const struct conversion *c, struct argume
         return true;
     case 'x':
     case 'X':
-        format_integer(sink, c, !c->alternative ? "" : c->letter == 'x' ? "0x" : "0X",
+        format_integer(sink, c,
+                       !c->alternative    ? ""
+                       : c->letter == 'x' ? "0x"
+                                          : "0X",
                        next_unsigned(arguments, c->length));
         return true;
     case 'p': {
@@ -337,7 +345,8 @@ static const char *parse_length(const char *at, enum length *length)
 }
 
 /* From behind the `%` to behind the letter; NULL where a number is too large. */
-static const char *parse_conversion(const char *at, struct conversion *c, struct arguments *arguments)
+static const char *parse_conversion(const char *at, struct conversion *c,
+                                    struct arguments *arguments)
 {
     *c = (struct conversion){.precision = -1};
     at = parse_flags(at, c);

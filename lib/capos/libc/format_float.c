@@ -1,7 +1,8 @@
 /*
- * format_float.c: the floating-point conversions of printf. Every number is turned into its exact decimal expansion
- * (decimal.h) and rounded half to even at the place that the precision asks for, so every digit printed is right at any
- * precision. A double is widened to the extended format first, which changes nothing.
+ * format_float.c: the floating-point conversions of printf. Every number is turned into its exact
+ * decimal expansion (decimal.h) and rounded half to even at the place that the precision asks for,
+ * so every digit printed is right at any precision. A double is widened to the extended format
+ * first, which changes nothing.
  */
 #include "lib/capos/libc/decimal.h"
 #include "lib/capos/libc/format.h"
@@ -26,7 +27,8 @@ static void write_decimal(struct sink *sink, const struct decimal *d, long posit
     char chunk[64];
     while (count > 0 && position >= LOWEST_POSITION) {
         size_t filled = 0;
-        for (; filled < sizeof chunk && count > 0 && position >= LOWEST_POSITION; filled++, count--) {
+        for (; filled < sizeof chunk && count > 0 && position >= LOWEST_POSITION;
+             filled++, count--) {
             chunk[filled] = (char)('0' + decimal_digit(d, (int)position--));
         }
         sink_write(sink, chunk, filled);
@@ -59,8 +61,8 @@ static void round_at(struct decimal *d, long position)
     }
 }
 
-static void fixed(struct sink *sink, const struct conversion *c, const char *sign, const struct decimal *d,
-                  long precision)
+static void fixed(struct sink *sink, const struct conversion *c, const char *sign,
+                  const struct decimal *d, long precision)
 {
     int leading = decimal_exponent(d);
     long integer_digits = leading > 0 ? leading + 1 : 1;
@@ -88,8 +90,8 @@ static void scientific(struct sink *sink, const struct conversion *c, const char
     sink_fill(sink, ' ', after);
 }
 
-static void general(struct sink *sink, const struct conversion *c, const char *sign, struct decimal *d,
-                    long precision)
+static void general(struct sink *sink, const struct conversion *c, const char *sign,
+                    struct decimal *d, long precision)
 {
     long digits = precision == 0 ? 1 : precision;
     round_at(d, decimal_exponent(d) - (digits - 1));
@@ -111,7 +113,8 @@ struct nibbles {
     int exponent; /* of two, of the first digit's lowest bit */
 };
 
-/* A double begins with a one before the point and an extended number with its top four bits, as elsewhere on x86_64. */
+/* A double begins with a one before the point and an extended number with its top four bits, as
+ * elsewhere on x86_64. */
 static struct nibbles nibbles_of(uint64_t mantissa, int exponent, bool is_double)
 {
     struct nibbles n = {0};
@@ -177,7 +180,8 @@ static void hexadecimal(struct sink *sink, const struct conversion *c, const cha
     sink_fill(sink, ' ', after);
 }
 
-static void not_finite(struct sink *sink, const struct conversion *c, const char *sign, bool infinite)
+static void not_finite(struct sink *sink, const struct conversion *c, const char *sign,
+                       bool infinite)
 {
     bool capital = c->letter < 'a';
     const char *text = infinite ? (capital ? "INF" : "inf") : (capital ? "NAN" : "nan");
@@ -188,7 +192,8 @@ static void not_finite(struct sink *sink, const struct conversion *c, const char
 
 /* The number on its own stack frame, which is large. */
 __attribute__((noinline)) static void decimal_form(struct sink *sink, const struct conversion *c,
-                                                   const char *sign, uint64_t mantissa, int exponent)
+                                                   const char *sign, uint64_t mantissa,
+                                                   int exponent)
 {
     struct decimal d;
     int zeros = mantissa != 0 ? __builtin_ctzll(mantissa) : 0;

@@ -1,21 +1,23 @@
 /*
- * heap.c: the malloc family. Every block has a header of one word in front of it, blocks are aligned to 16 bytes, and
- * one lock guards all of it.
+ * heap.c: the malloc family. Every block has a header of one word in front of it, blocks are
+ * aligned to 16 bytes, and one lock guards all of it.
  *
- *   small    up to SMALL_MAX with the header: a stack of free blocks for each size, refilled by cutting a run that is itself
- *            a block of the next kind. They are never joined again.
- *   large    up to MAPPED_MIN: free blocks lie in bins by size, two levels deep, found with two bit searches, split on
- *            allocation and joined with their neighbours when freed (M. Masmano and others, "TLSF", ECRTS 2004).
- *   mapped   larger: pages of their own, which go back at once when freed.
+ *   small   up to SMALL_MAX with the header: a stack of free blocks for each size, refilled by
+ *           cutting a run that is itself a block of the next kind. They are never joined again.
+ *   large   up to MAPPED_MIN: free blocks lie in bins by size, two levels deep, found with two bit
+ *           searches, split on allocation and joined with their neighbours when freed (M. Masmano
+ *           and others, "TLSF", ECRTS 2004).
+ *   mapped  larger: pages of their own, which go back at once when freed.
  *
- * A header is the block's size with four flags and a 24-bit check over these, the header's address and a secret of the
- * process. So free() tells what it is given: a block in use, one already free, or something else, and ends the process with
- * a message in the last two cases. Whatever is taken from a free list is checked the same way, which catches most writes
- * to freed memory and beyond a block's end.
+ * A header is the block's size with four flags and a 24-bit check over these, the header's address
+ * and a secret of the process. So free() tells what it is given: a block in use, one already free,
+ * or something else, and ends the process with a message in the last two cases. Whatever is taken
+ * from a free list is checked the same way, which catches most writes to freed memory and beyond a
+ * block's end.
  *
  *   header     | check 24 | size 36 (units of 16 bytes) | flags 4 |
- *   large free | header | next | previous | ... | size |      the size at the end is how the block behind finds this one
- *   region     | next region | size | unused | header, block, header, block ... | header of an end mark |
+ *   large free | header | next | previous | ... | size |   by the last, the block behind finds this
+ *   region     | next region | size | unused | header, block, ... | header of an end mark |
  *   mapped     | ... | start of the pages | their size | header | block
  */
 #include "lib/capos/libc/heap.h"
@@ -63,7 +65,7 @@ static struct {
     uint32_t lock;
     uint64_t secret;
     struct chunk *small[SMALL_MAX / UNIT + 1];
-    char *run; /* what is left of the run that small blocks are cut from; a header belongs at its start */
+    char *run; /* what is left of the run that small blocks are cut from */
     size_t run_left;
     uint32_t levels_filled;
     uint32_t bins_filled[LEVELS];
@@ -134,7 +136,8 @@ struct bin {
 static struct bin bin_of(size_t size_bytes)
 {
     unsigned log2 = 63 - (unsigned)__builtin_clzll(size_bytes);
-    return (struct bin){log2 - LEVEL_FIRST, (unsigned)(size_bytes >> (log2 - BIN_BITS)) & (BINS - 1)};
+    return (struct bin){log2 - LEVEL_FIRST,
+                        (unsigned)(size_bytes >> (log2 - BIN_BITS)) & (BINS - 1)};
 }
 
 static void bin_insert(struct chunk *chunk, size_t size_bytes)
@@ -214,7 +217,8 @@ static void put_in_use(struct chunk *chunk, size_t chunk_bytes, size_t size_byte
     set_header(next, next->header & (SIZE_MASK | FLAGS) & ~PREVIOUS_FREE);
 }
 
-/* Before the first header is written. Where the stack and the image lie differs from process to process. */
+/* Before the first header is written. Where the stack and the image lie differs from process to
+ * process. */
 static void choose_secret(void)
 {
     if (heap.region_next_bytes == 0) {
@@ -273,7 +277,8 @@ static void free_large(struct chunk *chunk)
     if ((chunk->header & PREVIOUS_FREE) != 0) {
         size_t previous_bytes = *(uint64_t *)((char *)chunk - sizeof(uint64_t));
         struct chunk *previous = (struct chunk *)((char *)chunk - previous_bytes);
-        if (previous_bytes > SIZE_MASK || !header_intact(previous) || size_of(previous) != previous_bytes) {
+        if (previous_bytes > SIZE_MASK || !header_intact(previous) ||
+            size_of(previous) != previous_bytes) {
             platform_panic("heap: a free block was overwritten");
         }
         set_header(chunk, size_of(chunk)); /* so that freeing it again is still told as that */
@@ -341,7 +346,8 @@ static struct chunk *take_mapped(size_t size_bytes, size_t alignment)
     struct chunk *chunk = (struct chunk *)(block - HEADER_BYTES);
     ((uint64_t *)block)[-3] = (uintptr_t)start;
     ((uint64_t *)block)[-2] = total;
-    set_header(chunk, ((uintptr_t)start + total - (uintptr_t)chunk) / UNIT * UNIT | MAPPED | IN_USE);
+    set_header(chunk,
+               ((uintptr_t)start + total - (uintptr_t)chunk) / UNIT * UNIT | MAPPED | IN_USE);
     return chunk;
 }
 
@@ -362,7 +368,7 @@ static size_t chunk_bytes_for(size_t request_bytes)
 /* lock held */
 static struct chunk *take(size_t size_bytes)
 {
-    return size_bytes <= SMALL_MAX ? take_small(size_bytes)
+    return size_bytes <= SMALL_MAX   ? take_small(size_bytes)
            : size_bytes < MAPPED_MIN ? take_large(size_bytes)
                                      : take_mapped(size_bytes, UNIT);
 }
@@ -408,7 +414,8 @@ void free(void *block)
     platform_unlock(&heap.lock);
 }
 
-/* lock held. Give back the end of a large block, or take the free block behind it in; true if it now has size_bytes. */
+/* lock held. Give back the end of a large block, or take the free block behind it in; true if it
+ * now has size_bytes. */
 static bool resize_large(struct chunk *chunk, size_t size_bytes)
 {
     size_t have = size_of(chunk);
@@ -462,7 +469,8 @@ void *realloc(void *block, size_t size_bytes)
     return moved;
 }
 
-/* lock held. A large block with room before it; what lies before the aligned address becomes a free block of its own. */
+/* lock held. A large block with room before it; what lies before the aligned address becomes a
+ * free block of its own. */
 static struct chunk *take_aligned(size_t size_bytes, size_t alignment)
 {
     struct chunk *chunk = take_large(size_bytes + alignment + CHUNK_MIN);
@@ -496,8 +504,9 @@ void *aligned_alloc(size_t alignment, size_t size_bytes)
     }
     size_t needed = chunk_bytes_for(size_bytes);
     platform_lock(&heap.lock);
-    struct chunk *chunk = needed + alignment + CHUNK_MIN < MAPPED_MIN ? take_aligned(needed, alignment)
-                                                                      : take_mapped(needed, alignment);
+    struct chunk *chunk = needed + alignment + CHUNK_MIN < MAPPED_MIN
+                              ? take_aligned(needed, alignment)
+                              : take_mapped(needed, alignment);
     platform_unlock(&heap.lock);
     return chunk != NULL ? block_of(chunk) : NULL;
 }
@@ -511,8 +520,8 @@ static bool region_intact(struct region *region)
     while (chunk < end) {
         bool says_previous_free = (chunk->header & PREVIOUS_FREE) != 0;
         bool is_free = (chunk->header & IN_USE) == 0;
-        if (!header_intact(chunk) || says_previous_free != previous_free || (is_free && previous_free) ||
-            size_of(chunk) < CHUNK_MIN) {
+        if (!header_intact(chunk) || says_previous_free != previous_free ||
+            (is_free && previous_free) || size_of(chunk) < CHUNK_MIN) {
             return false;
         }
         previous_free = is_free;

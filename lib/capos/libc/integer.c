@@ -1,6 +1,7 @@
 /*
- * integer.c: the integer functions of stdlib.h and inttypes.h. There is no error number: a number out of range is the
- * nearest limit, and a base that does not exist (neither 0 nor 2 to 36) gives 0 and an end at the beginning.
+ * integer.c: the integer functions of stdlib.h and inttypes.h. There is no error number: a number
+ * out of range is the nearest limit, and a base that does not exist (neither 0 nor 2 to 36) gives 0
+ * and an end at the beginning.
  */
 #include "lib/capos/libc/number.h"
 #include <ctype.h>
@@ -33,7 +34,8 @@ static struct parsed parse(const char *text, unsigned base)
     }
     p.negative = *at == '-';
     at += *at == '-' || *at == '+';
-    bool hexadecimal = at[0] == '0' && (at[1] | 0x20) == 'x' && number_digit((unsigned char)at[2]) < 16;
+    bool hexadecimal =
+        at[0] == '0' && (at[1] | 0x20) == 'x' && number_digit((unsigned char)at[2]) < 16;
     if ((base == 0 || base == 16) && hexadecimal) {
         at += 2;
         base = 16;

@@ -1,9 +1,11 @@
 /*
- * memory.c: the mem functions of string.h. They are what everything else stands on, so they move 16 bytes an
- * instruction and treat the ends with overlapping accesses instead of loops. memcpy allows overlap here: both copies load
- * an end before they store what might cover it, and nothing is gained by doing less.
+ * memory.c: the mem functions of string.h. They are what everything else stands on, so they move 16
+ * bytes an instruction and treat the ends with overlapping accesses instead of loops. memcpy allows
+ * overlap here: both copies load an end before they store what might cover it, and nothing is
+ * gained by doing less.
  *
- * This file is compiled so that the compiler does not turn its loops into calls of the very functions it defines.
+ * This file is compiled so that the compiler does not turn its loops into calls of the very
+ * functions it defines.
  */
 #include "lib/capos/libc/vector.h"
 #include <string.h>

@@ -1,7 +1,8 @@
 /*
- * random.c: rand and srand, for games and tests: the same numbers in every run. A program that needs numbers nobody can
- * guess asks EntropySource. The generator is xorshift* (S. Vigna, "An experimental exploration of Marsaglia's xorshift
- * generators, scrambled", 2014) on one shared word.
+ * random.c: rand and srand, for games and tests: the same numbers in every run. A program that
+ * needs numbers nobody can guess asks EntropySource. The generator is xorshift* (S. Vigna, "An
+ * experimental exploration of Marsaglia's xorshift generators, scrambled", 2014) on one shared
+ * word.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +27,7 @@ int rand(void)
         next ^= next >> 12;
         next ^= next << 25;
         next ^= next >> 27;
-    } while (!__atomic_compare_exchange_n(&state, &old, next, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    } while (
+        !__atomic_compare_exchange_n(&state, &old, next, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     return (int)(next * MULTIPLIER >> 33);
 }

@@ -1,5 +1,6 @@
 /*
- * scan.c: see scan.h. %lc, %ls and %l[ are not supported and count as a mismatch, and there is no positional argument.
+ * scan.c: see scan.h. %lc, %ls and %l[ are not supported and count as a mismatch, and there is no
+ * positional argument.
  */
 #include "lib/capos/libc/float_parse.h"
 #include "lib/capos/libc/number.h"
@@ -79,7 +80,8 @@ static bool take_digits(struct source *source, unsigned base, uint64_t *value, b
     return any;
 }
 
-static enum outcome scan_integer(struct source *source, const struct directive *d, struct targets *targets)
+static enum outcome scan_integer(struct source *source, const struct directive *d,
+                                 struct targets *targets)
 {
     static const char letters[] = "diouxXp";
     static const unsigned char bases[] = {10, 0, 8, 10, 16, 16, 16};
@@ -109,7 +111,8 @@ static enum outcome scan_integer(struct source *source, const struct directive *
     return MATCHED;
 }
 
-static enum outcome scan_float(struct source *source, const struct directive *d, struct targets *targets)
+static enum outcome scan_float(struct source *source, const struct directive *d,
+                               struct targets *targets)
 {
     enum float_format format = d->length == SCAN_LONG ? FLOAT_EXTENDED
                                : d->length == SCAN_L  ? FLOAT_DOUBLE
@@ -147,7 +150,8 @@ static bool in_set(const struct directive *d, int c)
 }
 
 /* %c, %s and %[ */
-static enum outcome scan_text(struct source *source, const struct directive *d, struct targets *targets)
+static enum outcome scan_text(struct source *source, const struct directive *d,
+                              struct targets *targets)
 {
     if (d->length != SCAN_NONE) {
         return MISMATCH;
@@ -182,7 +186,8 @@ static enum outcome scan_byte(struct source *source, int wanted)
     return MATCHED;
 }
 
-static enum outcome scan_directive(struct source *source, struct directive *d, struct targets *targets)
+static enum outcome scan_directive(struct source *source, struct directive *d,
+                                   struct targets *targets)
 {
     if (d->letter == 'n') {
         if (!d->suppressed) {

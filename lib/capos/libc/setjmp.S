@@ -1,5 +1,6 @@
 /*
- * setjmp.S: see setjmp.h for the layout. The stack pointer that is kept is the one after setjmp has returned.
+ * setjmp.S: see setjmp.h for the layout. The stack pointer that is kept is the one after setjmp has
+ * returned.
  */
         .text
         .globl setjmp

@@ -1,8 +1,9 @@
 /*
- * sort.c: qsort and bsearch. qsort is a quicksort with the median of three as pivot that gives a part over to heapsort
- * when it has split too badly too often (D. R. Musser, "Introspective sorting and selection algorithms", 1997), and insertion
- * sort for short parts. So it never takes more than n log n steps, allocates nothing, and its stack is bounded. It is not
- * stable. A comparison that contradicts itself gives some order but never an access outside the array.
+ * sort.c: qsort and bsearch. qsort is a quicksort with the median of three as pivot that gives a
+ * part over to heapsort when it has split too badly too often (D. R. Musser, "Introspective sorting
+ * and selection algorithms", 1997), and insertion sort for short parts. So it never takes more than
+ * n log n steps, allocates nothing, and its stack is bounded. It is not stable. A comparison that
+ * contradicts itself gives some order but never an access outside the array.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,7 +39,8 @@ static void insertion_sort(const struct array *a, char *base, size_t count)
 {
     char *end = base + count * a->size_bytes;
     for (char *next = base + a->size_bytes; next < end; next += a->size_bytes) {
-        for (char *at = next; at > base && a->compare(at - a->size_bytes, at) > 0; at -= a->size_bytes) {
+        for (char *at = next; at > base && a->compare(at - a->size_bytes, at) > 0;
+             at -= a->size_bytes) {
             swap(a, at - a->size_bytes, at);
         }
     }
@@ -90,7 +92,8 @@ static void choose_pivot(const struct array *a, char *base, size_t count)
     }
 }
 
-/* Split around the first element; returns its new index. All before it are not greater, all after it not less. */
+/* Split around the first element; returns its new index. All before it are not greater, all
+ * after it not less. */
 static size_t partition(const struct array *a, char *base, size_t count)
 {
     size_t low = 0;
@@ -144,7 +147,8 @@ void qsort(void *base, size_t count, size_t size_bytes, compare_t *compare)
     sort(&a, base, count, 2 * log2);
 }
 
-void *bsearch(const void *key, const void *base, size_t count, size_t size_bytes, compare_t *compare)
+void *bsearch(const void *key, const void *base, size_t count, size_t size_bytes,
+              compare_t *compare)
 {
     const char *first = base;
     while (count > 0) {

@@ -1,8 +1,10 @@
 /*
- * source.h: characters one at a time, from a string or a stream, for scanf and strtod. Within lib/capos/libc only.
+ * source.h: characters one at a time, from a string or a stream, for scanf and strtod. Within
+ * lib/capos/libc only.
  *
- * A character is fetched only when someone looks at it, so that a stream is never asked for more than is needed. What
- * was looked at and not taken is the caller's to put back. `left` is the field width: at 0 the source seems to be at its end.
+ * A character is fetched only when someone looks at it, so that a stream is never asked for more
+ * than is needed. What was looked at and not taken is the caller's to put back. `left` is the field
+ * width: at 0 the source seems to be at its end.
  */
 #ifndef CAPOS_LIBC_SOURCE_H
 #define CAPOS_LIBC_SOURCE_H

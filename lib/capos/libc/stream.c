@@ -1,7 +1,7 @@
 /*
- * stream.c: the streams of stdio.h. A stream has a lock of its own, held for the whole of each public function, so what one
- * printf writes stays together. Input is used in place where the kernel put it; output is gathered in place where the
- * kernel will read it.
+ * stream.c: the streams of stdio.h. A stream has a lock of its own, held for the whole of each
+ * public function, so what one printf writes stays together. Input is used in place where the
+ * kernel put it; output is gathered in place where the kernel will read it.
  */
 #include "lib/capos/libc/stream.h"
 #include <string.h>
@@ -79,7 +79,8 @@ static void show_prompt(void)
     platform_unlock(&capos_stdout.lock);
 }
 
-/* Have at least one byte in [next, end); false at the end of input, which stays the end until clearerr, or in error. */
+/* Have at least one byte in [next, end); false at the end of input, which stays the end until
+ * clearerr, or in error. */
 static bool refill(FILE *stream)
 {
     size_t size_bytes;

@@ -1,8 +1,9 @@
 /*
  * stream.h: the three streams behind FILE. Within lib/capos/libc only.
  *
- * Functions named *_locked want the stream's lock held. Output is gathered with stream_put_locked and a call of
- * stream_settle_locked ends each public function: it writes what the buffering mode does not let wait.
+ * Functions named *_locked want the stream's lock held. Output is gathered with stream_put_locked
+ * and a call of stream_settle_locked ends each public function: it writes what the buffering mode
+ * does not let wait.
  */
 #ifndef CAPOS_LIBC_STREAM_H
 #define CAPOS_LIBC_STREAM_H
@@ -16,7 +17,7 @@
 struct capos_stream {
     uint32_t lock;
     enum platform_stream which;
-    int mode; /* _IOFBF, _IOLBF, _IONBF; STREAM_MODE_UNSET until the first use asks whether it is a terminal */
+    int mode; /* _IOFBF, _IOLBF, _IONBF; STREAM_MODE_UNSET until the first output */
     bool failed;
     bool ended;
     unsigned pushed_count;

@@ -1,6 +1,6 @@
 /*
- * string.c: the str functions of ISO C17. Length and search work on 16 bytes at a time (see vector.h about reading past the
- * end), the rest is built on them and on the mem functions.
+ * string.c: the str functions of ISO C17. Length and search work on 16 bytes at a time (see
+ * vector.h about reading past the end), the rest is built on them and on the mem functions.
  */
 #include "lib/capos/libc/vector.h"
 #include <string.h>
@@ -175,8 +175,8 @@ char *strpbrk(const char *text, const char *accept)
 }
 
 /*
- * Search by the bad-character rule (R. N. Horspool, "Practical fast searching in strings", 1980) for patterns of two
- * bytes and more: the shift depends on the text's byte under the pattern's end.
+ * Search by the bad-character rule (R. N. Horspool, "Practical fast searching in strings", 1980)
+ * for patterns of two bytes and more: the shift depends on the text's byte under the pattern's end.
  */
 char *strstr(const char *text, const char *pattern)
 {
@@ -204,7 +204,8 @@ char *strstr(const char *text, const char *pattern)
     return NULL;
 }
 
-/* Where the next strtok goes on. One for each thread: ISO C asks for nothing, and sharing it would only do harm. */
+/* Where the next strtok goes on. One for each thread: ISO C asks for nothing, and sharing it
+ * would only do harm. */
 static _Thread_local char *token_next;
 
 char *strtok(char *restrict text, const char *restrict separators)

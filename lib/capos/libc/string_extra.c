@@ -1,5 +1,6 @@
 /*
- * string_extra.c: what C23 added to string.h. It is apart from string.c so that a C17 program may define these names itself.
+ * string_extra.c: what C23 added to string.h. It is apart from string.c so that a C17 program may
+ * define these names itself.
  */
 #include <stdlib.h>
 #include <string.h>

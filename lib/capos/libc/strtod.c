@@ -1,6 +1,6 @@
 /*
- * strtod.c: the functions of stdlib.h that read floating point from a string. Out of range is an infinity, or zero or a
- * number below the normal range; there is no error number that would say so.
+ * strtod.c: the functions of stdlib.h that read floating point from a string. Out of range is an
+ * infinity, or zero or a number below the normal range; there is no error number that would say so.
  */
 #include "lib/capos/libc/float_parse.h"
 #include <ctype.h>

@@ -1,10 +1,10 @@
 /*
- * vector.h: the 16-byte vectors that the memory and string functions work with, within lib/capos/libc. SSE2 belongs to every
- * x86_64 processor.
+ * vector.h: the 16-byte vectors that the memory and string functions work with, within
+ * lib/capos/libc. SSE2 belongs to every x86_64 processor.
  *
- * Reading past the end: a function that looks for a byte may read the whole aligned vector, or an unaligned one that
- * does not leave its page, since a page is readable as a whole or not at all. Such a function is marked READS_PAST_END so
- * that AddressSanitizer does not object.
+ * Reading past the end: a function that looks for a byte may read the whole aligned vector, or an
+ * unaligned one that does not leave its page, since a page is readable as a whole or not at all.
+ * Such a function is marked READS_PAST_END so that AddressSanitizer does not object.
  */
 #ifndef CAPOS_LIBC_VECTOR_H
 #define CAPOS_LIBC_VECTOR_H

@@ -1,6 +1,6 @@
 /*
- * heap_test.c: the malloc family under random use with the whole heap checked as it goes, from several threads at once, and
- * what it does to programs that misuse it.
+ * heap_test.c: the malloc family under random use with the whole heap checked as it goes, from
+ * several threads at once, and what it does to programs that misuse it.
  */
 #define _GNU_SOURCE
 #include "lib/capos/libc/heap.h"
@@ -42,7 +42,9 @@ static bool holds(const struct slot *slot)
 static size_t some_size(uint64_t random)
 {
     static const size_t limits[] = {40, 200, 1100, 5000, 40000, 400000};
-    size_t limit = limits[(random >> 32) % 100 < 60 ? random % 2 : random % 60 < 58 ? random % 5 : 5];
+    size_t limit = limits[(random >> 32) % 100 < 60 ? random % 2
+                          : random % 60 < 58        ? random % 5
+                                                    : 5];
     return (random >> 40) % limit;
 }
 
@@ -83,7 +85,8 @@ static void allocate(struct slot *slot, uint64_t *state)
         slot->block = capos_test_malloc(size);
         break;
     }
-    if (slot->block == NULL || (uintptr_t)slot->block % alignment != 0 || (uintptr_t)slot->block % 16 != 0) {
+    if (slot->block == NULL || (uintptr_t)slot->block % alignment != 0 ||
+        (uintptr_t)slot->block % 16 != 0) {
         test_fail("block %p, alignment %zu, size %zu", (void *)slot->block, alignment, size);
     }
     fill(slot, size, random >> 8);
@@ -155,7 +158,8 @@ static void test_limits(void)
 {
     if (capos_test_malloc(SIZE_MAX) != NULL || capos_test_malloc(SIZE_MAX / 2) != NULL ||
         capos_test_calloc(SIZE_MAX / 2, 3) != NULL || capos_test_aligned_alloc(3, 10) != NULL ||
-        capos_test_aligned_alloc(0, 10) != NULL || capos_test_aligned_alloc(64, SIZE_MAX - 10) != NULL) {
+        capos_test_aligned_alloc(0, 10) != NULL ||
+        capos_test_aligned_alloc(64, SIZE_MAX - 10) != NULL) {
         test_fail("more than there can be was given");
     }
     void *empty = capos_test_malloc(0);
@@ -239,13 +243,15 @@ static void test_misuse(void)
         void (*function)(void);
         const char *wanted;
     } misuses[] = {
-        {free_small_twice, "twice"}, {free_large_twice, "twice"},    {free_inside, "not a block"},
-        {free_foreign, "not a block"}, {overrun_small, "overwritten"}, {overrun_large, "overwritten"},
-        {write_after_free, "written"}, {resize_after_free, "freed"},
+        {free_small_twice, "twice"},    {free_large_twice, "twice"},
+        {free_inside, "not a block"},   {free_foreign, "not a block"},
+        {overrun_small, "overwritten"}, {overrun_large, "overwritten"},
+        {write_after_free, "written"},  {resize_after_free, "freed"},
     };
     for (size_t i = 0; i < sizeof misuses / sizeof misuses[0]; i++) {
         const char *ending = test_ending(misuses[i].function);
-        if (strncmp(ending, "panic: heap: ", 13) != 0 || strstr(ending, misuses[i].wanted) == NULL) {
+        if (strncmp(ending, "panic: heap: ", 13) != 0 ||
+            strstr(ending, misuses[i].wanted) == NULL) {
             test_fail("misuse %zu ended with '%s', which lacks '%s'", i, ending, misuses[i].wanted);
         }
     }

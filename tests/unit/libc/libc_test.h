@@ -1,6 +1,7 @@
 /*
- * libc_test.h: how a host test reaches the capOS library beside the host's. US(name) declares capos_test_name with the type
- * of the host's function of that name. Each test program prints `ok NAME` or `not ok NAME: why`.
+ * libc_test.h: how a host test reaches the capOS library beside the host's. US(name) declares
+ * capos_test_name with the type of the host's function of that name. Each test program prints `ok
+ * NAME` or `not ok NAME: why`.
  */
 #ifndef CAPOS_LIBC_TEST_H
 #define CAPOS_LIBC_TEST_H
@@ -19,7 +20,8 @@ extern struct capos_stream capos_test_capos_stderr;
 #define US_STDOUT ((FILE *)&capos_test_capos_stdout)
 #define US_STDERR ((FILE *)&capos_test_capos_stderr)
 
-/* The current test has failed: say why, once, and remember it. Returns so that the caller can stop. */
+/* The current test has failed: say why, once, and remember it. Returns so that the caller can
+ * stop. */
 void test_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* End the test `name`: print its line. */
@@ -47,8 +49,8 @@ extern struct test_output test_outputs[3];
 extern bool test_terminal;
 void test_input(const char *bytes, size_t size, size_t chunk);
 
-/* Run `function` and return the text of the panic or the status of the exit it ended with, as `panic: ...`, `exit N` or
- * `returned`. */
+/* Run `function` and return the text of the panic or the status of the exit it ended with, as
+ * `panic: ...`, `exit N` or `returned`. */
 const char *test_ending(void (*function)(void));
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * number_test.c: strtod, strtol and their families against the host's, on random numbers, on numbers that lie exactly
- * between two others and a hair beside, and on texts that are nearly numbers; and the rest of stdlib.h's arithmetic.
+ * number_test.c: strtod, strtol and their families against the host's, on random numbers, on
+ * numbers that lie exactly between two others and a hair beside, and on texts that are nearly
+ * numbers; and the rest of stdlib.h's arithmetic.
  */
 #include "tests/unit/libc/libc_test.h"
 #include <ctype.h>
@@ -43,7 +44,8 @@ static void compare(const char *text)
     double d = capos_test_strtod(text, &ours);
     double host_d = strtod(text, &theirs);
     if (!same_extended(d, host_d) || ours != theirs) {
-        test_fail("strtod('%.200s') = %a, %td characters, and not %a, %td", text, d, ours - text, host_d, theirs - text);
+        test_fail("strtod('%.200s') = %a, %td characters, and not %a, %td", text, d, ours - text,
+                  host_d, theirs - text);
     }
     float f = capos_test_strtof(text, &ours);
     float host_f = strtof(text, &theirs);
@@ -77,13 +79,14 @@ static void test_random_numbers(void)
         memcpy(&value, &bits, sizeof value);
         snprintf(text, sizeof text, "%.*e", (int)test_below(40), value);
         compare(text);
-        snprintf(text, sizeof text, "%" PRIu64 ".%" PRIu64 "e%d", test_random() >> test_below(64), test_random(),
-                 (int)test_below(700) - 350);
+        snprintf(text, sizeof text, "%" PRIu64 ".%" PRIu64 "e%d", test_random() >> test_below(64),
+                 test_random(), (int)test_below(700) - 350);
         compare(text);
         snprintf(text, sizeof text, "%zu.%zu", test_below(100000), test_below(1000));
         compare(text);
-        snprintf(text, sizeof text, "%s0x%" PRIx64 ".%" PRIx64 "p%d", test_below(2) ? "-" : "", test_random() >> test_below(64),
-                 test_random() >> test_below(64) & ~UINT64_C(0xff), (int)test_below(2300) - 1150);
+        snprintf(text, sizeof text, "%s0x%" PRIx64 ".%" PRIx64 "p%d", test_below(2) ? "-" : "",
+                 test_random() >> test_below(64), test_random() >> test_below(64) & ~UINT64_C(0xff),
+                 (int)test_below(2300) - 1150);
         compare(text);
     }
     for (int round = 0; round < 300; round++) {
@@ -93,7 +96,8 @@ static void test_random_numbers(void)
     test_done("libc/number/random floating point");
 }
 
-/* The decimal expansion of a number exactly between two doubles, then a digit that tips the balance. */
+/* The decimal expansion of a number exactly between two doubles, then a digit that tips the
+ * balance. */
 static void test_ties(void)
 {
     char text[TEXT_MAX];
@@ -120,7 +124,8 @@ static void test_ties(void)
         }
         compare(text);
     }
-    for (int round = 0; round < 20; round++) { /* 64-bit mantissas have no wider type: the expansion of the least ones */
+    for (int round = 0; round < 20;
+         round++) { /* 64-bit mantissas have no wider type: the expansion of the least ones */
         long double value = 3.6451995318824746025e-4951L * (long double)(1 + test_below(1000));
         int length = snprintf(text, sizeof text, "%.16445Lf", value);
         strcpy(text + length, test_below(2) ? "5" : "50000000000000000000001");
@@ -132,16 +137,75 @@ static void test_ties(void)
 static void test_odd_texts(void)
 {
     static const char *const texts[] = {
-        "", " ", "+", "-", ".", "e5", ".e5", "1e", "1e+", "1e-x", "0x", "0x.", "0xg", "0x1p", "0x1p+", "0x.8", "0x8.",
-        "1..2", "inf", "INFINITY", "-infinit", "nan", "nan(", "nan(abc)", "nan(a-b)", "-nan", "  12", "\t\n\v\f\r7",
-        "1e99999999999999999999", "-1e-99999999999999999999", "0e99999999999", "00000.00000", "-0", "0x0p99",
-        "1.7976931348623157e308", "1.7976931348623158e308", "1.7976931348623159e308", "179769313486231580793e289",
-        "4.9406564584124654e-324", "2.4703282292062327e-324", "2.4703282292062328e-324", "2.2250738585072011e-308",
-        "3.4028235e38", "3.4028236e38", "1.4e-45", "0.7e-45", "1.18973149535723176502e4932", "1.2e4932",
-        "3.6451995318824746025e-4951", "1.82e-4951", "9007199254740993", "9007199254740992.99999", "0x1.fffffffffffff8p0",
-        "0x1.fffffffffffff7ffffffffffffp0", "0x1.fffffffffffff80000000000000000000000000001p0", "0x1p-1074", "0x0.8p-1074",
-        "0x0.80000000000000000000000000000000000000000000001p-1074", "0x1p1023", "0x1p1024", "0x1p-16445", "0x1p-16446",
-        "123456789012345678", "12345678901234567890", "123456789012345678901234567890", "1e22", "1e23", "8.5e22", "1e-22",
+        "",
+        " ",
+        "+",
+        "-",
+        ".",
+        "e5",
+        ".e5",
+        "1e",
+        "1e+",
+        "1e-x",
+        "0x",
+        "0x.",
+        "0xg",
+        "0x1p",
+        "0x1p+",
+        "0x.8",
+        "0x8.",
+        "1..2",
+        "inf",
+        "INFINITY",
+        "-infinit",
+        "nan",
+        "nan(",
+        "nan(abc)",
+        "nan(a-b)",
+        "-nan",
+        "  12",
+        "\t\n\v\f\r7",
+        "1e99999999999999999999",
+        "-1e-99999999999999999999",
+        "0e99999999999",
+        "00000.00000",
+        "-0",
+        "0x0p99",
+        "1.7976931348623157e308",
+        "1.7976931348623158e308",
+        "1.7976931348623159e308",
+        "179769313486231580793e289",
+        "4.9406564584124654e-324",
+        "2.4703282292062327e-324",
+        "2.4703282292062328e-324",
+        "2.2250738585072011e-308",
+        "3.4028235e38",
+        "3.4028236e38",
+        "1.4e-45",
+        "0.7e-45",
+        "1.18973149535723176502e4932",
+        "1.2e4932",
+        "3.6451995318824746025e-4951",
+        "1.82e-4951",
+        "9007199254740993",
+        "9007199254740992.99999",
+        "0x1.fffffffffffff8p0",
+        "0x1.fffffffffffff7ffffffffffffp0",
+        "0x1.fffffffffffff80000000000000000000000000001p0",
+        "0x1p-1074",
+        "0x0.8p-1074",
+        "0x0.80000000000000000000000000000000000000000000001p-1074",
+        "0x1p1023",
+        "0x1p1024",
+        "0x1p-16445",
+        "0x1p-16446",
+        "123456789012345678",
+        "12345678901234567890",
+        "123456789012345678901234567890",
+        "1e22",
+        "1e23",
+        "8.5e22",
+        "1e-22",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         compare(texts[i]);
@@ -170,7 +234,8 @@ static void test_integer_texts(void)
     for (int round = 0; round < 200000; round++) {
         size_t length = test_below(test_below(4) == 0 ? 70 : 12);
         for (size_t i = 0; i < length; i++) {
-            text[i] = test_below(5) == 0 ? "0x-+ zZ"[test_below(7)] : "0123456789abcdefF"[test_below(test_below(2) ? 10 : 17)];
+            text[i] = test_below(5) == 0 ? "0x-+ zZ"[test_below(7)]
+                                         : "0123456789abcdefF"[test_below(test_below(2) ? 10 : 17)];
         }
         text[length] = 0;
         int base = (int)test_below(38);
@@ -186,7 +251,8 @@ static void test_integer_texts(void)
         if (capos_test_strtol(text, &ours, base) != strtol(text, &theirs, base) || ours != theirs) {
             test_fail("strtol('%s', %d)", text, base);
         }
-        if (capos_test_strtoul(text, &ours, base) != strtoul(text, &theirs, base) || ours != theirs) {
+        if (capos_test_strtoul(text, &ours, base) != strtoul(text, &theirs, base) ||
+            ours != theirs) {
             test_fail("strtoul('%s', %d)", text, base);
         }
         if (capos_test_strtoll(text, NULL, base) != strtoll(text, NULL, base) ||
@@ -210,7 +276,8 @@ static void test_division(void)
         div_t q = capos_test_div(a, b);
         ldiv_t l = capos_test_ldiv(a, b);
         imaxdiv_t m = capos_test_imaxdiv(a, b);
-        if (q.quot != a / b || q.rem != a % b || l.quot != a / b || l.rem != a % b || m.quot != a / b || m.rem != a % b) {
+        if (q.quot != a / b || q.rem != a % b || l.quot != a / b || l.rem != a % b ||
+            m.quot != a / b || m.rem != a % b) {
             test_fail("%d / %d", a, b);
         }
         if (a != INT_MIN && (capos_test_abs(a) != abs(a) || capos_test_labs(a) != labs(a))) {
@@ -220,9 +287,10 @@ static void test_division(void)
     test_done("libc/number/division");
 }
 
-#define CLASSES(X)                                                                                           \
-    X(isalnum) X(isalpha) X(isblank) X(iscntrl) X(isdigit) X(isgraph) X(islower) X(isprint) X(ispunct)       \
-    X(isspace) X(isupper) X(isxdigit)
+#define CLASSES(X)                                                                                 \
+    X(isalnum)                                                                                     \
+    X(isalpha) X(isblank) X(iscntrl) X(isdigit) X(isgraph) X(islower) X(isprint) X(ispunct)        \
+        X(isspace) X(isupper) X(isxdigit)
 #define DECLARE_CLASS(name) US(name);
 CLASSES(DECLARE_CLASS)
 US(tolower);
@@ -231,9 +299,9 @@ US(toupper);
 static void test_characters(void)
 {
     for (int c = -1; c < 256; c++) {
-#define COMPARE_CLASS(name)                                                                                  \
-    if (!capos_test_##name(c) != !name(c)) {                                                                 \
-        test_fail(#name "(%d)", c);                                                                          \
+#define COMPARE_CLASS(name)                                                                        \
+    if (!capos_test_##name(c) != !name(c)) {                                                       \
+        test_fail(#name "(%d)", c);                                                                \
     }
         CLASSES(COMPARE_CLASS)
         if (capos_test_tolower(c) != tolower(c) || capos_test_toupper(c) != toupper(c)) {

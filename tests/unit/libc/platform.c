@@ -1,6 +1,7 @@
 /*
- * platform.c: the platform under the ISO C part as the host's unit tests want it: output is kept, input is a text handed
- * out in chunks, pages come from mmap, and what ends the process is run in a child.
+ * platform.c: the platform under the ISO C part as the host's unit tests want it: output is kept,
+ * input is a text handed out in chunks, pages come from mmap, and what ends the process is run in a
+ * child.
  */
 #define _GNU_SOURCE
 #include "lib/capos/libc/platform.h"
@@ -78,7 +79,8 @@ bool platform_is_terminal(enum platform_stream stream)
 
 void *capos_heap_grow(size_t size_bytes)
 {
-    void *start = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *start =
+        mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return start == MAP_FAILED ? NULL : start;
 }
 
@@ -108,7 +110,8 @@ static _Noreturn void end_with(const char *what, const char *detail)
 void platform_exit(int status)
 {
     char detail[300];
-    snprintf(detail, sizeof detail, "%d out '%.*s'", status, (int)test_outputs[1].size, test_outputs[1].bytes);
+    snprintf(detail, sizeof detail, "%d out '%.*s'", status, (int)test_outputs[1].size,
+             test_outputs[1].bytes);
     end_with("exit ", detail);
 }
 

@@ -1,6 +1,6 @@
 /*
- * printf_test.c: vsnprintf against the host's on random formats and values, with all flags, widths, precisions and lengths,
- * and what the host does differently or not at all by examples.
+ * printf_test.c: vsnprintf against the host's on random formats and values, with all flags, widths,
+ * precisions and lengths, and what the host does differently or not at all by examples.
  */
 #include "tests/unit/libc/libc_test.h"
 #include <float.h>
@@ -31,19 +31,20 @@ static void random_format(char *to, int precision_max, const char *tail)
         to += sprintf(to, "%zu", test_below(40));
     }
     if (test_below(2) == 0) {
-        to += test_below(8) == 0 ? sprintf(to, ".") : sprintf(to, ".%zu", test_below((size_t)precision_max));
+        to += test_below(8) == 0 ? sprintf(to, ".")
+                                 : sprintf(to, ".%zu", test_below((size_t)precision_max));
     }
     strcpy(to, tail);
 }
 
-#define COMPARE(format, value, shown)                                                                        \
-    do {                                                                                                     \
-        __typeof__(value) chosen = value;                                                                    \
-        int our_length = capos_test_snprintf(ours, SIZE, format, chosen);                                    \
-        int their_length = snprintf(theirs, SIZE, format, chosen);                                           \
-        if (our_length != their_length || strcmp(ours, theirs) != 0) {                                       \
-            test_fail("%s of " shown ": '%.300s' and not '%.300s'", format, chosen, ours, theirs);           \
-        }                                                                                                    \
+#define COMPARE(format, value, shown)                                                              \
+    do {                                                                                           \
+        __typeof__(value) chosen = value;                                                          \
+        int our_length = capos_test_snprintf(ours, SIZE, format, chosen);                          \
+        int their_length = snprintf(theirs, SIZE, format, chosen);                                 \
+        if (our_length != their_length || strcmp(ours, theirs) != 0) {                             \
+            test_fail("%s of " shown ": '%.300s' and not '%.300s'", format, chosen, ours, theirs); \
+        }                                                                                          \
     } while (0)
 
 static uint64_t some_integer(void)
@@ -85,8 +86,9 @@ static double some_double(void)
     case 2: /* ties */
         return (double)test_below(2000) / 16 * (test_below(2) ? 1 : -1);
     case 3: {
-        static const double special[] = {0.0, -0.0, 1.0, DBL_MAX, DBL_MIN, 4.9e-324, INFINITY, -INFINITY, NAN,
-                                         9.995, 0.5, 1.5, 2.5, 1e22, 1e23, 9.5, 99.5, 0.00001, 123456.5};
+        static const double special[] = {
+            0.0, -0.0, 1.0, DBL_MAX, DBL_MIN, 4.9e-324, INFINITY, -INFINITY, NAN,     9.995,
+            0.5, 1.5,  2.5, 1e22,    1e23,    9.5,      99.5,     0.00001,   123456.5};
         return special[test_below(sizeof special / sizeof special[0])];
     }
     case 4:
@@ -106,7 +108,7 @@ static void test_doubles(const char *letters, const char *name)
         tail[0] = letters[test_below(strlen(letters))];
         random_format(format, test_below(20) == 0 ? 1200 : 25, tail);
         if ((tail[0] | 0x20) == 'g' && strchr(format, '#') != NULL) {
-            continue; /* the host drops digits where rounding makes one more before the point: see the examples */
+            continue; /* the host drops digits where rounding lengthens: see the examples */
         }
         double value = some_double();
         COMPARE(format, value, "%a");
@@ -127,7 +129,8 @@ static void test_long_doubles(void)
             } bits;
         } number = {0};
         number.bits.mantissa = test_random() | UINT64_C(1) << 63;
-        number.bits.sign_exponent = (uint16_t)(test_below(4) == 0 ? 1 + test_below(32765) : 16383 - 70 + test_below(140));
+        number.bits.sign_exponent =
+            (uint16_t)(test_below(4) == 0 ? 1 + test_below(32765) : 16383 - 70 + test_below(140));
         snprintf(tail, sizeof tail, "L%c", "eEfFgGa"[test_below(7)]);
         random_format(format, test_below(50) == 0 ? 9000 : 30, tail);
         COMPARE(format, number.value, "%La");
@@ -171,15 +174,19 @@ static void test_examples(void)
         test_fail("%%n stored %d and %d", count, small);
     }
     expect("   7|7   |", 10, capos_test_snprintf(ours, SIZE, "%*d|%*d|", 4, 7, -4, 7));
-    expect("abc|abcdef", 10, capos_test_snprintf(ours, SIZE, "%.*s|%.*s", 3, "abcdef", -1, "abcdef"));
+    expect("abc|abcdef", 10,
+           capos_test_snprintf(ours, SIZE, "%.*s|%.*s", 3, "abcdef", -1, "abcdef"));
     expect("abcd", 11, capos_test_snprintf(ours, 5, "abcdefghi%d", 42));
     expect("(null) (nil)", 12, capos_test_snprintf(ours, SIZE, "%s %p", (char *)NULL, NULL));
-    expect("\xc3\xa4 \xe2\x82\xac|  \xc3\xa4|", 12, capos_test_snprintf(ours, SIZE, "%ls|%4lc|", L"\u00e4 \u20ac", 0xe4));
-    expect("1.0e+02 100. 0.00010000 1.", 26, capos_test_snprintf(ours, SIZE, "%#.2g %#.3g %#.5g %#.1g", 99.5, 99.95, 1e-4, 1.0));
+    expect("\xc3\xa4 \xe2\x82\xac|  \xc3\xa4|", 12,
+           capos_test_snprintf(ours, SIZE, "%ls|%4lc|", L"\u00e4 \u20ac", 0xe4));
+    expect("1.0e+02 100. 0.00010000 1.", 26,
+           capos_test_snprintf(ours, SIZE, "%#.2g %#.3g %#.5g %#.1g", 99.5, 99.95, 1e-4, 1.0));
     if (capos_test_snprintf(NULL, 0, "%d", 12345) != 5) {
         test_fail("length without a buffer");
     }
-    if (capos_test_snprintf(ours, SIZE, "%1$d", 1) != -1 || capos_test_snprintf(ours, SIZE, "%") != -1 ||
+    if (capos_test_snprintf(ours, SIZE, "%1$d", 1) != -1 ||
+        capos_test_snprintf(ours, SIZE, "%") != -1 ||
         capos_test_snprintf(ours, SIZE, "%99999999999d", 1) != -1 ||
         capos_test_snprintf(NULL, 0, "%2147483647d%d", 1, 1) != -1) {
         test_fail("a malformed format was taken");

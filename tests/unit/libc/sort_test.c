@@ -1,5 +1,6 @@
 /*
- * sort_test.c: qsort and bsearch against the host's, on random and on adversarial arrays; rand; setjmp.
+ * sort_test.c: qsort and bsearch against the host's, on random and on adversarial arrays; rand;
+ * setjmp.
  */
 #include "tests/unit/libc/libc_test.h"
 #include <stdlib.h>
@@ -47,7 +48,8 @@ static void fill(unsigned char *array, size_t count, size_t size, unsigned patte
     }
 }
 
-static bool same_keys(const unsigned char *left, const unsigned char *right, size_t count, size_t size)
+static bool same_keys(const unsigned char *left, const unsigned char *right, size_t count,
+                      size_t size)
 {
     for (size_t i = 0; i < count; i++) {
         if (memcmp(left + i * size, right + i * size, 4) != 0) {
@@ -94,7 +96,8 @@ static void test_sorting(void)
     test_done("libc/sort/random arrays");
 }
 
-/* An adversary that makes every pivot bad (M. D. McIlroy, "A killer adversary for quicksort", 1999). */
+/* An adversary that makes every pivot bad (M. D. McIlroy, "A killer adversary for quicksort",
+ * 1999). */
 static int adversary_value[COUNT_MAX];
 static int adversary_solid;
 static int adversary_candidate;

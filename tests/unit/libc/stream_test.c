@@ -1,6 +1,7 @@
 /*
- * stream_test.c: the streams over a platform that keeps what is written and hands input out in chunks: buffering modes,
- * input with pushed-back characters, lines, blocks and scanf, errors, the end, and what exit flushes.
+ * stream_test.c: the streams over a platform that keeps what is written and hands input out in
+ * chunks: buffering modes, input with pushed-back characters, lines, blocks and scanf, errors, the
+ * end, and what exit flushes.
  */
 #include "tests/unit/libc/libc_test.h"
 #include <stdlib.h>
@@ -32,8 +33,8 @@ US(at_quick_exit);
 US(abort);
 US(_Exit);
 US(getenv);
-extern _Noreturn void capos_test_capos_assert_failed(const char *expression, const char *file, int line,
-                                                     const char *function);
+extern _Noreturn void capos_test_capos_assert_failed(const char *expression, const char *file,
+                                                     int line, const char *function);
 extern char **capos_environment;
 
 static void expect_output(int stream, const char *wanted, unsigned writes)
@@ -41,8 +42,8 @@ static void expect_output(int stream, const char *wanted, unsigned writes)
     struct test_output *out = &test_outputs[stream];
     if (out->size != strlen(wanted) || memcmp(out->bytes, wanted, out->size) != 0 ||
         (writes != 0 && out->writes != writes)) {
-        test_fail("stream %d has '%.*s' in %u writes and not '%s' in %u", stream, (int)out->size, out->bytes, out->writes,
-                  wanted, writes);
+        test_fail("stream %d has '%.*s' in %u writes and not '%s' in %u", stream, (int)out->size,
+                  out->bytes, out->writes, wanted, writes);
     }
     out->size = 0;
     out->writes = 0;
@@ -59,8 +60,11 @@ static void test_buffering(void)
     for (int i = 0; i < 10; i++) {
         capos_test_fputs("0123456789abcdef", US_STDOUT);
     }
-    expect_output(1, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-                     "0123456789abcdef0123456789abcdef", 2);
+    expect_output(1,
+                  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+                  "0123456789abcdef"
+                  "0123456789abcdef0123456789abcdef",
+                  2);
     capos_test_fflush(NULL);
     expect_output(1, "0123456789abcdef0123456789abcdef", 1);
     capos_test_setvbuf(US_STDOUT, NULL, _IOLBF, 0);
@@ -93,11 +97,13 @@ static void test_buffering(void)
 static void test_write_errors(void)
 {
     test_outputs[1].refuse = true;
-    if (capos_test_printf("lost") != 4 || capos_test_fflush(US_STDOUT) == 0 || !capos_test_ferror(US_STDOUT)) {
+    if (capos_test_printf("lost") != 4 || capos_test_fflush(US_STDOUT) == 0 ||
+        !capos_test_ferror(US_STDOUT)) {
         test_fail("a failed write was not told");
     }
     capos_test_clearerr(US_STDOUT);
-    if (capos_test_ferror(US_STDOUT) || capos_test_fputc('x', US_STDIN) != EOF || !capos_test_ferror(US_STDIN)) {
+    if (capos_test_ferror(US_STDOUT) || capos_test_fputc('x', US_STDIN) != EOF ||
+        !capos_test_ferror(US_STDIN)) {
         test_fail("stdin took output, or clearerr did nothing");
     }
     capos_test_clearerr(US_STDIN);
@@ -109,8 +115,10 @@ static void test_characters(void)
 {
     test_input("ab\xff", 3, 2);
     bool right = capos_test_fgetc(US_STDIN) == 'a' && capos_test_ungetc('x', US_STDIN) == 'x' &&
-                 capos_test_getchar() == 'x' && capos_test_getchar() == 'b' && capos_test_getchar() == 0xff;
-    right = right && !capos_test_feof(US_STDIN) && capos_test_getchar() == EOF && capos_test_feof(US_STDIN);
+                 capos_test_getchar() == 'x' && capos_test_getchar() == 'b' &&
+                 capos_test_getchar() == 0xff;
+    right = right && !capos_test_feof(US_STDIN) && capos_test_getchar() == EOF &&
+            capos_test_feof(US_STDIN);
     right = right && capos_test_ungetc(EOF, US_STDIN) == EOF && capos_test_feof(US_STDIN);
     right = right && capos_test_ungetc('y', US_STDIN) == 'y' && !capos_test_feof(US_STDIN);
     right = right && capos_test_getchar() == 'y' && capos_test_getchar() == EOF;
@@ -157,12 +165,14 @@ static void test_blocks(void)
 static void test_lines(void)
 {
     static const char text[] = "one\ntwo\n\nlonger than the buffer\nlast";
-    static const char *const wanted[] = {"one\n", "two\n", "\n", "longer th", "an the bu", "ffer\n", "last"};
+    static const char *const wanted[] = {"one\n",     "two\n",  "\n",  "longer th",
+                                         "an the bu", "ffer\n", "last"};
     for (size_t chunk = 1; chunk < 40; chunk++) {
         char line[10];
         test_input(text, sizeof text - 1, chunk);
         for (size_t i = 0; i < 7; i++) {
-            if (capos_test_fgets(line, sizeof line, US_STDIN) != line || strcmp(line, wanted[i]) != 0) {
+            if (capos_test_fgets(line, sizeof line, US_STDIN) != line ||
+                strcmp(line, wanted[i]) != 0) {
                 test_fail("'%s' and not '%s' in chunks of %zu", line, wanted[i], chunk);
             }
         }
@@ -181,9 +191,9 @@ static void test_scanning(void)
         int b = 0;
         char word[10] = "";
         test_input("12 34x rest", 11, chunk);
-        if (capos_test_scanf("%d%d", &a, &b) != 2 || a != 12 || b != 34 || capos_test_fgetc(US_STDIN) != 'x' ||
-            capos_test_fscanf(US_STDIN, "%9s", word) != 1 || strcmp(word, "rest") != 0 ||
-            capos_test_scanf("%d", &a) != EOF) {
+        if (capos_test_scanf("%d%d", &a, &b) != 2 || a != 12 || b != 34 ||
+            capos_test_fgetc(US_STDIN) != 'x' || capos_test_fscanf(US_STDIN, "%9s", word) != 1 ||
+            strcmp(word, "rest") != 0 || capos_test_scanf("%d", &a) != EOF) {
             test_fail("%d %d '%s' in chunks of %zu", a, b, word, chunk);
         }
         capos_test_clearerr(US_STDIN);
@@ -245,8 +255,9 @@ static void test_endings(void)
         void (*function)(void);
         const char *wanted;
     } endings[] = {
-        {check_exit, "exit 7 out 'text211'"}, {end_by_quick_exit, "exit 3 out ''"}, {end_by_abort, "exit 134 out ''"},
-        {end_by_assertion, "exit 134 out ''"}, {end_at_once, "exit 9 out ''"},
+        {check_exit, "exit 7 out 'text211'"}, {end_by_quick_exit, "exit 3 out ''"},
+        {end_by_abort, "exit 134 out ''"},    {end_by_assertion, "exit 134 out ''"},
+        {end_at_once, "exit 9 out ''"},
     };
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         const char *ending = test_ending(endings[i].function);
@@ -261,7 +272,8 @@ static void test_environment(void)
 {
     static char *environment[] = {"A=1", "AB=2", "EMPTY=", NULL};
     capos_environment = environment;
-    bool right = strcmp(capos_test_getenv("A"), "1") == 0 && strcmp(capos_test_getenv("AB"), "2") == 0 &&
+    bool right = strcmp(capos_test_getenv("A"), "1") == 0 &&
+                 strcmp(capos_test_getenv("AB"), "2") == 0 &&
                  strcmp(capos_test_getenv("EMPTY"), "") == 0 && capos_test_getenv("B") == NULL &&
                  capos_test_getenv("") == NULL;
     capos_environment = NULL;

@@ -1,6 +1,6 @@
 /*
- * string_test.c: the functions of string.h against the host's on random strings of a small alphabet, at every alignment and
- * at the end of a page, where a read beyond the page would fault.
+ * string_test.c: the functions of string.h against the host's on random strings of a small
+ * alphabet, at every alignment and at the end of a page, where a read beyond the page would fault.
  */
 #define _GNU_SOURCE
 #include "tests/unit/libc/libc_test.h"
@@ -47,7 +47,8 @@ static char *text_at_page_end(int which, size_t length, unsigned alphabet)
 {
     static char *pages[2];
     if (pages[which] == NULL) {
-        pages[which] = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        pages[which] =
+            mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         mprotect(pages[which] + 2 * PAGE, PAGE, PROT_NONE);
     }
     size_t slack = test_below(4) == 0 ? test_below(40) : 0;
