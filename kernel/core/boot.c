@@ -14,6 +14,7 @@
 #include "kernel/core/log.h"
 #include "kernel/core/park.h"
 #include "kernel/core/process.h"
+#include "kernel/core/time_page.h"
 #include "lib/wire/gen/types.h"
 
 #define RANDOM_SEED_SIZE 16
@@ -52,6 +53,7 @@ void kernel_bring_up(const struct boot_info *info)
     }
     process_bring_up();
     park_bring_up();
+    time_page_bring_up();
     exit_record_bring_up();
 }
 

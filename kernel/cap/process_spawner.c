@@ -1,0 +1,146 @@
+/* ProcessSpawner: new processes, and what only two processes need: pipes and endpoints.
+ *
+ * The object holds nothing: a child draws on the account of whoever calls and is handed what the caller sent. fork and exec
+ * act on the caller, so they create no authority. */
+#include "kernel/arch/arch.h"
+#include "kernel/cap/root_objects.h"
+#include "kernel/cap/spawn.h"
+#include "kernel/core/endpoint.h"
+#include "kernel/core/process.h"
+#include "kernel/gen/dispatch.h"
+#include "lib/wire/gen/process_spawner.h"
+
+#define FORK_ANSWER_SIZE 64 /* a framed message of one data word and one pointer takes 40 */
+
+static void process_spawner_destroy(struct object *self)
+{
+    (void)self;
+    KASSERT(!"the machine's ProcessSpawner is never released");
+}
+
+static struct object *process_spawner_rebind(struct object *self, struct process *child)
+{
+    (void)child;
+    return object_get(self);
+}
+
+static const struct object_class process_spawner_class = {
+    .interface = &process_spawner_interface,
+    .destroy = process_spawner_destroy,
+    .rebind = process_spawner_rebind,
+};
+
+struct object process_spawner_object = {.class = &process_spawner_class, .references = 1};
+
+status_t process_spawner_spawn(struct object *self, struct call *call, struct wire_reader params,
+                               struct wire_builder results)
+{
+    (void)self;
+    struct spawn_request request = {
+        .name = process_spawner_spawn_params_name(params),
+        .image = call_sent_as(call, process_spawner_spawn_params_image(params), &image_class),
+        .start = process_spawner_spawn_params_start(params),
+        .grants = process_spawner_spawn_params_grants(params),
+        .limits = process_spawner_spawn_params_limits(params),
+    };
+    if (request.image == NULL) {
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "an Image is needed", "image");
+    }
+    uint32_t handle;
+    status_t status = spawn_process(call, &request, &handle);
+    if (status == STATUS_OK) {
+        process_spawner_spawn_results_set_handle(results, handle);
+    }
+    return status;
+}
+
+status_t process_spawner_create_pipe(struct object *self, struct call *call, struct wire_reader params,
+                                     struct wire_builder results)
+{
+    (void)self;
+    (void)params;
+    struct object *reader, *writer;
+    status_t status = pipe_create(call_account(call), &reader, &writer);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    process_spawner_create_pipe_results_set_reader(results, call_give(call, reader));
+    process_spawner_create_pipe_results_set_writer(results, call_give(call, writer));
+    return STATUS_OK;
+}
+
+status_t process_spawner_create_endpoint(struct object *self, struct call *call, struct wire_reader params,
+                                         struct wire_builder results)
+{
+    (void)self;
+    (void)params;
+    struct object *endpoint;
+    status_t status = endpoint_create(call_account(call), &endpoint);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    process_spawner_create_endpoint_results_set_endpoint(results, call_give(call, endpoint));
+    return STATUS_OK;
+}
+
+/* The child's completion of the call that made it. It has no other entry in flight, so there is room for it. */
+static void answer_child(struct process *child, const struct call *call)
+{
+    _Alignas(8) uint8_t buffer[FORK_ANSWER_SIZE];
+    struct wire_message_builder message;
+    wire_message_begin(&message, buffer, sizeof buffer);
+    struct wire_builder results = process_spawner_fork_results_init(&message);
+    process_spawner_fork_results_set_is_child(results, true);
+    size_t size = wire_message_finish(&message);
+    KASSERT(size != 0);
+    struct ring_completion completion = {.user_data = call->user_data, .result_size = (uint32_t)size};
+    status_t status = size > call->result_size ? STATUS_RESULT_TOO_SMALL
+                                               : user_copy_out(child->space, call->result, buffer, size);
+    if (status != STATUS_OK) {
+        completion.status = -(int32_t)status;
+        completion.result_size = 0;
+    }
+    struct thread *t = LIST_FIRST(&child->threads, struct thread, of_process);
+    ring_post(t, &completion);
+    arch_thread_set_result(t, ring_completions(&t->ring));
+}
+
+status_t process_spawner_fork(struct object *self, struct call *call, struct wire_reader params,
+                              struct wire_builder results)
+{
+    (void)self;
+    (void)params;
+    struct process *child;
+    status_t status = process_fork(call->caller, &child);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    answer_child(child, call);
+    process_spawner_fork_results_set_handle(results, call_give(call, object_get(&child->object)));
+    process_start(child);
+    return STATUS_OK;
+}
+
+status_t process_spawner_exec(struct object *self, struct call *call, struct wire_reader params,
+                              struct wire_builder results)
+{
+    (void)self;
+    (void)results;
+    struct object *image = call_sent_as(call, process_spawner_exec_params_image(params), &image_class);
+    struct wire_span start = process_spawner_exec_params_start(params);
+    struct wire_list keep = process_spawner_exec_params_keep(params);
+    if (image == NULL) {
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "an Image is needed", "image");
+    }
+    if (keep.count != 0 && (keep.step_bits != 32 || keep.element != WIRE_FOUR_BYTES)) {
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no list of capability ids", "keep");
+    }
+    const char *reason = NULL;
+    /* Elements of 32 bits, one after the other, in the kernel's own copy of the message. */
+    status_t status = process_exec(call->caller, image, start.data, start.size,
+                                   (const cap_id_t *)(const void *)keep.data, keep.count, &reason);
+    if (status == STATUS_BAD_MESSAGE && reason != NULL) {
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, reason, "image");
+    }
+    return status;
+}

@@ -1,0 +1,70 @@
+/* See spawn.h. Everything that can fail comes before the child exists for anybody; then it is given and started. */
+#include "kernel/cap/spawn.h"
+
+#include "kernel/core/host_link.h"
+#include "kernel/core/ledger.h"
+#include "kernel/core/process.h"
+#include "lib/wire/gen/types.h"
+
+static status_t collect_grants(struct call *call, struct wire_list list, struct object **grants)
+{
+    for (uint32_t i = 0; i < list.count; i++) {
+        grants[i] = call_sent(call, granted_cap_cap(wire_list_get_struct(list, i)));
+        if (grants[i] == NULL) {
+            return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "a grant names no capability that was sent",
+                                  "grants");
+        }
+    }
+    return STATUS_OK;
+}
+
+static void collect_limits(struct wire_reader limits, uint64_t *out)
+{
+    for (uint32_t i = 0; i < LEDGER_KINDS; i++) {
+        out[i] = 0;
+    }
+    out[LEDGER_FRAMES] = limits_frames(limits);
+    out[LEDGER_SLOTS] = limits_slots(limits);
+    out[LEDGER_THREADS] = limits_threads(limits);
+    out[LEDGER_CALLS] = limits_calls(limits);
+    out[LEDGER_KERNEL_BYTES] = limits_kernel_bytes(limits);
+}
+
+/* The first process that init makes is the machine's program: its end is what the host hears of. */
+static void note_program(const struct process *parent, struct process *child)
+{
+    if (parent == process_init && process_program == NULL) {
+        process_program = child;
+        object_get(&child->object);
+        host_link_started();
+    }
+}
+
+status_t spawn_process(struct call *call, const struct spawn_request *request, uint32_t *handle)
+{
+    if (request->grants.count > RING_TRANSFERS_MAX) {
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more grants than can be sent", "grants");
+    }
+    struct object *grants[RING_TRANSFERS_MAX];
+    status_t status = collect_grants(call, request->grants, grants);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint64_t limits[LEDGER_KINDS];
+    collect_limits(request->limits, limits);
+    const char *reason = NULL;
+    struct process *child;
+    status = process_create(call_account(call), request->name.data, request->name.size, request->image,
+                            request->start.data, request->start.size, grants, request->grants.count, limits, &child,
+                            &reason);
+    if (status == STATUS_BAD_MESSAGE && reason != NULL) {
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, reason, "image");
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *handle = call_give(call, object_get(&child->object));
+    note_program(call->process, child);
+    process_start(child);
+    return STATUS_OK;
+}

@@ -1,0 +1,138 @@
+/* Timer: monotonic time, sleeping, and the page from which time is read without entering the kernel.
+ *
+ * Time is an authority: whoever calls one of these holds it, so the process may use time-outs from then on, and the first
+ * call of page() opens the time-stamp counter for it. A waiting call holds a record with its timer, charged to the caller. */
+#include "kernel/arch/arch.h"
+#include "kernel/cap/root_objects.h"
+#include "kernel/core/call.h"
+#include "kernel/core/kmem.h"
+#include "kernel/core/process.h"
+#include "kernel/core/time_page.h"
+#include "kernel/core/timer_queue.h"
+#include "kernel/gen/dispatch.h"
+#include "lib/wire/gen/timer.h"
+
+static void timer_destroy(struct object *self)
+{
+    (void)self;
+    KASSERT(!"the machine's Timer is never released");
+}
+
+static const struct object_class timer_class = {
+    .interface = &timer_interface,
+    .destroy = timer_destroy,
+};
+
+struct object timer_object = {.class = &timer_class, .references = 1};
+
+/* A call that waits for a moment. value[0]: whether it answers with the time. */
+struct wait {
+    struct timer timer;
+    struct call *call;
+    struct account *account;
+};
+
+static struct call *detach(struct wait *w)
+{
+    struct call *call = w->call;
+    KASSERT(call->context == w);
+    timer_stop(&w->timer);
+    struct account *payer = w->account;
+    kmem_free(payer, w, sizeof *w);
+    account_put(payer);
+    return call;
+}
+
+static void cancelled(struct call *call)
+{
+    (void)detach(call->context);
+}
+
+static void fired(struct timer *timer)
+{
+    struct call *call = detach(CONTAINER_OF(timer, struct wait, timer));
+    struct wire_builder results = call_reply(call);
+    if (call->value[0] != 0) {
+        timer_ready_results_set_monotonic_ns(results, arch_now_ns());
+    }
+    call_finish(call, STATUS_OK);
+}
+
+static status_t wait_until(struct call *call, uint64_t deadline_ns, bool answers_time)
+{
+    struct account *payer = call_account(call);
+    void *memory;
+    status_t status = kmem_alloc(payer, sizeof(struct wait), &memory);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct wait *w = memory;
+    status = call_keep(call, cancelled, &w->call);
+    if (status != STATUS_OK) {
+        kmem_free(payer, w, sizeof *w);
+        return status;
+    }
+    w->account = account_get(payer);
+    w->call->context = w;
+    w->call->value[0] = answers_time;
+    timer_start(&w->timer, deadline_ns, fired);
+    return STATUS_PENDING;
+}
+
+status_t timer_now(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+{
+    (void)self;
+    (void)params;
+    call->process->time_granted = true;
+    timer_now_results_set_monotonic_ns(results, arch_now_ns());
+    timer_now_results_set_tick(results, arch_tick());
+    return STATUS_OK;
+}
+
+status_t timer_sleep(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+{
+    (void)self;
+    (void)results;
+    uint64_t ns = timer_sleep_params_ns(params);
+    call->process->time_granted = true;
+    if (ns == 0) {
+        return STATUS_OK;
+    }
+    uint64_t now_ns = arch_now_ns();
+    return wait_until(call, ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + ns, false);
+}
+
+status_t timer_ready(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+{
+    (void)self;
+    uint64_t deadline_ns = timer_ready_params_deadline_ns(params);
+    uint64_t now_ns = arch_now_ns();
+    call->process->time_granted = true;
+    if (deadline_ns <= now_ns) {
+        timer_ready_results_set_monotonic_ns(results, now_ns);
+        return STATUS_OK;
+    }
+    return wait_until(call, deadline_ns, true);
+}
+
+status_t timer_page(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+{
+    (void)self;
+    (void)params;
+    struct process *p = call->process;
+    p->time_granted = true;
+    if (p->time_page == 0) {
+        frame_t frame;
+        status_t status = time_page_frame(&frame);
+        if (status == STATUS_OK) {
+            status = address_space_map_kernel_pages(p->space, 0, &frame, 1, PROTECTION_READ, &p->time_page);
+        }
+        if (status != STATUS_OK) {
+            p->time_page = 0;
+            return status;
+        }
+        arch_time_open(p);
+    }
+    timer_page_results_set_address(results, p->time_page);
+    return STATUS_OK;
+}

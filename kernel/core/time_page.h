@@ -1,0 +1,7 @@
+/* The machine's time page (abi/time_page.h): one frame, made when it is first asked for and kept for good. */
+#pragma once
+
+#include "kernel/core/types.h"
+
+status_t time_page_frame(frame_t *out) MUST_CHECK; /* framesExhausted */
+void time_page_bring_up(void);                     /* once */
