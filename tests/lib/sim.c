@@ -88,7 +88,7 @@ static struct boot_info start_machine(const struct sim_options *options, size_t 
 {
     struct sim_options o = options != NULL ? *options : (struct sim_options){0};
     uint64_t pages = o.pages != 0 ? o.pages : PAGES_DEFAULT;
-    uint64_t package_pages = PAGES(package_size) > SIM_IMAGE_PAGES ? PAGES(package_size) : SIM_IMAGE_PAGES;
+    uint64_t package_pages = SIM_IMAGE_PAGES + PAGES(package_size);
     sim_machine_start(pages, o.cpus != 0 ? o.cpus : 1, o.seed);
     sim_machine.panicked = panicked;
     sim_machine.ended = ended;
@@ -96,7 +96,7 @@ static struct boot_info start_machine(const struct sim_options *options, size_t 
     return (struct boot_info){
         .memory = {{first, pages}},
         .memory_count = 1,
-        .package_first = SIM_FIRST_FRAME,
+        .package_first = SIM_FIRST_FRAME + SIM_IMAGE_PAGES,
         .package_size = package_size,
         .cpu_count = sim_machine.cpu_count,
     };

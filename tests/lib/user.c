@@ -15,9 +15,9 @@
 #pragma weak process_all
 
 static struct object *image;
-static struct process *processes[PROCESSES_MAX]; /* a reference each */
+static struct process *held[PROCESSES_MAX]; /* a reference each */
 static bool bare[PROCESSES_MAX];
-static unsigned process_count;
+static unsigned held_count;
 static struct user *users;
 
 /* --- the program --- */
@@ -72,9 +72,9 @@ struct object *sim_image(void)
 
 static struct process *hold(struct process *p, bool by_hand)
 {
-    CHECK_LT(process_count, PROCESSES_MAX);
-    bare[process_count] = by_hand;
-    processes[process_count++] = p;
+    CHECK_LT(held_count, PROCESSES_MAX);
+    bare[held_count] = by_hand;
+    held[held_count++] = p;
     return p;
 }
 
@@ -128,21 +128,32 @@ cap_id_t sim_grant(struct process *p, struct object *o)
     return id;
 }
 
+static struct process *first_alive(void)
+{
+    for (struct list *l = process_all.next; l != NULL && l != &process_all; l = l->next) {
+        struct process *p = CONTAINER_OF(l, struct process, all);
+        if (!p->ended) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
 static void end_processes(void *context)
 {
     (void)context;
     const struct exit_record record = {.kind = EXIT_KIND_TERMINATED};
-    while (process_all.next != NULL && !list_empty(&process_all)) {
-        struct process *p = LIST_FIRST(&process_all, struct process, all);
+    struct process *p;
+    while ((p = first_alive()) != NULL) {
         process_end(p, &record);
-        CHECK(list_empty(&process_all) || LIST_FIRST(&process_all, struct process, all) != p);
+        CHECK(p->ended);
     }
 }
 
 void sim_end_all(void)
 {
     bool real = false;
-    for (unsigned i = 0; i < process_count; i++) {
+    for (unsigned i = 0; i < held_count; i++) {
         real = real || !bare[i];
     }
     if (real) {
@@ -154,9 +165,9 @@ void sim_end_all(void)
         object_put(&u->thread->object);
         free(u);
     }
-    while (process_count > 0) {
-        struct process *p = processes[--process_count];
-        if (bare[process_count]) {
+    while (held_count > 0) {
+        struct process *p = held[--held_count];
+        if (bare[held_count]) {
             free_bare(p);
         } else {
             object_put(&p->object);
@@ -224,10 +235,12 @@ void user_switch_to(struct user *u)
         t->state = THREAD_RUNNING;
         t->started_ns = arch_now_ns();
         if (before != NULL) {
+            sched_charge(before, arch_now_ns());
             before->state = THREAD_READY; /* as if its slice were over */
             sched_ready(before);
         }
     }
+    cpu->space = u->process->space;
     cpu->arch.loaded = &u->process->space->arch;
 }
 
