@@ -17,9 +17,12 @@ struct region; /* one node of the tree of regions, ordered by address */
 struct address_space {
     struct arch_address_space arch;
     struct account *account; /* a reference */
-    struct region *regions;
-    uint64_t region_count;
-    uint64_t next_hint; /* where the search for a free range starts */
+    struct region *regions;   /* root of the tree: kernel/core/region_tree.h */
+    uint64_t region_count;    /* what is charged: LEDGER_MAPPINGS, */
+    uint64_t charged_pages;   /* LEDGER_FRAMES for pages, */
+    uint64_t tables;          /* LEDGER_FRAMES for page tables, the root excluded, */
+    uint64_t reserved_pages;  /* LEDGER_RESERVED_PAGES */
+    uint64_t next_hint;       /* where the search for a free range starts */
     struct list parked; /* waiters on private words of this space: kernel/core/park.c */
 };
 
@@ -55,6 +58,10 @@ status_t address_space_unmap_code(struct address_space *as, uint64_t address, ui
 status_t address_space_fault(struct address_space *as, uint64_t address, enum upcall_access access) MUST_CHECK;
 /* The frame behind a user address, faulted in for the access. The frame stays the mapping's own: take a reference to keep. */
 status_t address_space_frame(struct address_space *as, uint64_t address, enum upcall_access access, frame_t *out) MUST_CHECK;
+/* Whether the range is mapped throughout, and all of it from this object. */
+bool address_space_maps_object(const struct address_space *as, const struct memory_object *m, uint64_t address, uint64_t size);
+/* Whether nothing is in the range. */
+bool address_space_range_free(const struct address_space *as, uint64_t address, uint64_t size);
 /* What a park key is made of: the memory object and offset for shared memory, else (NULL, 0). */
 void address_space_identity(struct address_space *as, uint64_t address, struct memory_object **object, uint64_t *offset);
 

@@ -1,0 +1,113 @@
+/* Address spaces: their beginning, their end, and questions about them. See address_space.h; mapping is in
+ * address_space_map.c, unmapping and changes in address_space_change.c, faults in address_space_fault.c, fork in
+ * address_space_fork.c, what these share in address_space_plan.c. */
+#include "kernel/core/address_space.h"
+
+#include "kernel/arch/arch.h"
+#include "kernel/core/address_space_plan.h"
+#include "kernel/core/frame.h"
+#include "kernel/core/kmem.h"
+#include "kernel/core/park.h"
+
+#define FIRST_HINT 0x100000000ull /* until elf_map chooses: above what ET_EXEC images take */
+
+status_t address_space_create(struct account *a, struct address_space **out)
+{
+    status_t status = ledger_charge(a, LEDGER_FRAMES, 1); /* the root of the page tables */
+    if (status != STATUS_OK) {
+        return status;
+    }
+    void *memory = NULL;
+    status = kmem_alloc(a, sizeof(struct address_space), &memory);
+    if (status == STATUS_OK) {
+        struct address_space *as = memory;
+        status = arch_address_space_create(&as->arch);
+        if (status == STATUS_OK) {
+            as->account = account_get(a);
+            as->next_hint = FIRST_HINT;
+            list_init(&as->parked);
+            *out = as;
+            return STATUS_OK;
+        }
+        kmem_free(a, memory, sizeof(*as));
+    }
+    ledger_refund(a, LEDGER_FRAMES, 1);
+    return status;
+}
+
+void address_space_clear(struct address_space *as)
+{
+    if (as->regions != NULL) {
+        /* All at once, so that a translation is given up once, not once a region. */
+        address_space_drop_pages(as, as->regions->first, as->regions->last);
+    }
+    uint64_t freed = 0;
+    struct region *r;
+    while ((r = region_tree_take_leaf(&as->regions)) != NULL) {
+        if (r->object != NULL) {
+            memory_object_mapping_removed(r->object, address_space_writes_object(r));
+        }
+        kmem_free(as->account, r, sizeof(*r));
+        freed++;
+    }
+    KASSERT(freed == as->region_count);
+    struct address_space_refund refund = {as->charged_pages + as->tables, as->reserved_pages};
+    address_space_give_back(as, &refund);
+    ledger_refund(as->account, LEDGER_MAPPINGS, freed);
+    as->charged_pages = as->tables = as->region_count = 0;
+    as->next_hint = FIRST_HINT;
+    KASSERT(as->reserved_pages == 0);
+}
+
+void address_space_destroy(struct address_space *as)
+{
+    address_space_clear(as);
+    KASSERT(list_empty(&as->parked));
+    arch_address_space_destroy(&as->arch);
+    struct account *a = as->account;
+    kmem_free(a, as, sizeof(*as));
+    ledger_refund(a, LEDGER_FRAMES, 1);
+    account_put(a);
+}
+
+bool address_space_range_free(const struct address_space *as, uint64_t address, uint64_t size)
+{
+    if (address < USER_BASE || address > USER_END || size > USER_END - address) {
+        return false;
+    }
+    const struct region *r = region_tree_at_or_after(as->regions, address);
+    return r == NULL || r->start >= address + size;
+}
+
+bool address_space_maps_object(const struct address_space *as, const struct memory_object *m, uint64_t address,
+                               uint64_t size)
+{
+    KASSERT(m != NULL);
+    if (address_space_check_range(address, size) != STATUS_OK) {
+        return false;
+    }
+    struct region *r = region_tree_find(as->regions, address);
+    while (r != NULL && r->object == m && r->end < address + size) {
+        struct region *next = region_tree_next(r);
+        r = next != NULL && next->start == r->end ? next : NULL;
+    }
+    return r != NULL && r->object == m;
+}
+
+void address_space_identity(struct address_space *as, uint64_t address, struct memory_object **object,
+                            uint64_t *offset)
+{
+    const struct region *r = region_tree_find(as->regions, address);
+    *object = NULL;
+    *offset = 0;
+    if (r != NULL && r->kind == REGION_OBJECT && r->sharing == SHARING_SHARED) {
+        KASSERT(r->object != NULL);
+        *object = r->object;
+        *offset = r->offset + (address - r->start);
+    }
+}
+
+uint64_t address_space_committed_pages(const struct address_space *as)
+{
+    return as->charged_pages;
+}

@@ -1,0 +1,174 @@
+/* Page frames. See frame.h.
+ *
+ * Each range begins with its records, one 32-bit word a frame. A record is the frame's count while it is in use; while it
+ * is free, RECORD_FREE and the number of the next free frame. Frames above a range's frontier have no record yet and are
+ * taken in order, so that neither a frame nor its record is touched before it is needed: starting a machine costs the same
+ * whatever memory it has. Freed frames are used again first, while they are still in the cache. */
+#include "kernel/core/frame.h"
+
+#include "kernel/arch/arch.h"
+#include "kernel/core/kmem.h"
+
+#define RECORD_FREE 0x80000000u
+#define RECORDS_PER_FRAME (PAGE_SIZE / sizeof(uint32_t))
+
+struct range {
+    frame_t first, end; /* without the frames of its records */
+    frame_t frontier;   /* never handed out from here on */
+    uint32_t *records;  /* of `first` and up */
+};
+
+static struct range ranges[FRAME_RANGES_MAX];
+static uint32_t range_count;
+static uint32_t growing;   /* the first range whose frontier is below its end */
+static frame_t free_head;  /* FRAME_NONE: no freed frame */
+static uint64_t free_count, total;
+
+static uint32_t *record_of(frame_t f)
+{
+    for (uint32_t i = 0; i < range_count; i++) {
+        if (f < ranges[i].end && f >= ranges[i].first) {
+            KASSERT(f < ranges[i].frontier);
+            return &ranges[i].records[f - ranges[i].first];
+        }
+    }
+    return NULL;
+}
+
+void frame_init(frame_t first, frame_t end)
+{
+    KASSERT(first <= end && end < RECORD_FREE);
+    KASSERT(range_count == 0 || first >= ranges[range_count - 1].end);
+    if (first == FRAME_NONE) {
+        first++;
+    }
+    /* The last frames need no records of the records' own, hence one more in the divisor. */
+    uint64_t frames = end > first ? end - first : 0;
+    uint64_t for_records = (frames + RECORDS_PER_FRAME) / (RECORDS_PER_FRAME + 1);
+    if (frames < for_records + 1 || range_count == FRAME_RANGES_MAX) {
+        return;
+    }
+    struct range *r = &ranges[range_count++];
+    r->records = arch_frame_address(first);
+    r->first = first + for_records;
+    r->end = end;
+    r->frontier = r->first;
+    KASSERT((r->end - r->first) <= for_records * RECORDS_PER_FRAME);
+    free_count += r->end - r->first;
+    total += r->end - r->first;
+}
+
+static frame_t take_at_frontier(void)
+{
+    while (growing < range_count && ranges[growing].frontier == ranges[growing].end) {
+        growing++;
+    }
+    if (growing == range_count) {
+        return FRAME_NONE;
+    }
+    return ranges[growing].frontier++;
+}
+
+status_t frame_alloc(frame_t *out)
+{
+    if (kmem_fail_now()) {
+        return STATUS_FRAMES_EXHAUSTED;
+    }
+    frame_t f = free_head;
+    if (f == FRAME_NONE) {
+        f = take_at_frontier();
+        if (f == FRAME_NONE) {
+            KASSERT(free_count == 0);
+            return STATUS_FRAMES_EXHAUSTED;
+        }
+        *record_of(f) = 1;
+    } else {
+        uint32_t *record = record_of(f);
+        KASSERT(record != NULL && (*record & RECORD_FREE) != 0);
+        free_head = *record & ~RECORD_FREE;
+        *record = 1;
+    }
+    free_count--;
+    arch_memory_taken(arch_frame_address(f), PAGE_SIZE);
+    *out = f;
+    return STATUS_OK;
+}
+
+status_t frame_alloc_zeroed(frame_t *out)
+{
+    status_t status = frame_alloc(out);
+    if (status == STATUS_OK) {
+        __builtin_memset(arch_frame_address(*out), 0, PAGE_SIZE);
+    }
+    return status;
+}
+
+void frame_get(frame_t f)
+{
+    KASSERT(f != FRAME_NONE);
+    uint32_t *record = record_of(f);
+    if (record != NULL) {
+        KASSERT(*record != 0 && (*record & RECORD_FREE) == 0);
+        if (*record < FRAME_COUNT_MANY) {
+            (*record)++;
+        }
+    }
+}
+
+void frame_put(frame_t f)
+{
+    KASSERT(f != FRAME_NONE);
+    uint32_t *record = record_of(f);
+    if (record == NULL) {
+        return;
+    }
+    KASSERT(*record != 0 && (*record & RECORD_FREE) == 0);
+    if (*record == FRAME_COUNT_MANY) {
+        return; /* nobody knows any more how many there are: it is never free again */
+    }
+    if (--*record == 0) {
+        *record = RECORD_FREE | (uint32_t)free_head;
+        free_head = f;
+        free_count++;
+        arch_memory_freed(arch_frame_address(f), PAGE_SIZE);
+    }
+}
+
+uint32_t frame_count(frame_t f)
+{
+    KASSERT(f != FRAME_NONE);
+    const uint32_t *record = record_of(f);
+    if (record == NULL) {
+        return FRAME_COUNT_MANY;
+    }
+    KASSERT((*record & RECORD_FREE) == 0);
+    return *record;
+}
+
+uint64_t frame_free_count(void)
+{
+    return free_count;
+}
+
+uint64_t frame_total(void)
+{
+    return total;
+}
+
+frame_t frame_of_address(const void *address)
+{
+    for (uint32_t i = 0; i < range_count; i++) {
+        uint64_t offset = (uint64_t)((uintptr_t)address - (uintptr_t)arch_frame_address(ranges[i].first));
+        if (offset >> PAGE_SHIFT < ranges[i].end - ranges[i].first) {
+            return ranges[i].first + (offset >> PAGE_SHIFT);
+        }
+    }
+    panic("no frame at %p", address);
+}
+
+void frame_reset(void)
+{
+    range_count = growing = 0;
+    free_head = FRAME_NONE;
+    free_count = total = 0;
+}

@@ -1,0 +1,127 @@
+/* Copies between user memory and the kernel: the only ones there are. Declared in address_space.h.
+ *
+ * The current address space is copied through the processor's own translation, in which a fault is resolved or ends the copy
+ * (arch_copy_in, arch_copy_out). Any other is copied page by page through its tables and the kernel's view of the frames;
+ * faults are resolved beforehand. No lock beyond the kernel's is held. */
+#include "kernel/arch/arch.h"
+#include "kernel/core/address_space.h"
+
+static bool in_user_range(uint64_t address, size_t size)
+{
+    return address >= USER_BASE && address <= USER_END && size <= USER_END - address;
+}
+
+static size_t rest_of_page(uint64_t address, size_t size)
+{
+    size_t rest = PAGE_SIZE - (address & (PAGE_SIZE - 1));
+    return rest < size ? rest : size;
+}
+
+/* Where the kernel sees a user's byte. Good until something is unmapped. */
+static status_t kernel_view(struct address_space *as, uint64_t address, enum upcall_access access, char **out)
+{
+    frame_t f;
+    status_t status = address_space_frame(as, address, access, &f);
+    if (status == STATUS_OK) {
+        *out = (char *)arch_frame_address(f) + (address & (PAGE_SIZE - 1));
+    }
+    return status;
+}
+
+status_t user_copy_in(struct address_space *as, void *to, uint64_t from, size_t size)
+{
+    if (size == 0) {
+        return STATUS_OK;
+    }
+    if (!in_user_range(from, size)) {
+        return STATUS_BAD_ADDRESS;
+    }
+    if (arch_is_current(&as->arch)) {
+        return arch_copy_in(to, from, size) ? STATUS_OK : STATUS_BAD_ADDRESS;
+    }
+    while (size > 0) {
+        size_t chunk = rest_of_page(from, size);
+        char *view;
+        status_t status = kernel_view(as, from, UPCALL_ACCESS_READ, &view);
+        if (status != STATUS_OK) {
+            return STATUS_BAD_ADDRESS;
+        }
+        __builtin_memcpy(to, view, chunk);
+        to = (char *)to + chunk;
+        from += chunk;
+        size -= chunk;
+    }
+    return STATUS_OK;
+}
+
+status_t user_copy_out(struct address_space *as, uint64_t to, const void *from, size_t size)
+{
+    if (size == 0) {
+        return STATUS_OK;
+    }
+    if (!in_user_range(to, size)) {
+        return STATUS_BAD_ADDRESS;
+    }
+    if (arch_is_current(&as->arch)) {
+        return arch_copy_out(to, from, size) ? STATUS_OK : STATUS_BAD_ADDRESS;
+    }
+    while (size > 0) {
+        size_t chunk = rest_of_page(to, size);
+        char *view;
+        status_t status = kernel_view(as, to, UPCALL_ACCESS_WRITE, &view);
+        if (status != STATUS_OK) {
+            return STATUS_BAD_ADDRESS;
+        }
+        __builtin_memcpy(view, from, chunk);
+        from = (const char *)from + chunk;
+        to += chunk;
+        size -= chunk;
+    }
+    return STATUS_OK;
+}
+
+/* Each chunk lies within one page on both sides. The side that is current, if one is, goes through the processor's
+ * translation: that is the copy that another CPU's threads may disturb, and it knows how to fail. */
+static status_t copy_chunk(struct address_space *to_as, uint64_t to, struct address_space *from_as, uint64_t from,
+                           size_t size)
+{
+    char *target, *source;
+    if (arch_is_current(&from_as->arch)) {
+        status_t status = kernel_view(to_as, to, UPCALL_ACCESS_WRITE, &target);
+        return status == STATUS_OK ? user_copy_in(from_as, target, from, size) : status;
+    }
+    status_t status = kernel_view(from_as, from, UPCALL_ACCESS_READ, &source);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (arch_is_current(&to_as->arch)) {
+        return user_copy_out(to_as, to, source, size);
+    }
+    status = kernel_view(to_as, to, UPCALL_ACCESS_WRITE, &target);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    __builtin_memmove(target, source, size);
+    return STATUS_OK;
+}
+
+status_t user_copy_across(struct address_space *to_as, uint64_t to, struct address_space *from_as, uint64_t from,
+                          size_t size)
+{
+    if (size == 0) {
+        return STATUS_OK;
+    }
+    if (!in_user_range(to, size) || !in_user_range(from, size)) {
+        return STATUS_BAD_ADDRESS;
+    }
+    while (size > 0) {
+        size_t chunk = rest_of_page(from, rest_of_page(to, size));
+        if (copy_chunk(to_as, to, from_as, from, chunk) != STATUS_OK) {
+            return STATUS_BAD_ADDRESS;
+        }
+        to += chunk;
+        from += chunk;
+        size -= chunk;
+    }
+    return STATUS_OK;
+}
