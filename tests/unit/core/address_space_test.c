@@ -1,0 +1,162 @@
+/* Address spaces, operation by operation: what each maps, charges and gives back. */
+#include "kernel/arch/arch.h"
+#include "kernel/core/address_space.h"
+#include "kernel/core/frame.h"
+#include "kernel/core/kmem.h"
+#include "tests/lib/sim.h"
+
+static struct account *account;
+static struct address_space *space;
+
+static void begin(void)
+{
+    sim_boot(NULL);
+    CHECK_OK(account_create(&ledger_root, NULL, &account));
+    CHECK_OK(address_space_create(account, &space));
+}
+
+/* Everything that the account was charged for must be back. */
+static void end(void)
+{
+    address_space_destroy(space);
+    sim_settle();
+    for (int kind = 0; kind < LEDGER_KINDS; kind++) {
+        CHECK_EQ(account->used[kind], 0);
+    }
+    account_put(account);
+}
+
+static void put(uint64_t address, uint8_t value)
+{
+    CHECK_OK(user_copy_out(space, address, &value, 1));
+}
+
+static uint8_t get(uint64_t address)
+{
+    uint8_t value = 0;
+    CHECK_OK(user_copy_in(space, &value, address, 1));
+    return value;
+}
+
+TEST(map_is_zeroed_and_charged)
+{
+    begin();
+    uint64_t address, frames = account->used[LEDGER_FRAMES];
+    CHECK_OK(address_space_map(space, 0, 16 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    CHECK_EQ(account->used[LEDGER_FRAMES] - frames, 16 + 3);
+    CHECK_EQ(account->used[LEDGER_RESERVED_PAGES], 16);
+    CHECK_EQ(account->used[LEDGER_MAPPINGS], 1);
+    CHECK_EQ(get(address + 5 * PAGE_SIZE), 0);
+    put(address + 5 * PAGE_SIZE, 7);
+    CHECK_EQ(get(address + 5 * PAGE_SIZE), 7);
+    CHECK_OK(address_space_unmap(space, address, 16 * PAGE_SIZE));
+    CHECK_EQ(account->used[LEDGER_FRAMES], frames);
+    CHECK_EQ(account->used[LEDGER_MAPPINGS], 0);
+    end();
+}
+
+TEST(unmap_in_the_middle_splits)
+{
+    begin();
+    uint64_t address;
+    CHECK_OK(address_space_map(space, 0, 16 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    put(address, 1);
+    put(address + 15 * PAGE_SIZE, 2);
+    CHECK_OK(address_space_unmap(space, address + 4 * PAGE_SIZE, 8 * PAGE_SIZE));
+    CHECK_EQ(account->used[LEDGER_MAPPINGS], 2);
+    CHECK_EQ(account->used[LEDGER_FRAMES], 1 + 8 + 3);
+    CHECK_EQ(get(address), 1);
+    CHECK_EQ(get(address + 15 * PAGE_SIZE), 2);
+    uint8_t byte;
+    CHECK_STATUS(user_copy_in(space, &byte, address + 4 * PAGE_SIZE, 1), STATUS_BAD_ADDRESS);
+    end();
+}
+
+TEST(neighbours_merge)
+{
+    begin();
+    uint64_t a, b;
+    CHECK_OK(address_space_map(space, 0, PAGE_SIZE, PROTECTION_READ_WRITE, &a));
+    CHECK_OK(address_space_map(space, a + PAGE_SIZE, PAGE_SIZE, PROTECTION_READ_WRITE, &b));
+    CHECK_EQ(b, a + PAGE_SIZE);
+    CHECK_EQ(account->used[LEDGER_MAPPINGS], 1);
+    CHECK_OK(address_space_protect(space, b, PAGE_SIZE, PROTECTION_READ));
+    CHECK_EQ(account->used[LEDGER_MAPPINGS], 2);
+    CHECK_OK(address_space_protect(space, b, PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_EQ(account->used[LEDGER_MAPPINGS], 1);
+    end();
+}
+
+TEST(reservations_of_many_gigabytes_cost_nothing)
+{
+    begin();
+    uint64_t address, kernel = account->used[LEDGER_KERNEL_BYTES];
+    CHECK_OK(address_space_reserve(space, 0, 1ull << 40, &address));
+    CHECK_EQ(account->used[LEDGER_FRAMES], 1);
+    CHECK_LE(account->used[LEDGER_KERNEL_BYTES] - kernel, 128);
+    CHECK_OK(address_space_commit(space, address + (1ull << 39), PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_EQ(account->used[LEDGER_FRAMES], 1 + 1 + 3);
+    put(address + (1ull << 39), 3);
+    CHECK_OK(address_space_decommit(space, address, 1ull << 40));
+    CHECK_EQ(account->used[LEDGER_FRAMES], 1);
+    CHECK_EQ(account->used[LEDGER_MAPPINGS], 1);
+    end();
+}
+
+TEST(fork_copies_on_write)
+{
+    begin();
+    uint64_t address;
+    CHECK_OK(address_space_map(space, 0, 4 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    put(address, 1);
+    put(address + PAGE_SIZE, 2);
+    uint64_t before = frame_free_count();
+    struct address_space *child, *parent = space;
+    CHECK_OK(address_space_create(account, &child));
+    CHECK_OK(address_space_fork(parent, child));
+    CHECK_EQ(address_space_committed_pages(child), 4);
+    CHECK_EQ(before - frame_free_count(), 4); /* the tables only */
+    space = child;
+    CHECK_EQ(get(address), 1);
+    put(address, 9);
+    put(address + 2 * PAGE_SIZE, 8);
+    space = parent;
+    CHECK_EQ(get(address), 1);
+    CHECK_EQ(get(address + 2 * PAGE_SIZE), 0);
+    put(address + PAGE_SIZE, 5);
+    space = child;
+    CHECK_EQ(get(address), 9);
+    CHECK_EQ(get(address + PAGE_SIZE), 2);
+    space = parent;
+    address_space_destroy(child);
+    uint64_t free = frame_free_count();
+    put(address, 4); /* alone again: made writable, not copied */
+    CHECK_EQ(frame_free_count(), free);
+    end();
+}
+
+TEST(objects_are_shared_or_private)
+{
+    begin();
+    struct object *o;
+    uint64_t shared, private;
+    CHECK_OK(memory_object_create(account, 4 * PAGE_SIZE, &o));
+    CHECK_OK(address_space_map_object(space, o, 0, false, 0, 4 * PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_SHARED,
+                                      &shared));
+    CHECK_OK(address_space_map_object(space, o, 0, false, PAGE_SIZE, PAGE_SIZE, PROTECTION_READ_WRITE,
+                                      SHARING_PRIVATE, &private));
+    put(shared + PAGE_SIZE, 1);
+    CHECK_EQ(get(private), 1);
+    put(private, 2);
+    CHECK_EQ(get(shared + PAGE_SIZE), 1);
+    struct object *image;
+    CHECK_STATUS(memory_object_make_image(o, account, &image), STATUS_BAD_STATE);
+    CHECK_OK(address_space_unmap(space, shared, 4 * PAGE_SIZE));
+    CHECK_OK(memory_object_make_image(o, account, &image));
+    uint64_t code;
+    CHECK_OK(address_space_map_object(space, image, 0, false, 0, PAGE_SIZE, PROTECTION_READ_EXECUTE, SHARING_SHARED,
+                                      &code));
+    object_put(o);
+    object_put(image);
+    end();
+}
