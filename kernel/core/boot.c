@@ -43,6 +43,7 @@ void kernel_bring_up(const struct boot_info *info)
 {
     KASSERT(info->cpu_count >= 1 && info->cpu_count <= CPUS_MAX);
     KASSERT(info->memory_count >= 1 && info->memory_count <= ARRAY_SIZE(info->memory));
+    frame_reset();
     for (uint32_t i = 0; i < info->memory_count; i++) {
         KASSERT(info->memory[i].first < info->memory[i].end);
         frame_init(info->memory[i].first, info->memory[i].end);
