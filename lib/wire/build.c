@@ -128,7 +128,8 @@ static void copy_bytes(uint8_t *to, struct wire_span from)
 
 void wire_set_text(struct wire_builder builder, uint32_t index, struct wire_span text)
 {
-    uint8_t *bytes = init_bytes(builder, index, (uint64_t)text.size + 1);
+    uint8_t *bytes =
+        init_bytes(builder, index, text.size < LIST_COUNT_MAX ? text.size + 1 : UINT64_MAX);
     if (bytes != NULL) {
         copy_bytes(bytes, text);
         bytes[text.size] = 0;
