@@ -43,6 +43,9 @@ status_t process_spawner_spawn(struct object *self, struct call *call, struct wi
         .grants = process_spawner_spawn_params_grants(params),
         .limits = process_spawner_spawn_params_limits(params),
     };
+    if (params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
     if (request.image == NULL) {
         return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "an Image is needed", "image");
     }
@@ -129,6 +132,9 @@ status_t process_spawner_exec(struct object *self, struct call *call, struct wir
     struct object *image = call_sent_as(call, process_spawner_exec_params_image(params), &image_class);
     struct wire_span start = process_spawner_exec_params_start(params);
     struct wire_list keep = process_spawner_exec_params_keep(params);
+    if (params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
     if (image == NULL) {
         return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "an Image is needed", "image");
     }

@@ -52,6 +52,9 @@ status_t spawn_process(struct call *call, const struct spawn_request *request, u
     }
     uint64_t limits[LEDGER_KINDS];
     collect_limits(request->limits, limits);
+    if (request->grants.message != NULL && request->grants.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
     const char *reason = NULL;
     struct process *child;
     status = process_create(call_account(call), request->name.data, request->name.size, request->image,

@@ -117,6 +117,9 @@ status_t thread_control_report_denial(struct object *self, struct call *call, st
     char name[32], grant[32];
     copy_text(name, sizeof name, thread_control_report_denial_params_name(params));
     copy_text(grant, sizeof grant, thread_control_report_denial_params_grant(params));
+    if (params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
     denial_record(call->process, thread_control_report_denial_params_interface_id(params),
                   thread_control_report_denial_params_method(params), reason, name, grant);
     return STATUS_OK;

@@ -1,0 +1,97 @@
+/* RestrictedLauncher: starts programs of the boot package, those that the manifest lists as launchable and no others.
+ *
+ * The list is read from the manifest at each call: its bytes never change, and nothing of it needs to be kept. */
+#include "kernel/cap/root_objects.h"
+#include "kernel/cap/spawn.h"
+#include "kernel/core/boot_package.h"
+#include "kernel/core/denial.h"
+#include "kernel/core/process.h"
+#include "kernel/gen/dispatch.h"
+#include "lib/wire/gen/restricted_launcher.h"
+#include "lib/wire/gen/types.h"
+
+static void restricted_launcher_destroy(struct object *self)
+{
+    (void)self;
+    KASSERT(!"the machine's RestrictedLauncher is never released");
+}
+
+static const struct object_class restricted_launcher_class = {
+    .interface = &restricted_launcher_interface,
+    .destroy = restricted_launcher_destroy,
+};
+
+struct object restricted_launcher_object = {.class = &restricted_launcher_class, .references = 1};
+
+/* Empty if there is no manifest or it is malformed. */
+static struct wire_list launchable(struct wire_message *message)
+{
+    struct wire_span bytes = boot_package_manifest_bytes();
+    if (wire_message_open(message, bytes.data, bytes.size) != WIRE_OK) {
+        return (struct wire_list){0};
+    }
+    return manifest_launchable(wire_message_root(message));
+}
+
+static bool same(struct wire_span a, struct wire_span b)
+{
+    return a.size == b.size && (a.size == 0 || __builtin_memcmp(a.data, b.data, a.size) == 0);
+}
+
+static bool is_launchable(struct wire_span name)
+{
+    struct wire_message message;
+    struct wire_list list = launchable(&message);
+    for (uint32_t i = 0; i < list.count; i++) {
+        if (same(wire_list_get_text(list, i), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+status_t restricted_launcher_launch(struct object *self, struct call *call, struct wire_reader params,
+                                    struct wire_builder results)
+{
+    (void)self;
+    struct spawn_request request = {
+        .name = restricted_launcher_launch_params_name(params),
+        .start = restricted_launcher_launch_params_start(params),
+        .grants = restricted_launcher_launch_params_grants(params),
+    };
+    if (params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    if (!is_launchable(request.name)) {
+        char name[PROCESS_NAME_MAX] = {0};
+        for (size_t i = 0; i < request.name.size && i < sizeof name - 1; i++) {
+            name[i] = ((const char *)request.name.data)[i];
+        }
+        denial_record(call->process, RESTRICTED_LAUNCHER_INTERFACE_ID, RESTRICTED_LAUNCHER_METHOD_LAUNCH,
+                      DENIAL_REASON_ATTENUATED, name, NULL);
+        return call_exception(call, EXCEPTION_TYPE_FAILED, "the launcher was not granted for this program", "name");
+    }
+    status_t status = boot_package_image(request.name.data, request.name.size, &request.image);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint32_t handle;
+    status = spawn_process(call, &request, &handle);
+    object_put(request.image);
+    if (status == STATUS_OK) {
+        restricted_launcher_launch_results_set_handle(results, handle);
+    }
+    return status;
+}
+
+status_t restricted_launcher_list(struct object *self, struct call *call, struct wire_reader params,
+                                  struct wire_builder results)
+{
+    (void)self;
+    (void)call;
+    (void)params;
+    struct wire_message message;
+    struct wire_list list = launchable(&message);
+    restricted_launcher_list_results_set_names(results, list);
+    return STATUS_OK;
+}
