@@ -46,7 +46,9 @@ $(filter-out $(UNIT_ALONE),$(UNIT_TESTS)): $(BUILD)/tests/%: $(BUILD)/sim/tests/
 	@mkdir -p $(@D)
 	$(CC) $(SIM_CFLAGS) -no-pie $< -Wl,--whole-archive $(SIM_LIB) -Wl,--no-whole-archive -o $@
 
-unit: $(UNIT_TESTS)
+# Other folders' rules, which are read later, add to the list.
+.SECONDEXPANSION:
+unit: $$(UNIT_TESTS)
 	@sh tests/lib/run.sh $(BUILD)/tests/log $(UNIT_TESTS)
 
 FUZZ_CC := clang

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "abi/boot_package.h"
+#include "kernel/core/boot_package.h"
 #include "kernel/core/frame.h"
 #include "kernel/core/kmem.h"
 #include "tests/lib/sim_internal.h"
@@ -84,7 +85,7 @@ static void at_end(void)
     }
 }
 
-static struct boot_info start_machine(const struct sim_options *options, size_t package_size)
+static struct boot_info start_machine(const struct sim_options *options, const void *package, size_t package_size)
 {
     struct sim_options o = options != NULL ? *options : (struct sim_options){0};
     uint64_t pages = o.pages != 0 ? o.pages : PAGES_DEFAULT;
@@ -93,6 +94,9 @@ static struct boot_info start_machine(const struct sim_options *options, size_t 
     sim_machine.panicked = panicked;
     sim_machine.ended = ended;
     frame_t first = SIM_FIRST_FRAME + package_pages;
+    if (package_size > 0) {
+        memcpy(arch_frame_address(SIM_FIRST_FRAME + SIM_IMAGE_PAGES), package, package_size);
+    }
     return (struct boot_info){
         .memory = {{first, pages}},
         .memory_count = 1,
@@ -102,32 +106,31 @@ static struct boot_info start_machine(const struct sim_options *options, size_t 
     };
 }
 
-/* Until all of core is there, its parts are brought up one by one. */
-#pragma weak kernel_bring_up
-#pragma weak sched_init
-#pragma weak process_all
-#pragma weak timer_count
-
-static void bring_up(const struct boot_info *info)
+/* The kernel makes a binary's Image when it is first asked for, and keeps it: so it is not counted with the test. */
+static void make_images(const struct boot_package_header *package)
 {
-    if (kernel_bring_up != NULL) {
-        kernel_bring_up(info);
-        return;
-    }
-    frame_init(info->memory[0].first, info->memory[0].end);
-    ledger_init(frame_total());
-    for (uint32_t i = 0; i < info->cpu_count && sched_init != NULL; i++) {
-        sched_init(&sim_machine.cpus[i], i);
-    }
-    if (&process_all != NULL) {
-        list_init(&process_all);
+    for (uint32_t i = 0; i < package->count; i++) {
+        const char *name = package->entries[i].name;
+        struct object *image;
+        if (strcmp(name, BOOT_PACKAGE_MANIFEST) != 0) {
+            CHECK_OK(boot_package_image(name, strlen(name), &image));
+            object_put(image);
+        }
     }
 }
 
 void sim_boot(const struct sim_options *options)
 {
-    struct boot_info info = start_machine(options, 0);
-    bring_up(&info);
+    size_t package_size = options != NULL ? options->package_size : 0;
+    struct boot_info info = start_machine(options, options != NULL ? options->package : NULL, package_size);
+    kernel_bring_up(&info);
+    if (package_size > 0) {
+        const char *reason = "";
+        if (boot_package_open(info.package_first, package_size, &reason) != STATUS_OK) {
+            FAIL("%s", reason);
+        }
+        make_images(options->package);
+    }
     booted = true;
     counts_at_boot = counts_take();
     test_at_end(at_end);
@@ -144,8 +147,7 @@ static void start_kernel(void *context)
 
 void sim_boot_package(const struct sim_options *options, const void *package, size_t size)
 {
-    struct boot_info info = start_machine(options, size);
-    memcpy(arch_frame_address(info.package_first), package, size);
+    struct boot_info info = start_machine(options, package, size);
     struct start_arguments arguments = {&info};
     sim_enter_kernel(0, start_kernel, &arguments);
     booted = true;
@@ -270,12 +272,10 @@ struct counts counts_take(void)
     struct counts c = {
         .frames_free = frame_free_count(),
         .kernel_bytes = kmem_bytes(),
-        .timers = timer_count != NULL ? timer_count() : 0,
+        .timers = timer_count(),
+        .processes = process_count(),
+        .threads = thread_count(),
     };
-    for (struct list *l = &process_all == NULL ? NULL : process_all.next; l != NULL && l != &process_all;
-         l = l->next) {
-        c.processes++;
-    }
     memcpy(c.used, ledger_root.used, sizeof(c.used));
     return c;
 }
@@ -297,6 +297,7 @@ void counts_check(const struct counts *before)
     COUNT_COMPARE_("bytes of kmem", before->kernel_bytes, now.kernel_bytes);
     COUNT_COMPARE_("timers", before->timers, now.timers);
     COUNT_COMPARE_("processes", before->processes, now.processes);
+    COUNT_COMPARE_("thread structs", before->threads, now.threads);
     for (int i = 0; i < LEDGER_KINDS; i++) {
         COUNT_COMPARE_(kinds[i], before->used[i], now.used[i]);
     }

@@ -25,6 +25,8 @@ struct sim_options {
     uint64_t pages; /* of memory; 0: 8192 */
     uint32_t cpus;  /* 0: 1 */
     uint64_t seed;
+    const void *package; /* a boot package that is opened, though no init is started; NULL: none */
+    size_t package_size;
 };
 
 /* Brings up the kernel without a package, notes the counts, and arranges for the check at the end of the test. */
@@ -50,7 +52,7 @@ const char *sim_panic_text(void);
 
 /* --- counts --- */
 struct counts {
-    uint64_t frames_free, kernel_bytes, timers, processes;
+    uint64_t frames_free, kernel_bytes, timers, processes, threads;
     uint64_t used[LEDGER_KINDS];
 };
 
@@ -64,6 +66,8 @@ void sim_end_all(void);
 void for_each_allocation_failure(void (*setup)(void), void (*body)(void));
 
 /* --- processes --- */
+/* Writes the program of sim_image() into two pages at least; answers its size. */
+size_t sim_program(uint8_t *bytes, size_t room);
 /* An Image of one executable page which the kernel accepts as a program. No new reference. */
 struct object *sim_image(void);
 /* A started process named "sim" below the root account; each grant is a new reference, in slot 5 and up. The driver holds a

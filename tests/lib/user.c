@@ -12,8 +12,6 @@
 #define PROGRAM_DATA_PAGES 3    /* with what is zeroed */
 #define PROCESSES_MAX 4096
 
-#pragma weak process_all
-
 static struct object *image;
 static struct process *held[PROCESSES_MAX]; /* a reference each */
 static bool bare[PROCESSES_MAX];
@@ -22,8 +20,9 @@ static struct user *users;
 
 /* --- the program --- */
 
-static void write_program(uint8_t *bytes)
+size_t sim_program(uint8_t *bytes, size_t room)
 {
+    CHECK_GE(room, 2 * PAGE_SIZE);
     Elf64_Ehdr *header = (void *)bytes;
     Elf64_Phdr *segments = (void *)(bytes + sizeof(*header));
     *header = (Elf64_Ehdr){
@@ -57,13 +56,14 @@ static void write_program(uint8_t *bytes)
     for (unsigned i = 0; i < PROGRAM_DATA_SIZE; i++) {
         bytes[PAGE_SIZE + i] = (uint8_t)i;
     }
+    return PAGE_SIZE + PROGRAM_DATA_SIZE;
 }
 
 struct object *sim_image(void)
 {
     if (image == NULL) {
-        write_program(arch_frame_address(SIM_FIRST_FRAME));
-        CHECK_OK(memory_object_create_boot(SIM_FIRST_FRAME, PAGE_SIZE + PROGRAM_DATA_SIZE, &image));
+        size_t size = sim_program(arch_frame_address(SIM_FIRST_FRAME), SIM_IMAGE_PAGES * PAGE_SIZE);
+        CHECK_OK(memory_object_create_boot(SIM_FIRST_FRAME, size, &image));
     }
     return image;
 }

@@ -10,7 +10,6 @@ LIBC_TEST_OBJS := $(LIBC_SRCS:%.c=$(LIBC_TEST_DIR)/%.o) $(LIBC_ASMS:%.S=$(LIBC_T
 LIBC_TESTS := $(patsubst tests/unit/libc/%_test.c,$(BUILD)/tests/libc_%, \
 	$(wildcard tests/unit/libc/*_test.c))
 UNIT_TESTS += $(LIBC_TESTS)
-unit: $(LIBC_TESTS)
 
 $(LIBC_TEST_DIR)/%.o: %.c
 	@mkdir -p $(@D)
