@@ -119,7 +119,7 @@ status_t process_spawner_fork(struct object *self, struct call *call, struct wir
         return status;
     }
     answer_child(child, call);
-    process_spawner_fork_results_set_handle(results, call_give(call, object_get(&child->object)));
+    process_spawner_fork_results_set_handle(results, call_give(call, &child->object));
     process_start(child);
     return STATUS_OK;
 }

@@ -66,7 +66,7 @@ status_t spawn_process(struct call *call, const struct spawn_request *request, u
     if (status != STATUS_OK) {
         return status;
     }
-    *handle = call_give(call, object_get(&child->object));
+    *handle = call_give(call, &child->object);
     note_program(call->process, child);
     process_start(child);
     return STATUS_OK;

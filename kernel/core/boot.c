@@ -120,6 +120,7 @@ static status_t make_init(const char **reason)
     if (status == STATUS_OK) {
         process_init = init;
         process_start(init);
+        object_put(&init->object);
     }
     return status;
 }

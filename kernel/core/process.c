@@ -230,6 +230,7 @@ status_t process_create(struct account *parent, const char *name, size_t name_si
     p->space = made.space;
     p->image_base = made.base;
     p->image = object_get(image);
+    object_get(&p->object);
     *out = p;
     return STATUS_OK;
 }

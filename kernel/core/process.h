@@ -55,8 +55,8 @@ uint64_t process_count(void);           /* structs alive, for the check that all
 /* Once, before the first process. */
 void process_bring_up(void);
 /* A process with one NEW thread, its image mapped, its start block copied in and its grants at their slots (each grant: a new
- * reference). Everything that can fail is before the first effect. limits: LEDGER_KINDS words or NULL. reason: a sentence for the
- * exception when the image was at fault. */
+ * reference). Everything that can fail is before the first effect. limits: LEDGER_KINDS words or NULL. *out: with a reference of
+ * the caller's. reason: a sentence for the exception when the image was at fault. */
 status_t process_create(struct account *parent, const char *name, size_t name_size, struct object *image,
                         const void *start, size_t start_size, struct object *const *grants, uint32_t grant_count,
                         const uint64_t *limits, struct process **out, const char **reason) MUST_CHECK;
@@ -72,6 +72,7 @@ void process_own_destroy(struct object *own);
 struct object *process_own_rebind(struct object *own, struct process *child);
 /* Whether the process may use time-outs other than 0 and for ever: a Timer is or was in its table. */
 bool process_time_granted(struct process *p);
+/* A copy of the caller's process, with one NEW thread; *out as above. */
 status_t process_fork(struct thread *caller, struct process **out) MUST_CHECK;
 status_t process_exec(struct thread *caller, struct object *image, const void *start, size_t start_size, const cap_id_t *keep,
                       uint32_t keep_count, const char **reason) MUST_CHECK;

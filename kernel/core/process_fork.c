@@ -71,6 +71,7 @@ status_t process_fork(struct thread *caller, struct process **out)
     child->image_base = parent->image_base;
     child->time_granted = parent->time_granted;
     child->arch = parent->arch;
+    object_get(&child->object);
     *out = child;
     return STATUS_OK;
 }
