@@ -1,0 +1,216 @@
+/* One processor: what it can do, its descriptor tables, its control registers.
+ *
+ * Features are detected once, on the first CPU; all CPUs are taken to be alike. x86_cpu_start() runs on the CPU that it sets
+ * up; after it traps work. Nothing here takes a lock. */
+#include "kernel/arch/x86_64/x86.h"
+
+#include "kernel/core/sched.h"
+
+#include <stddef.h>
+
+#define TRAP_STACK_SIZE 8192  /* NMI, double fault, machine check: prints a panic */
+#define DEBUG_STACK_SIZE 1024 /* copies its frame away */
+
+struct tss {
+    uint32_t reserved;
+    uint64_t rsp[3];
+    uint64_t reserved2;
+    uint64_t ist[7];
+    uint64_t reserved3;
+    uint16_t reserved4, io_map;
+} __attribute__((packed));
+
+struct gate {
+    uint16_t offset_low, segment;
+    uint8_t ist, type;
+    uint16_t offset_middle;
+    uint32_t offset_high, reserved;
+};
+
+/* Where a trap on a stack of its own finds the CPU: entry.S. */
+struct stack_end {
+    struct arch_cpu *cpu;
+    uint64_t alignment;
+};
+
+struct x86_tables {
+    uint64_t gdt[7];
+    struct tss tss;
+    _Alignas(16) uint8_t trap_stack[TRAP_STACK_SIZE];
+    struct stack_end trap_end;
+    _Alignas(16) uint8_t debug_stack[DEBUG_STACK_SIZE];
+    struct stack_end debug_end;
+};
+
+struct table_pointer {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
+
+_Static_assert(offsetof(struct arch_cpu, user_rsp) == CPU_USER_RSP, "offsets.h");
+_Static_assert(offsetof(struct arch_cpu, frame_top) == CPU_FRAME_TOP, "offsets.h");
+_Static_assert(offsetof(struct arch_cpu, stack) == CPU_STACK, "offsets.h");
+_Static_assert(offsetof(struct arch_cpu, running) == CPU_RUNNING, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, r11) == FRAME_R11, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, vector) == FRAME_VECTOR, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, rip) == FRAME_RIP, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, cs) == FRAME_CS, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, rflags) == FRAME_RFLAGS, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, rsp) == FRAME_RSP, "offsets.h");
+_Static_assert(sizeof(struct arch_frame) == FRAME_SIZE && FRAME_SIZE % 16 == 0, "offsets.h");
+_Static_assert(offsetof(struct arch_thread, frame) == 0, "a thread begins with its frame");
+_Static_assert(offsetof(struct cpu, arch) == 0, "GS finds both");
+_Static_assert(VECTOR_COUNT == VECTOR_SPURIOUS + 1, "a stub for each vector");
+
+struct x86_features x86_features;
+
+static struct x86_tables first_tables;
+static struct gate idt[VECTOR_COUNT]; /* shared: the stacks differ by the TSS */
+extern char x86_first_stack_top[];
+
+struct cpu *arch_cpu(void)
+{
+    return (struct cpu *)(void *)x86_cpu();
+}
+
+static void detect_extended(void)
+{
+    struct cpuid d = cpuid(0xd, 0);
+    uint64_t wanted = d.a & 0xe7;       /* x87, SSE, AVX and the three of AVX-512 */
+    if ((wanted & 0xe0) != 0xe0 || !(wanted & 4)) {
+        wanted &= 7;
+    }
+    x86_features.xcr0 = wanted;
+    x86_features.xsaveopt = cpuid(0xd, 1).a & 1;
+}
+
+/* Boot, first CPU, while the text can still be written: takes stac and clac out where they are illegal. */
+static void patch_smap_sites(void)
+{
+    for (const uint32_t *site = x86_smap_sites; site < x86_smap_sites_end; site++) {
+        uint8_t *code = (uint8_t *)(KERNEL_BASE + *site);
+        code[0] = 0x0f; /* nopl (%rax) */
+        code[1] = 0x1f;
+        code[2] = 0x00;
+    }
+}
+
+void x86_detect_features(void)
+{
+    struct x86_features *f = &x86_features;
+    uint32_t leaves = cpuid(0, 0).a;
+    struct cpuid one = cpuid(1, 0);
+    f->xsave = one.c >> 26 & 1;
+    f->rdrand = one.c >> 30 & 1;
+    f->x2apic = one.c >> 21 & 1;
+    f->tsc_deadline = one.c >> 24 & 1;
+    f->hypervisor = one.c >> 31 & 1;
+    if (leaves >= 7) {
+        struct cpuid seven = cpuid(7, 0);
+        f->fsgsbase = seven.b & 1;
+        f->smep = seven.b >> 7 & 1;
+        f->rdseed = seven.b >> 18 & 1;
+        f->smap = seven.b >> 20 & 1;
+        f->umip = seven.c >> 2 & 1;
+    }
+    f->huge_pages = cpuid(0x80000001, 0).d >> 26 & 1;
+    f->extended_size = 512 + 64; /* FXSAVE's, with an XSAVE header */
+    if (f->xsave) {
+        detect_extended();
+    }
+    if (!f->smap) {
+        patch_smap_sites();
+    }
+}
+
+static void set_control_registers(void)
+{
+    const struct x86_features *f = &x86_features;
+    uint64_t cr4 = read_cr4() | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_TSD;
+    cr4 |= f->umip ? CR4_UMIP : 0;
+    cr4 |= f->fsgsbase ? CR4_FSGSBASE : 0;
+    cr4 |= f->xsave ? CR4_OSXSAVE : 0;
+    cr4 |= f->smep ? CR4_SMEP : 0;
+    cr4 |= f->smap ? CR4_SMAP : 0;
+    write_cr4(cr4);
+    if (f->xsave) {
+        __asm__ volatile("xsetbv" ::"c"(0), "a"((uint32_t)f->xcr0), "d"((uint32_t)(f->xcr0 >> 32)));
+        x86_features.extended_size = cpuid(0xd, 0).b;
+    }
+    write_msr(MSR_STAR, (uint64_t)(SEGMENT_USER_DATA - 8) << 48 | (uint64_t)SEGMENT_KERNEL_CODE << 32);
+    write_msr(MSR_LSTAR, (uint64_t)x86_syscall_entry);
+    write_msr(MSR_FMASK, FLAG_TF | FLAG_IF | FLAG_DF | FLAG_IOPL | FLAG_NT | FLAG_AC);
+}
+
+static void set_gates(void)
+{
+    for (uint32_t v = 0; v < VECTOR_COUNT; v++) {
+        uint64_t stub = x86_trap_stubs[v];
+        bool own_stack = v == VECTOR_NMI || v == VECTOR_DOUBLE_FAULT || v == VECTOR_MACHINE_CHECK;
+        idt[v] = (struct gate){
+            .offset_low = (uint16_t)stub,
+            .segment = SEGMENT_KERNEL_CODE,
+            .ist = own_stack ? 1 : v == VECTOR_DEBUG ? 2 : 0,
+            .type = v == VECTOR_BREAKPOINT ? 0xee : 0x8e, /* interrupt gate; int3 is for users too */
+            .offset_middle = (uint16_t)(stub >> 16),
+            .offset_high = (uint32_t)(stub >> 32),
+        };
+    }
+}
+
+static void set_segments(struct x86_tables *t)
+{
+    uint64_t tss = (uint64_t)&t->tss;
+    t->gdt[0] = 0;
+    t->gdt[SEGMENT_KERNEL_CODE / 8] = 0x00af9b000000ffff;
+    t->gdt[SEGMENT_KERNEL_DATA / 8] = 0x00cf93000000ffff;
+    t->gdt[SEGMENT_USER_DATA / 8] = 0x00cff3000000ffff;
+    t->gdt[SEGMENT_USER_CODE / 8] = 0x00affb000000ffff;
+    t->gdt[SEGMENT_TSS / 8] = (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 |
+                              (tss >> 24 & 0xff) << 56;
+    t->gdt[SEGMENT_TSS / 8 + 1] = tss >> 32;
+}
+
+static void load_tables(const struct x86_tables *t)
+{
+    struct table_pointer gdt = {sizeof(t->gdt) - 1, (uint64_t)t->gdt};
+    struct table_pointer idt_pointer = {sizeof(idt) - 1, (uint64_t)idt};
+    __asm__ volatile("lgdt %0\n\t"
+                     "lidt %1\n\t"
+                     "ltr %w2\n\t"
+                     "movl %3, %%ss\n\t"
+                     "movl %4, %%ds\n\t"
+                     "movl %4, %%es\n\t"
+                     "lldt %w4" ::"m"(gdt),
+                     "m"(idt_pointer), "r"(SEGMENT_TSS), "r"(SEGMENT_KERNEL_DATA), "r"(0)
+                     : "memory");
+}
+
+void x86_cpu_start(struct cpu *c, uint32_t number, uint32_t apic_id)
+{
+    struct x86_tables *t = &first_tables;
+    KASSERT(number == 0); /* the others bring their tables when they are started */
+    struct arch_cpu *a = &c->arch;
+    a->self = a;
+    a->stack = (uint64_t)x86_first_stack_top;
+    a->running = NULL;
+    a->space = NULL;
+    a->deadline_ns = UINT64_MAX;
+    a->apic_id = apic_id;
+    a->tables = t;
+    write_msr(MSR_GS_BASE, (uint64_t)a);
+    write_msr(MSR_KERNEL_GS_BASE, 0);
+    set_segments(t);
+    t->tss.io_map = sizeof(struct tss);
+    t->trap_end.cpu = t->debug_end.cpu = a;
+    t->tss.ist[0] = (uint64_t)&t->trap_end;
+    t->tss.ist[1] = (uint64_t)&t->debug_end;
+    set_gates();
+    load_tables(t);
+    set_control_registers();
+}
+
+void x86_set_trap_stack(uint64_t top)
+{
+    x86_cpu()->tables->tss.rsp[0] = top;
+}

@@ -1,0 +1,119 @@
+/* The kernel's own mappings, made once at boot.
+ *
+ * Three ranges, the same in every address space: all of memory at X86_DIRECT_MAP (2 MiB and 1 GiB pages), the image in the
+ * last 2 GiB by 4 KiB pages, and device registers at MMIO_BASE. Nothing is writable and executable: the image's text and
+ * constants can be written through neither mapping, and nothing but the image's text can be executed. Below the first
+ * kernel stack one page is left out. Kernel pages are global. */
+#include "kernel/arch/x86_64/tables.h"
+#include "kernel/arch/x86_64/x86.h"
+
+#include "kernel/core/sched.h"
+
+#define GIB (1ull << 30)
+#define LARGE_PAGE (1ull << 21)
+#define DIRECT_L3_MAX 512u /* one top-level entry: 512 GiB */
+
+extern uint64_t x86_root_table[TABLE_ENTRIES], x86_image_l3[TABLE_ENTRIES], x86_image_l2[TABLE_ENTRIES];
+extern const char x86_image_start[], x86_text_end[], x86_rodata_start[], x86_data_start[];
+extern const char x86_image_end[], x86_stack_guard[];
+
+static _Alignas(PAGE_SIZE) uint64_t image_l1[TABLE_ENTRIES];
+static _Alignas(PAGE_SIZE) uint64_t direct_l3[TABLE_ENTRIES];
+static _Alignas(PAGE_SIZE) uint64_t direct_l2[TABLE_ENTRIES]; /* of the first GiB */
+static _Alignas(PAGE_SIZE) uint64_t direct_l1[TABLE_ENTRIES]; /* of its first 2 MiB, where the image lies */
+static _Alignas(PAGE_SIZE) uint64_t device_l2[TABLE_ENTRIES];
+static _Alignas(PAGE_SIZE) uint64_t device_l1[TABLE_ENTRIES];
+static uint32_t device_pages;
+
+static uint64_t table_entry(const uint64_t *table_in_image)
+{
+    return x86_physical_of_image(table_in_image) | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_ACCESSED;
+}
+
+/* Both views of the 4 KiB pages that the image lies in. */
+static void map_image(void)
+{
+    const uint64_t kernel = ENTRY_PRESENT | ENTRY_GLOBAL | ENTRY_ACCESSED | ENTRY_DIRTY;
+    for (uint64_t i = 0; i < TABLE_ENTRIES; i++) {
+        direct_l1[i] = i << PAGE_SHIFT | kernel | ENTRY_WRITE | ENTRY_NO_EXECUTE;
+    }
+    for (uint64_t at = (uint64_t)x86_image_start; at < (uint64_t)x86_image_end; at += PAGE_SIZE) {
+        uint64_t physical = at - KERNEL_BASE, i = physical >> PAGE_SHIFT;
+        if (at < (uint64_t)x86_rodata_start) {
+            image_l1[i] = physical | kernel;
+        } else if (at < (uint64_t)x86_data_start) {
+            image_l1[i] = physical | kernel | ENTRY_NO_EXECUTE;
+        } else {
+            image_l1[i] = physical | kernel | ENTRY_NO_EXECUTE | ENTRY_WRITE;
+            continue;
+        }
+        direct_l1[i] = physical | kernel | ENTRY_NO_EXECUTE;
+    }
+    image_l1[((uint64_t)x86_stack_guard - KERNEL_BASE) >> PAGE_SHIFT] = 0;
+}
+
+/* The first GiB of the direct map, so that the boot information can be read wherever the loader has put it. */
+void x86_paging_start(void)
+{
+    map_image();
+    direct_l2[0] = table_entry(direct_l1);
+    for (uint64_t i = 1; i < TABLE_ENTRIES; i++) {
+        direct_l2[i] = i * LARGE_PAGE | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_LARGE | ENTRY_GLOBAL |
+                       ENTRY_ACCESSED | ENTRY_DIRTY | ENTRY_NO_EXECUTE;
+    }
+    direct_l3[0] = table_entry(direct_l2);
+    device_l2[0] = table_entry(device_l1);
+    x86_root_table[X86_DIRECT_INDEX] = table_entry(direct_l3);
+    x86_image_l3[511] = table_entry(device_l2);
+    x86_image_l2[0] = table_entry(image_l1);
+    x86_image_l3[0] = 0;
+    x86_root_table[0] = 0;
+    write_cr3(x86_physical_of_image(x86_root_table));
+}
+
+/* The rest of the direct map. take_page gives pages below 1 GiB for tables, where the processor has no pages of 1 GiB. */
+void x86_paging_extend(uint64_t memory_end, uint64_t (*take_page)(void))
+{
+    const uint64_t kernel = ENTRY_PRESENT | ENTRY_WRITE | ENTRY_LARGE | ENTRY_GLOBAL | ENTRY_ACCESSED |
+                            ENTRY_DIRTY | ENTRY_NO_EXECUTE;
+    for (uint64_t g = 1; g < DIRECT_L3_MAX && g * GIB < memory_end; g++) {
+        if (x86_features.huge_pages) {
+            direct_l3[g] = g * GIB | kernel;
+            continue;
+        }
+        uint64_t page = take_page();
+        uint64_t *l2 = x86_physical(page);
+        for (uint64_t i = 0; i < TABLE_ENTRIES; i++) {
+            l2[i] = (g * GIB + i * LARGE_PAGE) | kernel;
+        }
+        direct_l3[g] = page | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_ACCESSED;
+    }
+}
+
+volatile void *x86_map_device(uint64_t physical, uint64_t size)
+{
+    uint64_t first = physical & ~(PAGE_SIZE - 1);
+    uint64_t count = PAGES(physical + size - first);
+    KASSERT(device_pages + count <= TABLE_ENTRIES);
+    uint64_t address = MMIO_BASE + device_pages * PAGE_SIZE + (physical - first);
+    for (uint64_t i = 0; i < count; i++) {
+        device_l1[device_pages++] = (first + i * PAGE_SIZE) | ENTRY_PRESENT | ENTRY_WRITE |
+                                    ENTRY_UNCACHED | ENTRY_GLOBAL | ENTRY_ACCESSED | ENTRY_DIRTY |
+                                    ENTRY_NO_EXECUTE;
+    }
+    return (volatile void *)address;
+}
+
+void x86_load_space(struct arch_address_space *as)
+{
+    struct arch_cpu *c = x86_cpu();
+    uint64_t bit = 1ull << ((struct cpu *)(void *)c)->number;
+    if (c->space != NULL) {
+        __atomic_and_fetch(&c->space->active, ~bit, __ATOMIC_SEQ_CST);
+    }
+    if (as != NULL) {
+        __atomic_or_fetch(&as->active, bit, __ATOMIC_SEQ_CST);
+    }
+    c->space = as;
+    write_cr3(as != NULL ? as->root : x86_physical_of_image(x86_root_table));
+}

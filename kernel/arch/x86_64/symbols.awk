@@ -1,0 +1,19 @@
+# Makes the kernel's table of function names, for the backtrace of a panic, from the output of `nm -n`: see panic.c.
+$2 ~ /^[tT]$/ && $3 !~ /^\./ {
+    n++
+    address[n] = $1
+    name[n] = $3
+}
+END {
+    print "    .section .symbols, \"a\""
+    print "    .balign 8"
+    print "    .long " n ", 0"
+    for (i = 1; i <= n; i++) {
+        print "    .long 0x" address[i] " - 0xffffffff80000000, name" i " - names"
+    }
+    print "names:"
+    for (i = 1; i <= n; i++) {
+        print "name" i ": .asciz \"" name[i] "\""
+    }
+    print "    .section .note.GNU-stack, \"\", @progbits"
+}

@@ -1,0 +1,241 @@
+/* The transport of the host link: a virtio console without multiport, queue 0 to us, queue 1 from us.
+ *
+ * Bytes to the host are copied into the ring `sent_bytes` and leave by descriptors, one for each contiguous piece; the device must
+ * finish them in order. Bytes from the host come in buffers that go back to the device once they are read. The device may
+ * say anything: an id, a length or an index that cannot be is the end of the link, which then neither takes nor gives bytes.
+ *
+ * Completed output interrupts only after a write that found no room; input always does. Reading and writing look at the queues
+ * themselves, so they work without interrupts too. Kernel lock held; boot. */
+#include "kernel/arch/x86_64/virtio.h"
+
+#include "kernel/core/log.h"
+
+#define QUEUE_IN 0
+#define QUEUE_OUT 1
+#define IN_BUFFERS 8u
+#define IN_BUFFER_SIZE 2048u
+#define OUT_SIZE 16384u
+#define MASK (VIRTIO_QUEUE_SIZE - 1)
+
+/* Our side of a queue. Indices run freely, as the rings' do. */
+struct queue {
+    struct virtio_rings rings;
+    uint16_t given, taken; /* what we made available; what we saw used */
+};
+
+static struct queue in, out;
+static uint8_t in_bytes[IN_BUFFERS][IN_BUFFER_SIZE];
+static uint8_t out_bytes[OUT_SIZE];
+static uint32_t out_first, out_used;         /* of the ring out_bytes */
+static uint32_t in_buffer, in_at, in_length; /* the buffer being read; in_at == in_length: none */
+static bool in_held[IN_BUFFERS];             /* by the device */
+static const struct virtio_transport *transport; /* NULL: no link */
+
+static void broken(const char *why)
+{
+    transport->set_status(VIRTIO_STATUS_FAILED);
+    transport = NULL;
+    log_line("host link: the device %s", why);
+}
+
+static void give(struct queue *q, uint32_t id)
+{
+    q->rings.available.ring[q->given & MASK] = (uint16_t)id;
+    q->given++;
+    /* release: the device sees the descriptor and the ring before the index */
+    __atomic_store_n(&q->rings.available.index, q->given, __ATOMIC_RELEASE);
+}
+
+static void give_in_buffer(uint32_t id)
+{
+    in_held[id] = true;
+    give(&in, id);
+}
+
+/* How many the device has used and we have not seen. False: it cannot be. */
+static bool used_count(struct queue *q, uint16_t *count)
+{
+    uint16_t index = __atomic_load_n(&q->rings.used.index, __ATOMIC_ACQUIRE);
+    *count = (uint16_t)(index - q->taken);
+    if (*count > (uint16_t)(q->given - q->taken)) {
+        broken("used what it was not given");
+        return false;
+    }
+    return true;
+}
+
+/* Takes back the room of output that has left. */
+static void reap_out(void)
+{
+    uint16_t count;
+    if (!used_count(&out, &count)) {
+        return;
+    }
+    for (; count > 0; count--, out.taken++) {
+        if (out.rings.used.ring[out.taken & MASK].id != (out.taken & MASK)) {
+            broken("finished output out of order");
+            return;
+        }
+        uint32_t length = out.rings.descriptors[out.taken & MASK].length;
+        out_first = (out_first + length) % OUT_SIZE;
+        out_used -= length;
+    }
+}
+
+/* One contiguous piece; returns how much of it there was room for. */
+static uint32_t send_piece(const uint8_t *bytes, size_t size)
+{
+    uint32_t at = (out_first + out_used) % OUT_SIZE, room = OUT_SIZE - out_used;
+    if (room > OUT_SIZE - at) {
+        room = OUT_SIZE - at;
+    }
+    uint32_t length = size < room ? (uint32_t)size : room;
+    if (length == 0 || (uint16_t)(out.given - out.taken) == VIRTIO_QUEUE_SIZE) {
+        return 0;
+    }
+    memcpy(out_bytes + at, bytes, length);
+    uint32_t id = out.given & MASK;
+    out.rings.descriptors[id] = (struct virtio_descriptor){
+        .address = x86_physical_of_image(out_bytes + at), .length = length};
+    out_used += length;
+    give(&out, id);
+    return length;
+}
+
+static void set_out_interrupt(bool on)
+{
+    __atomic_store_n(&out.rings.available.flags, on ? 0 : VIRTIO_NO_INTERRUPT, __ATOMIC_SEQ_CST);
+}
+
+static size_t send_all(const uint8_t *bytes, size_t size)
+{
+    size_t sent = 0;
+    uint32_t piece;
+    while (sent < size && (piece = send_piece(bytes + sent, size - sent)) > 0) {
+        sent += piece;
+    }
+    return sent;
+}
+
+size_t arch_link_write(const void *bytes, size_t size)
+{
+    if (transport == NULL || size == 0) {
+        return 0;
+    }
+    reap_out();
+    if (transport == NULL) {
+        return 0;
+    }
+    size_t sent = send_all(bytes, size);
+    if (sent > 0) {
+        transport->notify(QUEUE_OUT);
+    }
+    if (sent < size) {
+        set_out_interrupt(true);
+        reap_out(); /* what left before the device saw that we want to know */
+        size_t more = transport == NULL ? 0 : send_all((const uint8_t *)bytes + sent, size - sent);
+        if (more > 0) {
+            transport->notify(QUEUE_OUT);
+        }
+        sent += more;
+    } else {
+        set_out_interrupt(false);
+    }
+    return sent;
+}
+
+/* The next buffer that the device has filled. False: none. */
+static bool take_in_buffer(void)
+{
+    uint16_t count;
+    if (!used_count(&in, &count) || count == 0) {
+        return false;
+    }
+    uint32_t id = in.rings.used.ring[in.taken & MASK].id;
+    uint32_t length = in.rings.used.ring[in.taken & MASK].length;
+    if (id >= IN_BUFFERS || !in_held[id] || length > IN_BUFFER_SIZE) {
+        broken("filled a buffer that it was not given");
+        return false;
+    }
+    in.taken++;
+    in_held[id] = false;
+    in_buffer = id;
+    in_at = 0;
+    in_length = length;
+    return true;
+}
+
+size_t arch_link_read(void *bytes, size_t size)
+{
+    size_t got = 0;
+    bool given_back = false;
+    while (transport != NULL && got < size) {
+        if (in_at == in_length && !take_in_buffer()) {
+            break;
+        }
+        size_t n = in_length - in_at < size - got ? in_length - in_at : size - got;
+        memcpy((uint8_t *)bytes + got, in_bytes[in_buffer] + in_at, n);
+        got += n;
+        in_at += (uint32_t)n;
+        if (in_at == in_length) {
+            give_in_buffer(in_buffer);
+            given_back = true;
+        }
+    }
+    if (given_back && transport != NULL) {
+        transport->notify(QUEUE_IN);
+    }
+    return got;
+}
+
+void x86_link_interrupt(void)
+{
+    if (transport != NULL) {
+        transport->acknowledge();
+    }
+}
+
+static bool negotiate(const struct virtio_transport *t)
+{
+    uint8_t status = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
+    t->set_status(0);
+    t->set_status(status);
+    if (!(t->features() & VIRTIO_FEATURE_VERSION_1)) {
+        return false;
+    }
+    t->accept(VIRTIO_FEATURE_VERSION_1);
+    status |= VIRTIO_STATUS_FEATURES_OK;
+    t->set_status(status);
+    if (!(t->status() & VIRTIO_STATUS_FEATURES_OK)) {
+        return false;
+    }
+    if (!t->set_queue(QUEUE_IN, &in.rings) || !t->set_queue(QUEUE_OUT, &out.rings)) {
+        return false;
+    }
+    t->enable_interrupt();
+    t->set_status(status | VIRTIO_STATUS_DRIVER_OK);
+    return true;
+}
+
+void x86_link_start(void)
+{
+    const struct virtio_transport *t = virtio_mmio_find();
+    if (t == NULL) {
+        t = virtio_pci_find();
+    }
+    if (t == NULL || !negotiate(t)) {
+        log_line("host link: no virtio console");
+        return;
+    }
+    transport = t;
+    set_out_interrupt(false);
+    for (uint32_t i = 0; i < IN_BUFFERS; i++) {
+        in.rings.descriptors[i] = (struct virtio_descriptor){
+            .address = x86_physical_of_image(in_bytes[i]),
+            .length = IN_BUFFER_SIZE,
+            .flags = VIRTIO_DESCRIPTOR_WRITE,
+        };
+        give_in_buffer(i);
+    }
+    transport->notify(QUEUE_IN);
+}
