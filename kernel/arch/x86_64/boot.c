@@ -152,16 +152,18 @@ static void read_module(const struct start_info *s)
     info.package_size = m->size;
 }
 
-/* If the command line has the word, what follows it there, else NULL. */
-static const char *find_word(const char *line, const char *word)
+static bool has_word(const char *line, const char *word)
 {
-    size_t length = strlen(word);
     for (const char *at = line; *at != 0; at++) {
-        if ((at == line || at[-1] == ' ') && strncmp(at, word, length) == 0) {
-            return at + length;
+        size_t n = 0;
+        while (word[n] != 0 && at[n] == word[n]) {
+            n++;
+        }
+        if ((at == line || at[-1] == ' ') && word[n] == 0 && (at[n] == 0 || at[n] == ' ')) {
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
 static void read_command_line(const struct start_info *s)
@@ -170,8 +172,8 @@ static void read_command_line(const struct start_info *s)
         return;
     }
     const char *line = x86_physical(s->command_line);
-    x86_options.panic = find_word(line, "test=panic") != NULL;
-    x86_options.probe = find_word(line, "probe") != NULL;
+    x86_options.panic = has_word(line, "test=panic");
+    x86_options.probe = has_word(line, "probe");
 }
 
 _Noreturn void x86_boot(uint64_t start_info)
@@ -195,7 +197,7 @@ _Noreturn void x86_boot(uint64_t start_info)
     info.cpu_count = arch_cpu_count();
     x86_entropy_start();
     x86_link_start();
-    __atomic_store_n(&kernel_lock, 1, __ATOMIC_ACQUIRE);
+    __atomic_store_n(&kernel_lock, 1, __ATOMIC_RELAXED);
     kernel_start(&info);
     x86_clock_settle();
     x86_leave_boot();

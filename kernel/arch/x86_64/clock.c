@@ -71,10 +71,19 @@ static struct sample take_sample(void)
     return best;
 }
 
+/* (a << 32) / b, where that fits 64 bits: a needs to be below b << 32. */
+static uint64_t divide(uint64_t a, uint64_t b)
+{
+    uint64_t quotient, remainder;
+    KASSERT(a >> SHIFT < b);
+    __asm__("divq %4" : "=a"(quotient), "=d"(remainder) : "a"(a << SHIFT), "d"(a >> SHIFT), "r"(b));
+    return quotient;
+}
+
 static void set_rate(uint64_t ticks, uint64_t ns)
 {
-    scale = (uint64_t)(((unsigned __int128)ns << SHIFT) / ticks);
-    inverse = (uint64_t)(((unsigned __int128)ticks << SHIFT) / ns);
+    scale = divide(ns, ticks);
+    inverse = divide(ticks, ns);
 }
 
 static bool rate_from_kvm(uint32_t features)
@@ -92,7 +101,7 @@ static bool rate_from_kvm(uint32_t features)
     }
     /* ns = (ticks << shift) * mul >> 32 */
     scale = shift < 0 ? (uint64_t)mul >> -shift : (uint64_t)mul << shift;
-    inverse = (uint64_t)(((unsigned __int128)1 << 64) / scale);
+    inverse = divide(1ull << SHIFT, scale);
     return true;
 }
 
@@ -125,7 +134,7 @@ static bool rate_from_pit(void)
     struct sample last = take_sample();
     uint64_t ns = PIT_TICKS * NS_PER_S / PIT_HZ;
     set_rate(last.tsc - first.tsc, ns);
-    lapic_inverse = ((uint64_t)(last.elapsed - first.elapsed) << SHIFT) / ns;
+    lapic_inverse = divide(last.elapsed - first.elapsed, ns);
     return true;
 }
 

@@ -53,7 +53,7 @@ static const char *name_of(uint64_t address, uint64_t *offset)
     const struct symbol_table *t = (const void *)x86_symbols_start;
     *offset = 0;
     if (address < (uint64_t)x86_image_start || address >= (uint64_t)x86_text_end ||
-        x86_symbols_start == x86_symbols_end) {
+        t == (const void *)x86_symbols_end) {
         return "?";
     }
     uint32_t wanted = (uint32_t)(address - KERNEL_BASE), low = 0, high = t->count;
