@@ -47,12 +47,30 @@ static void enqueue(struct cpu *cpu, struct thread *t)
     cpu->ready_count++;
 }
 
-void sched_ready(struct thread *t)
+/* While a thread runs alone the queue's virtual time is its own: picks, which move it otherwise, do not happen. */
+static void catch_up(struct cpu *cpu, const struct thread *alone)
 {
-    struct cpu *cpu = arch_cpu_by_number(t->cpu);
+    if (cpu->virtual_ns < alone->virtual_ns) {
+        cpu->virtual_ns = alone->virtual_ns;
+    }
+}
+
+static void start_no_earlier(struct thread *t, const struct cpu *cpu)
+{
     if (t->virtual_ns < cpu->virtual_ns) {
         t->virtual_ns = cpu->virtual_ns;
     }
+}
+
+void sched_ready(struct thread *t)
+{
+    struct cpu *cpu = arch_cpu_by_number(t->cpu);
+    struct thread *current = cpu->current;
+    if (cpu->ready_count == 0 && current != NULL && current->state == THREAD_RUNNING) {
+        sched_charge(current, arch_now_ns());
+        catch_up(cpu, current);
+    }
+    start_no_earlier(t, cpu);
     enqueue(cpu, t);
     if (cpu != arch_cpu()) {
         cpu->resched = true;
@@ -151,9 +169,9 @@ static struct thread *choose(struct cpu *cpu, uint64_t now_ns)
     cpu->hand_off = NULL;
     if (cpu->ready_count == 0) {
         cpu->slice_end_ns = now_ns + SLICE_NS;
-        return t;
     }
     if (now_ns < cpu->slice_end_ns) {
+        start_no_earlier(t, cpu);
         return t;
     }
     sched_ready(t);
@@ -166,6 +184,9 @@ static struct thread *pick(struct cpu *cpu)
     struct thread *t = cpu->current;
     if (t != NULL) {
         sched_charge(t, now_ns);
+        if (cpu->ready_count == 0) {
+            catch_up(cpu, t);
+        }
     }
     if (t != NULL && t->state == THREAD_RUNNING) {
         if (cpu->hand_off != NULL) {
