@@ -19,7 +19,7 @@ SIM_LIB := $(BUILD)/sim/libkernel.a
 
 $(BUILD)/sim/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(SIM_CFLAGS) -c $< -o $@
+	@$(CC) $(SIM_CFLAGS) -c $< -o $@
 
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/libc/%, \
 	$(sort $(shell find tests/unit -name '*_test.c'))))
@@ -27,24 +27,33 @@ UNIT_ALONE := $(BUILD)/tests/unit/core/host_link_test
 
 # Every object, whether or not something refers to it: a test links the kernel as it is.
 $(SIM_LIB): $(SIM_OBJS) $(SIM_TEST_OBJS) $(BUILD)/sim/missing.o
-	rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@
+	@$(AR) rcs $@ $^
 
 # Functions of the kernel's headers that nobody has written yet end the test that calls them.
 $(BUILD)/sim/missing.c: tests/lib/missing.sh $(SIM_OBJS) $(SIM_TEST_OBJS)
-	sh tests/lib/missing.sh $(SIM_OBJS) $(SIM_TEST_OBJS) > $@
+	@sh tests/lib/missing.sh $(SIM_OBJS) $(SIM_TEST_OBJS) > $@
 
 $(BUILD)/sim/missing.o: $(BUILD)/sim/missing.c
-	$(CC) -c $< -o $@
+	@$(CC) -c $< -o $@
 
 $(UNIT_ALONE): $(BUILD)/tests/%: $(BUILD)/sim/tests/%.o $(BUILD)/sim/tests/lib/test.o \
 		$(BUILD)/sim/tests/lib/main.o
 	@mkdir -p $(@D)
-	$(CC) $(SIM_CFLAGS) $^ -o $@
+	@$(CC) $(SIM_CFLAGS) $^ -o $@
 
 $(filter-out $(UNIT_ALONE),$(UNIT_TESTS)): $(BUILD)/tests/%: $(BUILD)/sim/tests/%.o $(SIM_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(SIM_CFLAGS) -no-pie $< -Wl,--whole-archive $(SIM_LIB) -Wl,--no-whole-archive -o $@
+	@$(CC) $(SIM_CFLAGS) -no-pie $< -Wl,--whole-archive $(SIM_LIB) -Wl,--no-whole-archive -o $@
+
+# Tests of the whole kernel, with what they share.
+SIM_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/sim/*_test.c))
+SIM_SHARED := $(patsubst %.c,$(BUILD)/sim/%.o,$(filter-out %_test.c,$(wildcard tests/sim/*.c)))
+UNIT_TESTS += $(SIM_TESTS)
+
+$(SIM_TESTS): $(BUILD)/tests/%: $(BUILD)/sim/tests/%.o $(SIM_SHARED) $(SIM_LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(SIM_CFLAGS) -no-pie $< $(SIM_SHARED) -Wl,--whole-archive $(SIM_LIB) -Wl,--no-whole-archive -o $@
 
 # Other folders' rules, which are read later, add to the list.
 .SECONDEXPANSION:
@@ -60,10 +69,10 @@ FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(SIM_SRCS) $(filter-out tests
 
 $(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_CFLAGS) -c $< -o $@
+	@$(FUZZ_CC) $(FUZZ_CFLAGS) -c $< -o $@
 
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_OBJS) $(BUILD)/sim/missing.o
-	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -no-pie $^ -o $@
+	@$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -no-pie $^ -o $@
 
 fuzz: $(FUZZERS)
 	@sh tests/lib/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZERS)

@@ -241,19 +241,7 @@ void invariants_threads(void)
 
 static void ring_check(const struct ring *r)
 {
-    uint64_t kept = 0;
     CHECK_EQ(r->cq_entries, 2 * r->sq_entries);
-    CHECK_EQ(r->header->cq_tail, r->cq_tail); /* of a user that leaves the kernel's words alone */
-    CHECK_EQ(r->header->sq_head, r->sq_head);
-    for (uint32_t i = 0; i <= r->bucket_mask && r->buckets != NULL; i++) {
-        kept += list_check(&r->buckets[i]);
-        for (const struct list *l = r->buckets[i].next; l != &r->buckets[i]; l = l->next) {
-            const struct call *call = CONTAINER_OF(l, const struct call, in_flight);
-            CHECK(call->kept && call->caller != NULL && &call->caller->ring == r);
-            CHECK(call->process == call->caller->process);
-        }
-    }
-    CHECK_EQ(kept, r->in_flight);
     CHECK_LE(r->in_flight, r->cq_entries);
 }
 

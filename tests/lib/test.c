@@ -1,9 +1,11 @@
 /* Checks, seeds and the list of tests; see test.h. Fuzzers use this without tests/lib/main.c. */
 #include "tests/lib/test.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "abi/gen/interfaces.h"
@@ -108,6 +110,22 @@ const char *test_status_name(int status)
     };
     int index = status < 0 ? -status : status;
     return index < STATUS_COUNT && names[index] != NULL ? names[index] : "no status";
+}
+
+bool test_fails(void (*fn)(void))
+{
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        int nowhere = open("/dev/null", O_WRONLY);
+        dup2(nowhere, STDERR_FILENO);
+        test_report = nowhere;
+        fn();
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 }
 
 void test_run(const struct test *test)

@@ -28,6 +28,8 @@ _Noreturn void test_fail(const char *file, int line, const char *format, ...)
 uint64_t test_seed(uint64_t otherwise);
 /* Runs at the end of each test that called it, in the reverse order. At most 8. */
 void test_at_end(void (*action)(void));
+/* Does fn fail or crash? It runs in a process of its own, silently: for tests of the checks themselves. */
+bool test_fails(void (*fn)(void));
 /* The value of the environment's NAME as a number, or `otherwise`: for the length of random runs. */
 uint64_t test_number(const char *name, uint64_t otherwise);
 
