@@ -1,4 +1,5 @@
-/* BootPackage: the machine's manifest and its binaries, as kernel/core/boot_package.h has checked them. Holds nothing. */
+/* BootPackage: the machine's manifest and its binaries, as kernel/core/boot_package.h has checked
+ * them. Holds nothing. */
 #include "kernel/core/boot_package.h"
 
 #include "kernel/cap/root_objects.h"
@@ -6,7 +7,8 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/boot_package.h"
 
-#define READ_MAX (MESSAGE_MAX / 2) /* a chunk of the manifest; leaves room for the message around it */
+#define READ_MAX                                                                                   \
+    (MESSAGE_MAX / 2) /* a chunk of the manifest; leaves room for the message around it */
 
 static void boot_package_destroy(struct object *self)
 {
@@ -21,8 +23,8 @@ static const struct object_class boot_package_class = {
 
 struct object boot_package_object = {.class = &boot_package_class, .references = 1};
 
-status_t boot_package_manifest_size(struct object *self, struct call *call, struct wire_reader params,
-                                    struct wire_builder results)
+status_t boot_package_manifest_size(struct object *self, struct call *call,
+                                    struct wire_reader params, struct wire_builder results)
 {
     KASSERT(self->class == &boot_package_class);
     (void)call;
@@ -31,14 +33,15 @@ status_t boot_package_manifest_size(struct object *self, struct call *call, stru
     return STATUS_OK;
 }
 
-status_t boot_package_read_manifest(struct object *self, struct call *call, struct wire_reader params,
-                                    struct wire_builder results)
+status_t boot_package_read_manifest(struct object *self, struct call *call,
+                                    struct wire_reader params, struct wire_builder results)
 {
     KASSERT(self->class == &boot_package_class);
     struct wire_span manifest = boot_package_manifest_bytes();
     uint64_t offset = boot_package_read_manifest_params_offset(params);
     if (offset > manifest.size) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "the offset lies beyond the manifest", "offset");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
+                              "the offset lies beyond the manifest", "offset");
     }
     size_t size = boot_package_read_manifest_params_max_bytes(params);
     size = size < READ_MAX ? size : READ_MAX;

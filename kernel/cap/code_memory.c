@@ -1,5 +1,6 @@
-/* CodeMemory: machine code that a program made itself. The process can run these pages and never write them; the kernel
- * writes for it, so there is no flipping of pages and other threads may run beside it.
+/* CodeMemory: machine code that a program made itself. The process can run these pages and never
+ * write them; the kernel writes for it, so there is no flipping of pages and other threads may run
+ * beside it.
  *
  * The object holds nothing: it stands for the authority, and acts on the caller. */
 #include "kernel/cap/memory_answer.h"
@@ -32,8 +33,8 @@ status_t code_memory_reserve(struct object *self, struct call *call, struct wire
 {
     KASSERT(self->class == &code_memory_class);
     uint64_t address;
-    status_t status =
-        address_space_map_code(memory_answer_space(call), code_memory_reserve_params_size(params), &address);
+    status_t status = address_space_map_code(memory_answer_space(call),
+                                             code_memory_reserve_params_size(params), &address);
     if (status == STATUS_OK) {
         code_memory_reserve_results_set_address(results, address);
     }
@@ -47,7 +48,8 @@ status_t code_memory_write(struct object *self, struct call *call, struct wire_r
     (void)results;
     struct wire_span bytes = code_memory_write_params_bytes(params);
     return memory_answer(call, address_space_write_code(memory_answer_space(call),
-                                                        code_memory_write_params_address(params), bytes.data, bytes.size));
+                                                        code_memory_write_params_address(params),
+                                                        bytes.data, bytes.size));
 }
 
 status_t code_memory_free(struct object *self, struct call *call, struct wire_reader params,
@@ -55,6 +57,7 @@ status_t code_memory_free(struct object *self, struct call *call, struct wire_re
 {
     KASSERT(self->class == &code_memory_class);
     (void)results;
-    return memory_answer(call, address_space_unmap_code(memory_answer_space(call), code_memory_free_params_address(params),
+    return memory_answer(call, address_space_unmap_code(memory_answer_space(call),
+                                                        code_memory_free_params_address(params),
                                                         code_memory_free_params_size(params)));
 }

@@ -1,5 +1,6 @@
-/* What the memory capabilities (VirtualMemory, the three faces of a MemoryObject, CodeMemory) have in common: how arguments
- * are checked and how a refusal is explained. Handlers only; kernel lock held. */
+/* What the memory capabilities (VirtualMemory, the three faces of a MemoryObject, CodeMemory) have
+ * in common: how arguments are checked and how a refusal is explained. Handlers only; kernel lock
+ * held. */
 #pragma once
 
 #include "kernel/core/address_space.h"
@@ -7,8 +8,9 @@
 
 /* The caller's address space. */
 struct address_space *memory_answer_space(const struct call *call);
-/* What a handler answers for the result of an operation of address_space.h: an exception for arguments that make no sense or that the
- * capability does not allow (which is also a denial), the status itself for what is exhausted. */
+/* What a handler answers for the result of an operation of address_space.h: an exception for
+ * arguments that make no sense or that the capability does not allow (which is also a denial), the
+ * status itself for what is exhausted. */
 status_t memory_answer(struct call *call, status_t status) MUST_CHECK;
 /* Whether these words of a message are values of their enums. */
 bool memory_answer_protection_known(enum protection p);
@@ -18,7 +20,9 @@ struct memory_answer_map {
     enum protection protection;
     enum sharing sharing;
 };
-status_t memory_answer_map_object(struct object *face, struct call *call, const struct memory_answer_map *map,
+status_t memory_answer_map_object(struct object *face, struct call *call,
+                                  const struct memory_answer_map *map,
                                   uint64_t *address) MUST_CHECK;
 /* unmap() of any face: only what is mapped from its own object. */
-status_t memory_answer_unmap_object(struct object *face, struct call *call, uint64_t address, uint64_t size) MUST_CHECK;
+status_t memory_answer_unmap_object(struct object *face, struct call *call, uint64_t address,
+                                    uint64_t size) MUST_CHECK;

@@ -1,5 +1,5 @@
-/* MemoryObject, ReadOnlyMemory and Image: the three faces of kernel/core/memory_object.h, as capabilities. They map into the
- * address space of whoever calls, at his expense. */
+/* MemoryObject, ReadOnlyMemory and Image: the three faces of kernel/core/memory_object.h, as
+ * capabilities. They map into the address space of whoever calls, at his expense. */
 #include "kernel/core/memory_object.h"
 
 #include "kernel/cap/memory_answer.h"
@@ -30,9 +30,10 @@ status_t memory_object_info(struct object *self, struct call *call, struct wire_
 status_t memory_object_map(struct object *self, struct call *call, struct wire_reader params,
                            struct wire_builder results)
 {
-    struct memory_answer_map map = {memory_object_map_params_hint(params), memory_object_map_params_offset(params),
-                                    memory_object_map_params_size(params), memory_object_map_params_protection(params),
-                                    memory_object_map_params_sharing(params)};
+    struct memory_answer_map map = {
+        memory_object_map_params_hint(params), memory_object_map_params_offset(params),
+        memory_object_map_params_size(params), memory_object_map_params_protection(params),
+        memory_object_map_params_sharing(params)};
     uint64_t address;
     status_t status = memory_answer_map_object(self, call, &map, &address);
     if (status == STATUS_OK) {
@@ -54,13 +55,16 @@ status_t memory_object_protect(struct object *self, struct call *call, struct wi
 {
     (void)results;
     struct address_space *as = memory_answer_space(call);
-    uint64_t address = memory_object_protect_params_address(params), size = memory_object_protect_params_size(params);
+    uint64_t address = memory_object_protect_params_address(params),
+             size = memory_object_protect_params_size(params);
     enum protection p = memory_object_protect_params_protection(params);
     if (!memory_answer_protection_known(p)) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "there is no such protection", "protection");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "there is no such protection",
+                              "protection");
     }
     if (!address_space_maps_object(as, memory_of(self), address, size)) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "the range is not mapped from this object", "address");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
+                              "the range is not mapped from this object", "address");
     }
     return memory_answer(call, address_space_protect(as, address, size, p));
 }
@@ -72,7 +76,8 @@ status_t memory_object_seal(struct object *self, struct call *call, struct wire_
     struct object *image;
     status_t status = memory_object_make_image(self, call_account(call), &image);
     if (status == STATUS_BAD_STATE) {
-        return call_exception(call, EXCEPTION_TYPE_FAILED, "a writable mapping or another writable capability exists", NULL);
+        return call_exception(call, EXCEPTION_TYPE_FAILED,
+                              "a writable mapping or another writable capability exists", NULL);
     }
     if (status == STATUS_OK) {
         memory_object_seal_results_set_image(results, call_give(call, image));
@@ -129,7 +134,8 @@ status_t read_only_memory_unmap(struct object *self, struct call *call, struct w
 
 /* --- the executable face --- */
 
-status_t image_info(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+status_t image_info(struct object *self, struct call *call, struct wire_reader params,
+                    struct wire_builder results)
 {
     (void)call;
     (void)params;
@@ -139,10 +145,12 @@ status_t image_info(struct object *self, struct call *call, struct wire_reader p
     return STATUS_OK;
 }
 
-status_t image_map(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+status_t image_map(struct object *self, struct call *call, struct wire_reader params,
+                   struct wire_builder results)
 {
     struct memory_answer_map map = {image_map_params_hint(params), image_map_params_offset(params),
-                                    image_map_params_size(params), image_map_params_protection(params),
+                                    image_map_params_size(params),
+                                    image_map_params_protection(params),
                                     image_map_params_sharing(params)};
     uint64_t address;
     status_t status = memory_answer_map_object(self, call, &map, &address);
@@ -152,8 +160,10 @@ status_t image_map(struct object *self, struct call *call, struct wire_reader pa
     return status;
 }
 
-status_t image_unmap(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+status_t image_unmap(struct object *self, struct call *call, struct wire_reader params,
+                     struct wire_builder results)
 {
     (void)results;
-    return memory_answer_unmap_object(self, call, image_unmap_params_address(params), image_unmap_params_size(params));
+    return memory_answer_unmap_object(self, call, image_unmap_params_address(params),
+                                      image_unmap_params_size(params));
 }

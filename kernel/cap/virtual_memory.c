@@ -1,7 +1,8 @@
-/* VirtualMemory: a process's own address space. It reaches nothing outside of it, within its account.
+/* VirtualMemory: a process's own address space. It reaches nothing outside of it, within its
+ * account.
  *
- * The object is one of the four that a process always has (kernel/core/process.h). All that it does is in
- * kernel/core/address_space.h; here arguments are taken apart and answers are made. */
+ * The object is one of the four that a process always has (kernel/core/process.h). All that it does
+ * is in kernel/core/address_space.h; here arguments are taken apart and answers are made. */
 #include "kernel/cap/memory_answer.h"
 #include "kernel/core/process.h"
 #include "kernel/gen/dispatch.h"
@@ -15,11 +16,12 @@ const struct object_class virtual_memory_class = {
 
 static status_t no_such_protection(struct call *call)
 {
-    return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "there is no such protection", "protection");
+    return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "there is no such protection",
+                          "protection");
 }
 
-/* Of the process that the object belongs to: who hands its own VirtualMemory on lets another act on its memory. NULL: the
- * process has ended. */
+/* Of the process that the object belongs to: who hands its own VirtualMemory on lets another act on
+ * its memory. NULL: the process has ended. */
 static struct address_space *space_of(struct object *self)
 {
     KASSERT(self->class == &virtual_memory_class);
@@ -55,7 +57,7 @@ status_t virtual_memory_unmap(struct object *self, struct call *call, struct wir
     }
     (void)results;
     status_t status = address_space_unmap(as, virtual_memory_unmap_params_address(params),
-                                    virtual_memory_unmap_params_size(params));
+                                          virtual_memory_unmap_params_size(params));
     return memory_answer(call, status);
 }
 
@@ -72,7 +74,7 @@ status_t virtual_memory_protect(struct object *self, struct call *call, struct w
         return no_such_protection(call);
     }
     status_t status = address_space_protect(as, virtual_memory_protect_params_address(params),
-                                    virtual_memory_protect_params_size(params), p);
+                                            virtual_memory_protect_params_size(params), p);
     return memory_answer(call, status);
 }
 
@@ -105,7 +107,7 @@ status_t virtual_memory_commit(struct object *self, struct call *call, struct wi
         return no_such_protection(call);
     }
     status_t status = address_space_commit(as, virtual_memory_commit_params_address(params),
-                                    virtual_memory_commit_params_size(params), p);
+                                           virtual_memory_commit_params_size(params), p);
     return memory_answer(call, status);
 }
 
@@ -118,12 +120,12 @@ status_t virtual_memory_decommit(struct object *self, struct call *call, struct 
     }
     (void)results;
     status_t status = address_space_decommit(as, virtual_memory_decommit_params_address(params),
-                                    virtual_memory_decommit_params_size(params));
+                                             virtual_memory_decommit_params_size(params));
     return memory_answer(call, status);
 }
 
-status_t virtual_memory_create_object(struct object *self, struct call *call, struct wire_reader params,
-                                      struct wire_builder results)
+status_t virtual_memory_create_object(struct object *self, struct call *call,
+                                      struct wire_reader params, struct wire_builder results)
 {
     (void)self;
     uint64_t size = virtual_memory_create_object_params_size(params);

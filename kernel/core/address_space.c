@@ -1,6 +1,6 @@
-/* Address spaces: their beginning, their end, and questions about them. See address_space.h; mapping is in
- * address_space_map.c, unmapping and changes in address_space_change.c, faults in address_space_fault.c, fork in
- * address_space_fork.c, what these share in address_space_plan.c. */
+/* Address spaces: their beginning, their end, and questions about them. See address_space.h;
+ * mapping is in address_space_map.c, unmapping and changes in address_space_change.c, faults in
+ * address_space_fault.c, fork in address_space_fork.c, what these share in address_space_plan.c. */
 #include "kernel/core/address_space.h"
 
 #include "kernel/arch/arch.h"
@@ -79,8 +79,8 @@ bool address_space_range_free(const struct address_space *as, uint64_t address, 
     return r == NULL || r->start >= address + size;
 }
 
-bool address_space_maps_object(const struct address_space *as, const struct memory_object *m, uint64_t address,
-                               uint64_t size)
+bool address_space_maps_object(const struct address_space *as, const struct memory_object *m,
+                               uint64_t address, uint64_t size)
 {
     KASSERT(m != NULL);
     if (address_space_check_range(address, size) != STATUS_OK) {
@@ -94,8 +94,8 @@ bool address_space_maps_object(const struct address_space *as, const struct memo
     return r != NULL && r->object == m;
 }
 
-void address_space_identity(struct address_space *as, uint64_t address, struct memory_object **object,
-                            uint64_t *offset)
+void address_space_identity(struct address_space *as, uint64_t address,
+                            struct memory_object **object, uint64_t *offset)
 {
     const struct region *r = region_tree_find(as->regions, address);
     *object = NULL;

@@ -1,4 +1,5 @@
-/* Changes of what is mapped: unmap, protect, commit, decommit. See address_space.h and address_space_plan.h. */
+/* Changes of what is mapped: unmap, protect, commit, decommit. See address_space.h and
+ * address_space_plan.h. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/address_space_plan.h"
 
@@ -20,7 +21,8 @@ static struct region *adjacent(struct region *r)
 
 static status_t cut(struct address_space *as, uint64_t address, uint64_t size)
 {
-    struct address_space_plan plan = {.nodes = address_space_nodes_to_cut(as, address, address + size)};
+    struct address_space_plan plan = {.nodes =
+                                          address_space_nodes_to_cut(as, address, address + size)};
     status_t status = address_space_plan_reserve(as, &plan);
     if (status != STATUS_OK) {
         return status;
@@ -49,7 +51,8 @@ status_t address_space_unmap(struct address_space *as, uint64_t address, uint64_
 }
 
 /* All of the range must be of one kind, without holes. */
-static status_t unmap_kind(struct address_space *as, uint64_t address, uint64_t size, enum region_kind kind)
+static status_t unmap_kind(struct address_space *as, uint64_t address, uint64_t size,
+                           enum region_kind kind)
 {
     status_t status = address_space_check_range(address, size);
     if (status != STATUS_OK) {
@@ -62,7 +65,8 @@ static status_t unmap_kind(struct address_space *as, uint64_t address, uint64_t 
     return r != NULL && r->kind == kind ? cut(as, address, size) : STATUS_BAD_STATE;
 }
 
-status_t address_space_unmap_kernel_pages(struct address_space *as, uint64_t address, uint64_t count)
+status_t address_space_unmap_kernel_pages(struct address_space *as, uint64_t address,
+                                          uint64_t count)
 {
     return unmap_kind(as, address, count << PAGE_SHIFT, REGION_KERNEL);
 }
@@ -84,7 +88,8 @@ static status_t protect_allowed(const struct region *r, enum protection p)
         allowed = r->may_execute;
     } else if (p == PROTECTION_READ_WRITE) {
         allowed = r->kind != REGION_CODE
-                  && (r->sharing == SHARING_PRIVATE || (r->may_write && !memory_object_sealed(r->object)));
+                  && (r->sharing == SHARING_PRIVATE
+                      || (r->may_write && !memory_object_sealed(r->object)));
     }
     return allowed ? STATUS_OK : STATUS_WRONG_INTERFACE;
 }
@@ -95,8 +100,8 @@ static bool protect_charges(const struct region *r, enum protection p)
     return p == PROTECTION_READ_WRITE && r->sharing == SHARING_PRIVATE && !r->charged;
 }
 
-static status_t protect_check(const struct address_space *as, uint64_t address, uint64_t end, enum protection p,
-                              struct address_space_plan *plan)
+static status_t protect_check(const struct address_space *as, uint64_t address, uint64_t end,
+                              enum protection p, struct address_space_plan *plan)
 {
     struct region *r = region_tree_find(as->regions, address);
     for (;;) {
@@ -135,7 +140,8 @@ static void protect_region(struct address_space *as, struct region *r, enum prot
     arch_protect(&as->arch, r->start, region_pages(r), address_space_shared_protection(r));
 }
 
-status_t address_space_protect(struct address_space *as, uint64_t address, uint64_t size, enum protection p)
+status_t address_space_protect(struct address_space *as, uint64_t address, uint64_t size,
+                               enum protection p)
 {
     status_t status = address_space_check_range(address, size);
     if (status != STATUS_OK) {
@@ -152,7 +158,8 @@ status_t address_space_protect(struct address_space *as, uint64_t address, uint6
         return status;
     }
     address_space_split(as, address, end, &plan);
-    for (struct region *r = region_tree_find(as->regions, address); r != NULL && r->start < end; r = adjacent(r)) {
+    for (struct region *r = region_tree_find(as->regions, address); r != NULL && r->start < end;
+         r = adjacent(r)) {
         protect_region(as, r, p);
     }
     address_space_merge(as, address, end);
@@ -162,9 +169,10 @@ status_t address_space_protect(struct address_space *as, uint64_t address, uint6
 
 /* --- commit and decommit --- */
 
-/* The range must consist of reserved and committed pages. Counts what changes: from reserved (if `commit`) or to it. */
-static status_t commit_check(const struct address_space *as, uint64_t address, uint64_t end, bool commit,
-                             struct address_space_plan *plan)
+/* The range must consist of reserved and committed pages. Counts what changes: from reserved (if
+ * `commit`) or to it. */
+static status_t commit_check(const struct address_space *as, uint64_t address, uint64_t end,
+                             bool commit, struct address_space_plan *plan)
 {
     uint64_t below = 0; /* end of what this commit has mapped before */
     struct region *r = region_tree_find(as->regions, address);
@@ -178,7 +186,8 @@ static status_t commit_check(const struct address_space *as, uint64_t address, u
             uint64_t mapped = region_tree_mapped_below(as->regions, from);
             uint64_t above = region_tree_mapped_above(as->regions, to);
             plan->frames += (to - from) >> PAGE_SHIFT;
-            plan->tables += address_space_tables_between(mapped > below ? mapped : below, from, to, above);
+            plan->tables +=
+                address_space_tables_between(mapped > below ? mapped : below, from, to, above);
             below = to;
         }
         if (r->end >= end) {
@@ -189,7 +198,8 @@ static status_t commit_check(const struct address_space *as, uint64_t address, u
     }
 }
 
-status_t address_space_commit(struct address_space *as, uint64_t address, uint64_t size, enum protection p)
+status_t address_space_commit(struct address_space *as, uint64_t address, uint64_t size,
+                              enum protection p)
 {
     status_t status = address_space_check_range(address, size);
     if (status == STATUS_OK && p == PROTECTION_READ_EXECUTE) {
@@ -207,7 +217,8 @@ status_t address_space_commit(struct address_space *as, uint64_t address, uint64
         return status;
     }
     address_space_split(as, address, end, &plan);
-    for (struct region *r = region_tree_find(as->regions, address); r != NULL && r->start < end; r = adjacent(r)) {
+    for (struct region *r = region_tree_find(as->regions, address); r != NULL && r->start < end;
+         r = adjacent(r)) {
         if (r->kind == REGION_ANONYMOUS) {
             protect_region(as, r, p);
         } else {
@@ -238,7 +249,8 @@ status_t address_space_decommit(struct address_space *as, uint64_t address, uint
     address_space_split(as, address, end, &plan);
     address_space_drop_pages(as, address, end);
     struct address_space_refund refund = {0};
-    for (struct region *r = region_tree_find(as->regions, address); r != NULL && r->start < end; r = adjacent(r)) {
+    for (struct region *r = region_tree_find(as->regions, address); r != NULL && r->start < end;
+         r = adjacent(r)) {
         if (r->kind == REGION_ANONYMOUS) {
             r->protection = PROTECTION_NONE;
             r->charged = false;

@@ -1,14 +1,16 @@
-/* Faults: pages come into the tables when they are first touched, and private ones are copied when they are first
- * written. See address_space.h.
+/* Faults: pages come into the tables when they are first touched, and private ones are copied when
+ * they are first written. See address_space.h.
  *
- * A present page of private memory is writable in the tables only if its frame is this space's alone (count 1). So a write
- * to one that is not writable either copies the frame or, when the others are gone, just makes it writable.
- * This path is short on purpose: one look-up in the tree of regions, one in the page tables, one entry made. */
+ * A present page of private memory is writable in the tables only if its frame is this space's
+ * alone (count 1). So a write to one that is not writable either copies the frame or, when the
+ * others are gone, just makes it writable. This path is short on purpose: one look-up in the tree
+ * of regions, one in the page tables, one entry made. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/address_space_plan.h"
 #include "kernel/core/frame.h"
 
-#define FAULT_AROUND_PAGES 8 /* of an object that are there already: one fault instead of several; bounds the waste */
+#define FAULT_AROUND_PAGES                                                                         \
+    8 /* of an object that are there already: one fault instead of several; bounds the waste */
 
 static bool allows(enum protection p, enum upcall_access access)
 {
@@ -41,7 +43,8 @@ static status_t copy_frame(frame_t from, frame_t *out)
     return status;
 }
 
-static status_t break_sharing(struct address_space *as, const struct region *r, uint64_t page, frame_t f)
+static status_t break_sharing(struct address_space *as, const struct region *r, uint64_t page,
+                              frame_t f)
 {
     KASSERT(r->sharing == SHARING_PRIVATE && r->charged);
     frame_t mine = f;
@@ -59,7 +62,8 @@ static status_t break_sharing(struct address_space *as, const struct region *r, 
 }
 
 /* A private page of an object, about to be written: a copy at once. */
-static status_t fault_private_write(struct address_space *as, const struct region *r, uint64_t page, uint64_t index)
+static status_t fault_private_write(struct address_space *as, const struct region *r, uint64_t page,
+                                    uint64_t index)
 {
     KASSERT(r->charged);
     frame_t source, copy = FRAME_NONE;
@@ -70,8 +74,10 @@ static status_t fault_private_write(struct address_space *as, const struct regio
     return status == STATUS_OK ? map_page(as, page, copy, PROTECTION_READ_WRITE) : status;
 }
 
-/* Maps the page of the object itself, and with it the next ones that are there and not mapped yet. */
-static status_t fault_shared(struct address_space *as, const struct region *r, uint64_t page, uint64_t index)
+/* Maps the page of the object itself, and with it the next ones that are there and not mapped yet.
+ */
+static status_t fault_shared(struct address_space *as, const struct region *r, uint64_t page,
+                             uint64_t index)
 {
     frame_t frames[FAULT_AROUND_PAGES];
     status_t status = memory_object_frame(r->object, index, true, &frames[0]);
@@ -98,7 +104,8 @@ static status_t fault_shared(struct address_space *as, const struct region *r, u
     return status;
 }
 
-static status_t fault_absent(struct address_space *as, const struct region *r, uint64_t page, bool write)
+static status_t fault_absent(struct address_space *as, const struct region *r, uint64_t page,
+                             bool write)
 {
     if (r->kind == REGION_OBJECT) {
         uint64_t index = (r->offset + (page - r->start)) >> PAGE_SHIFT;
@@ -107,7 +114,8 @@ static status_t fault_absent(struct address_space *as, const struct region *r, u
         }
         return fault_shared(as, r, page, index);
     }
-    KASSERT(r->kind == REGION_ANONYMOUS || r->kind == REGION_CODE); /* kernel pages are mapped from the beginning */
+    KASSERT(r->kind == REGION_ANONYMOUS
+            || r->kind == REGION_CODE); /* kernel pages are mapped from the beginning */
     frame_t f;
     status_t status = frame_alloc_zeroed(&f);
     return status == STATUS_OK ? map_page(as, page, f, (enum protection)r->protection) : status;
@@ -116,7 +124,8 @@ static status_t fault_absent(struct address_space *as, const struct region *r, u
 status_t address_space_fault(struct address_space *as, uint64_t address, enum upcall_access access)
 {
     const struct region *r = region_tree_find(as->regions, address);
-    if (r == NULL || r->kind == REGION_RESERVED || !allows((enum protection)r->protection, access)) {
+    if (r == NULL || r->kind == REGION_RESERVED
+        || !allows((enum protection)r->protection, access)) {
         return STATUS_BAD_ADDRESS;
     }
     uint64_t page = address & ~(PAGE_SIZE - 1);
@@ -126,13 +135,15 @@ status_t address_space_fault(struct address_space *as, uint64_t address, enum up
         return fault_absent(as, r, page, access == UPCALL_ACCESS_WRITE);
     }
     if (allows(p, access)) {
-        return STATUS_OK; /* another thread's fault was faster, or the processor remembered too long */
+        return STATUS_OK; /* another thread's fault was faster, or the processor remembered too long
+                           */
     }
     KASSERT(access == UPCALL_ACCESS_WRITE);
     return break_sharing(as, r, page, f);
 }
 
-status_t address_space_frame(struct address_space *as, uint64_t address, enum upcall_access access, frame_t *out)
+status_t address_space_frame(struct address_space *as, uint64_t address, enum upcall_access access,
+                             frame_t *out)
 {
     if (address < USER_BASE || address >= USER_END) {
         return STATUS_BAD_ADDRESS;
@@ -152,7 +163,8 @@ status_t address_space_frame(struct address_space *as, uint64_t address, enum up
 /* --- CodeMemory --- */
 
 /* A frame of a code page that only this space has, there or not before. */
-static status_t code_frame(struct address_space *as, const struct region *r, uint64_t page, frame_t *out)
+static status_t code_frame(struct address_space *as, const struct region *r, uint64_t page,
+                           frame_t *out)
 {
     enum protection p;
     status_t status = STATUS_OK;
@@ -168,7 +180,8 @@ static status_t code_frame(struct address_space *as, const struct region *r, uin
     return status;
 }
 
-status_t address_space_write_code(struct address_space *as, uint64_t address, const void *bytes, size_t size)
+status_t address_space_write_code(struct address_space *as, uint64_t address, const void *bytes,
+                                  size_t size)
 {
     if (address < USER_BASE || address > USER_END || size > USER_END - address) {
         return STATUS_OVERFLOW;

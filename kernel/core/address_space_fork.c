@@ -1,9 +1,10 @@
 /* Fork: a copy of an address space. See address_space.h.
  *
- * The child gets the parent's regions and the pages that are present. Private writable pages become read-only in both and
- * are copied by whoever writes first; the child has been charged for all of them, so that copy never fails for lack of
- * budget. Pages are taken from the parent's tables in runs, skipping tables that are empty, so the cost is that of what was
- * touched. Kernel pages (rings, gate, time page) are not copied: who forks maps the child's own. */
+ * The child gets the parent's regions and the pages that are present. Private writable pages become
+ * read-only in both and are copied by whoever writes first; the child has been charged for all of
+ * them, so that copy never fails for lack of budget. Pages are taken from the parent's tables in
+ * runs, skipping tables that are empty, so the cost is that of what was touched. Kernel pages
+ * (rings, gate, time page) are not copied: who forks maps the child's own. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/address_space_plan.h"
 #include "kernel/core/frame.h"
@@ -47,18 +48,21 @@ static status_t copy_region(struct address_space *child, const struct region *r)
 }
 
 /* The run of present pages from `address` on, at most RUN_PAGES. */
-static uint64_t take_run(const struct address_space *as, uint64_t address, uint64_t end, frame_t *frames)
+static uint64_t take_run(const struct address_space *as, uint64_t address, uint64_t end,
+                         frame_t *frames)
 {
     uint64_t count = 0;
     enum protection p;
-    while (count < RUN_PAGES && address < end && arch_lookup(&as->arch, address, &frames[count], &p)) {
+    while (count < RUN_PAGES && address < end
+           && arch_lookup(&as->arch, address, &frames[count], &p)) {
         count++;
         address += PAGE_SIZE;
     }
     return count;
 }
 
-static status_t copy_pages(struct address_space *parent, struct address_space *child, const struct region *r)
+static status_t copy_pages(struct address_space *parent, struct address_space *child,
+                           const struct region *r)
 {
     enum protection p = address_space_shared_protection(r);
     uint64_t address = arch_next_present(&parent->arch, r->start, r->end);

@@ -1,4 +1,5 @@
-/* Mapping: every way a range of addresses comes into use. See address_space.h and address_space_plan.h. */
+/* Mapping: every way a range of addresses comes into use. See address_space.h and
+ * address_space_plan.h. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/address_space_plan.h"
 #include "kernel/core/frame.h"
@@ -8,7 +9,8 @@ enum placement {
     PLACE_EXACTLY,
 };
 
-static status_t place(const struct address_space *as, enum placement how, uint64_t hint, uint64_t size, uint64_t *address)
+static status_t place(const struct address_space *as, enum placement how, uint64_t hint,
+                      uint64_t size, uint64_t *address)
 {
     if (size == 0 || !page_aligned(size) || !page_aligned(hint)) {
         return STATUS_BAD_STATE;
@@ -19,7 +21,9 @@ static status_t place(const struct address_space *as, enum placement how, uint64
     if (how == PLACE_EXACTLY) {
         status_t status = address_space_check_range(hint, size);
         *address = hint;
-        return status != STATUS_OK || address_space_range_free(as, hint, size) ? status : STATUS_ALREADY_EXISTS;
+        return status != STATUS_OK || address_space_range_free(as, hint, size)
+                   ? status
+                   : STATUS_ALREADY_EXISTS;
     }
     *address = hint;
     if (hint != 0 && address_space_range_free(as, hint, size)) {
@@ -32,10 +36,11 @@ static status_t place(const struct address_space *as, enum placement how, uint64
     return *address != 0 ? STATUS_OK : STATUS_MAPPINGS_EXHAUSTED;
 }
 
-/* Finds the place, charges, and makes the region `like` says (its start and end are set here). On success the caller
- * inserts it; *plan still holds the charges, in case it cannot. */
+/* Finds the place, charges, and makes the region `like` says (its start and end are set here). On
+ * success the caller inserts it; *plan still holds the charges, in case it cannot. */
 static status_t prepare(struct address_space *as, enum placement how, uint64_t hint, uint64_t size,
-                        const struct region *like, struct address_space_plan *plan, struct region **out)
+                        const struct region *like, struct address_space_plan *plan,
+                        struct region **out)
 {
     uint64_t address;
     status_t status = place(as, how, hint, size, &address);
@@ -46,7 +51,8 @@ static status_t prepare(struct address_space *as, enum placement how, uint64_t h
     *plan = (struct address_space_plan){.nodes = 1};
     plan->frames = like->charged ? pages : 0;
     plan->reserved = address_space_has_addresses(like->kind) ? pages : 0;
-    plan->tables = like->kind != REGION_RESERVED ? address_space_tables_for(as, address, address + size) : 0;
+    plan->tables =
+        like->kind != REGION_RESERVED ? address_space_tables_for(as, address, address + size) : 0;
     status = address_space_plan_reserve(as, plan);
     if (status != STATUS_OK) {
         return status;
@@ -71,8 +77,8 @@ static void insert(struct address_space *as, struct address_space_plan *plan, ui
     *address = start;
 }
 
-static status_t map_private(struct address_space *as, enum placement how, uint64_t hint, uint64_t size,
-                            const struct region *like, uint64_t *address)
+static status_t map_private(struct address_space *as, enum placement how, uint64_t hint,
+                            uint64_t size, const struct region *like, uint64_t *address)
 {
     struct address_space_plan plan;
     struct region *r;
@@ -83,30 +89,34 @@ static status_t map_private(struct address_space *as, enum placement how, uint64
     return status;
 }
 
-static status_t map_anonymous(struct address_space *as, enum placement how, uint64_t hint, uint64_t size,
-                              enum protection p, uint64_t *address)
+static status_t map_anonymous(struct address_space *as, enum placement how, uint64_t hint,
+                              uint64_t size, enum protection p, uint64_t *address)
 {
     if (p == PROTECTION_READ_EXECUTE) {
         return STATUS_WRONG_INTERFACE;
     }
-    struct region like = {
-        .kind = REGION_ANONYMOUS, .protection = (uint8_t)p, .sharing = SHARING_PRIVATE, .charged = true};
+    struct region like = {.kind = REGION_ANONYMOUS,
+                          .protection = (uint8_t)p,
+                          .sharing = SHARING_PRIVATE,
+                          .charged = true};
     return map_private(as, how, hint, size, &like, address);
 }
 
-status_t address_space_map(struct address_space *as, uint64_t hint, uint64_t size, enum protection p,
-                           uint64_t *address)
+status_t address_space_map(struct address_space *as, uint64_t hint, uint64_t size,
+                           enum protection p, uint64_t *address)
 {
     return map_anonymous(as, PLACE_ANYWHERE, hint, size, p, address);
 }
 
-status_t address_space_map_fixed(struct address_space *as, uint64_t address, uint64_t size, enum protection p)
+status_t address_space_map_fixed(struct address_space *as, uint64_t address, uint64_t size,
+                                 enum protection p)
 {
     uint64_t got;
     return map_anonymous(as, PLACE_EXACTLY, address, size, p, &got);
 }
 
-status_t address_space_reserve(struct address_space *as, uint64_t hint, uint64_t size, uint64_t *address)
+status_t address_space_reserve(struct address_space *as, uint64_t hint, uint64_t size,
+                               uint64_t *address)
 {
     struct region like = {
         .kind = REGION_RESERVED, .protection = PROTECTION_NONE, .sharing = SHARING_PRIVATE};
@@ -124,8 +134,8 @@ status_t address_space_map_code(struct address_space *as, uint64_t size, uint64_
 }
 
 /* What the face of an object allows. */
-static status_t check_face(const struct object *face, const struct memory_object *m, enum protection p,
-                           enum sharing sharing)
+static status_t check_face(const struct object *face, const struct memory_object *m,
+                           enum protection p, enum sharing sharing)
 {
     switch (p) {
     case PROTECTION_NONE:
@@ -135,16 +145,18 @@ static status_t check_face(const struct object *face, const struct memory_object
         if (sharing == SHARING_PRIVATE) {
             return STATUS_OK;
         }
-        return face->class == &memory_object_class && !memory_object_sealed(m) ? STATUS_OK : STATUS_WRONG_INTERFACE;
+        return face->class == &memory_object_class && !memory_object_sealed(m)
+                   ? STATUS_OK
+                   : STATUS_WRONG_INTERFACE;
     case PROTECTION_READ_EXECUTE:
         break;
     }
     return face->class == &image_class ? STATUS_OK : STATUS_WRONG_INTERFACE;
 }
 
-status_t address_space_map_object(struct address_space *as, struct object *face, uint64_t hint, bool fixed,
-                                  uint64_t offset, uint64_t size, enum protection p, enum sharing sharing,
-                                  uint64_t *address)
+status_t address_space_map_object(struct address_space *as, struct object *face, uint64_t hint,
+                                  bool fixed, uint64_t offset, uint64_t size, enum protection p,
+                                  enum sharing sharing, uint64_t *address)
 {
     struct memory_object *m = memory_object_of(face);
     if (m == NULL || (uint32_t)p >= PROTECTION_COUNT || (uint32_t)sharing >= SHARING_COUNT) {
@@ -168,16 +180,19 @@ status_t address_space_map_object(struct address_space *as, struct object *face,
                           .object = m,
                           .offset = offset,
                           .charged = sharing == SHARING_PRIVATE && writable,
-                          .may_write = sharing == SHARING_SHARED && face->class == &memory_object_class,
+                          .may_write =
+                              sharing == SHARING_SHARED && face->class == &memory_object_class,
                           .may_execute = face->class == &image_class && !writable};
     return map_private(as, fixed ? PLACE_EXACTLY : PLACE_ANYWHERE, hint, size, &like, address);
 }
 
-status_t address_space_map_kernel_pages(struct address_space *as, uint64_t hint, const frame_t *frames, uint64_t count,
-                                        enum protection p, uint64_t *address)
+status_t address_space_map_kernel_pages(struct address_space *as, uint64_t hint,
+                                        const frame_t *frames, uint64_t count, enum protection p,
+                                        uint64_t *address)
 {
     KASSERT(count > 0 && count <= (USER_END >> PAGE_SHIFT));
-    struct region like = {.kind = REGION_KERNEL, .protection = (uint8_t)p, .sharing = SHARING_SHARED};
+    struct region like = {
+        .kind = REGION_KERNEL, .protection = (uint8_t)p, .sharing = SHARING_SHARED};
     struct address_space_plan plan;
     struct region *r;
     status_t status = prepare(as, PLACE_ANYWHERE, hint, count << PAGE_SHIFT, &like, &plan, &r);

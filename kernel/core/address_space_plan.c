@@ -1,9 +1,10 @@
 /* Check, then commit, for address spaces. See address_space_plan.h.
  *
- * How page tables are charged: as->tables is a function of the set of mapped pages alone, whatever the order of the operations
- * that made it, so all of it comes back exactly. It is the sum of arch_tables_needed() over the runs of mapped pages, less
- * what neighbouring runs share. Two pages share at least need(a) + need(b) - need(a to b) tables if that is positive: exact
- * when they are near each other, else a lower bound, so the charge is an upper bound of what can be in use. */
+ * How page tables are charged: as->tables is a function of the set of mapped pages alone, whatever
+ * the order of the operations that made it, so all of it comes back exactly. It is the sum of
+ * arch_tables_needed() over the runs of mapped pages, less what neighbouring runs share. Two pages
+ * share at least need(a) + need(b) - need(a to b) tables if that is positive: exact when they are
+ * near each other, else a lower bound, so the charge is an upper bound of what can be in use. */
 #include "kernel/core/address_space_plan.h"
 
 #include "kernel/arch/arch.h"
@@ -167,7 +168,8 @@ uint32_t address_space_nodes_to_cut(const struct address_space *as, uint64_t sta
 }
 
 /* Makes [at, end of r) a region of its own. */
-static void split_at(struct address_space *as, struct region *r, uint64_t at, struct address_space_plan *plan)
+static void split_at(struct address_space *as, struct region *r, uint64_t at,
+                     struct address_space_plan *plan)
 {
     KASSERT(r->start < at && at < r->end);
     struct region *upper = address_space_plan_take(plan);
@@ -181,7 +183,8 @@ static void split_at(struct address_space *as, struct region *r, uint64_t at, st
     region_tree_insert(&as->regions, upper);
 }
 
-void address_space_split(struct address_space *as, uint64_t start, uint64_t end, struct address_space_plan *plan)
+void address_space_split(struct address_space *as, uint64_t start, uint64_t end,
+                         struct address_space_plan *plan)
 {
     struct region *r = region_tree_find(as->regions, start);
     if (r != NULL && r->start < start) {
@@ -223,7 +226,8 @@ static void shrink(struct address_space *as, struct region *r, uint64_t from, ui
     }
 }
 
-void address_space_cut(struct address_space *as, uint64_t start, uint64_t end, struct address_space_plan *plan)
+void address_space_cut(struct address_space *as, uint64_t start, uint64_t end,
+                       struct address_space_plan *plan)
 {
     if (address_space_nodes_to_cut(as, start, end) != 0) {
         split_at(as, region_tree_find(as->regions, start), end, plan);
@@ -257,9 +261,10 @@ void address_space_cut(struct address_space *as, uint64_t start, uint64_t end, s
 
 static bool mergeable(const struct region *a, const struct region *b)
 {
-    return a->end == b->start && a->kind == b->kind && a->kind != REGION_KERNEL && a->protection == b->protection
-           && a->sharing == b->sharing && a->object == b->object && a->charged == b->charged
-           && a->may_write == b->may_write && a->may_execute == b->may_execute
+    return a->end == b->start && a->kind == b->kind && a->kind != REGION_KERNEL
+           && a->protection == b->protection && a->sharing == b->sharing && a->object == b->object
+           && a->charged == b->charged && a->may_write == b->may_write
+           && a->may_execute == b->may_execute
            && (a->object == NULL || a->offset + (a->end - a->start) == b->offset);
 }
 

@@ -1,7 +1,8 @@
 /* What the files address_space*.c share: check, then commit.
  *
- * An operation first fills a plan with all that it will need and reserves that; this may fail and then has had no effect.
- * After it, nothing fails: regions are split, changed, removed and merged with what the plan holds. For these files only. */
+ * An operation first fills a plan with all that it will need and reserves that; this may fail and
+ * then has had no effect. After it, nothing fails: regions are split, changed, removed and merged
+ * with what the plan holds. For these files only. */
 #pragma once
 
 #include "kernel/core/address_space.h"
@@ -25,14 +26,15 @@ struct address_space_refund {
 
 /* Errors: overflow (wraps, or outside of user space), badState (not page-aligned, or empty). */
 status_t address_space_check_range(uint64_t address, uint64_t size) MUST_CHECK;
-/* Page tables that mapping [start, end) adds to those of its mapped neighbours, which end at `below` (0: none) and start at
- * `above` (UINT64_MAX: none). */
+/* Page tables that mapping [start, end) adds to those of its mapped neighbours, which end at
+ * `below` (0: none) and start at `above` (UINT64_MAX: none). */
 uint64_t address_space_tables_between(uint64_t below, uint64_t start, uint64_t end, uint64_t above);
 /* The same, with the neighbours as they are; nothing in [start, end) is mapped. */
 uint64_t address_space_tables_for(const struct address_space *as, uint64_t start, uint64_t end);
 
 /* Charges and allocates all that the plan names, or nothing. */
-status_t address_space_plan_reserve(struct address_space *as, struct address_space_plan *plan) MUST_CHECK;
+status_t address_space_plan_reserve(struct address_space *as,
+                                    struct address_space_plan *plan) MUST_CHECK;
 /* After the commit: frees the nodes that were not needed. */
 void address_space_plan_finish(struct address_space *as, struct address_space_plan *plan);
 /* Instead of the commit: gives all of it back. */
@@ -43,11 +45,13 @@ struct region *address_space_plan_take(struct address_space_plan *plan);
 /* Nodes that splitting at both ends of the range takes. */
 uint32_t address_space_nodes_to_split(const struct address_space *as, uint64_t start, uint64_t end);
 /* Makes region boundaries at both ends. */
-void address_space_split(struct address_space *as, uint64_t start, uint64_t end, struct address_space_plan *plan);
+void address_space_split(struct address_space *as, uint64_t start, uint64_t end,
+                         struct address_space_plan *plan);
 /* Nodes that cutting the range out takes: one if it lies inside one region, else none. */
 uint32_t address_space_nodes_to_cut(const struct address_space *as, uint64_t start, uint64_t end);
 /* Unmaps the range and removes it from the regions. */
-void address_space_cut(struct address_space *as, uint64_t start, uint64_t end, struct address_space_plan *plan);
+void address_space_cut(struct address_space *as, uint64_t start, uint64_t end,
+                       struct address_space_plan *plan);
 /* Merges neighbours with equal properties in and at the borders of the range. */
 void address_space_merge(struct address_space *as, uint64_t start, uint64_t end);
 /* Unmaps pages of the tables, waking who is parked there; the regions stay. */
@@ -66,7 +70,8 @@ static inline enum protection address_space_shared_protection(const struct regio
 /* Whether the region counts as a writable mapping of its object. */
 static inline bool address_space_writes_object(const struct region *r)
 {
-    return r->kind == REGION_OBJECT && r->sharing == SHARING_SHARED && r->protection == PROTECTION_READ_WRITE;
+    return r->kind == REGION_OBJECT && r->sharing == SHARING_SHARED
+           && r->protection == PROTECTION_READ_WRITE;
 }
 
 static inline bool address_space_has_addresses(enum region_kind kind) /* charged as reserved */

@@ -1,12 +1,13 @@
 /* The ELF check. See elf.h.
  *
- * It allocates nothing and trusts nothing: each number from the file is compared with what is left of the range it must lie
- * in before it is added to anything, so no sum wraps. What is not needed to map the image is not looked at. */
+ * It allocates nothing and trusts nothing: each number from the file is compared with what is left
+ * of the range it must lie in before it is added to anything, so no sum wraps. What is not needed
+ * to map the image is not looked at. */
 #include "kernel/core/elf.h"
 
-#define ELF_PROGRAM_HEADERS_MAX 64         /* more than any linker writes; bounds the loop */
-#define ELF_SPAN_MAX (64ull << 30)         /* of a position-independent image: leaves room to place it */
-#define ELF_ALIGN_MAX (2ull << 20)         /* bases of position-independent images are multiples of this */
+#define ELF_PROGRAM_HEADERS_MAX 64 /* more than any linker writes; bounds the loop */
+#define ELF_SPAN_MAX (64ull << 30) /* of a position-independent image: leaves room to place it */
+#define ELF_ALIGN_MAX (2ull << 20) /* bases of position-independent images are multiples of it */
 
 /* As the System V ABI (gABI 4.1, "Object Files") has them. */
 struct elf_header {
@@ -24,7 +25,8 @@ struct program_header {
     uint64_t offset, address, physical_address, file_size, memory_size, align;
 };
 
-_Static_assert(sizeof(struct elf_header) == 64 && sizeof(struct program_header) == 56, "as in the file");
+_Static_assert(sizeof(struct elf_header) == 64 && sizeof(struct program_header) == 56,
+               "as in the file");
 
 enum { CLASS_64 = 2, DATA_LITTLE = 1, TYPE_EXEC = 2, TYPE_DYN = 3, MACHINE_X86_64 = 62 };
 enum { HEADER_LOAD = 1, HEADER_INTERP = 3, HEADER_TLS = 7, HEADER_GNU_STACK = 0x6474e551 };
@@ -57,7 +59,8 @@ static const char *check_header(const struct source *s, struct elf_header *h)
     if (h->magic[0] != 0x7f || h->magic[1] != 'E' || h->magic[2] != 'L' || h->magic[3] != 'F') {
         return "the image is not an ELF file";
     }
-    if (h->class != CLASS_64 || h->data != DATA_LITTLE || h->version != 1 || h->machine != MACHINE_X86_64) {
+    if (h->class != CLASS_64 || h->data != DATA_LITTLE || h->version != 1
+        || h->machine != MACHINE_X86_64) {
         return "the image is not for a 64-bit x86 processor";
     }
     if (h->type != TYPE_EXEC && h->type != TYPE_DYN) {
@@ -110,7 +113,8 @@ static const char *check_protection(const struct program_header *p, enum protect
     return NULL;
 }
 
-static const char *check_load(const struct program_header *p, uint64_t image_size, struct elf_plan *plan)
+static const char *check_load(const struct program_header *p, uint64_t image_size,
+                              struct elf_plan *plan)
 {
     struct elf_segment segment;
     const char *reason = check_numbers(p, image_size);
@@ -121,7 +125,8 @@ static const char *check_load(const struct program_header *p, uint64_t image_siz
         return reason;
     }
     uint64_t in_page = p->address & (PAGE_SIZE - 1);
-    if ((p->offset & (PAGE_SIZE - 1)) != in_page || (p->align > PAGE_SIZE && (p->offset - p->address) % p->align != 0)) {
+    if ((p->offset & (PAGE_SIZE - 1)) != in_page
+        || (p->align > PAGE_SIZE && (p->offset - p->address) % p->align != 0)) {
         return "a segment's offset and address are not congruent";
     }
     if (plan->position_independent && p->align > ELF_ALIGN_MAX) {
@@ -151,12 +156,14 @@ static const char *check_load(const struct program_header *p, uint64_t image_siz
     return NULL;
 }
 
-static const char *check_program_header(const struct program_header *p, const struct elf_header *h, uint64_t image_size,
-                                        struct elf_plan *plan, bool *entry_found)
+static const char *check_program_header(const struct program_header *p, const struct elf_header *h,
+                                        uint64_t image_size, struct elf_plan *plan,
+                                        bool *entry_found)
 {
     switch (p->type) {
     case HEADER_LOAD:
-        if ((p->flags & FLAG_EXECUTE) != 0 && h->entry >= p->address && h->entry - p->address < p->file_size) {
+        if ((p->flags & FLAG_EXECUTE) != 0 && h->entry >= p->address
+            && h->entry - p->address < p->file_size) {
             *entry_found = true;
         }
         return check_load(p, image_size, plan);
@@ -207,7 +214,8 @@ status_t elf_check(struct memory_object *image, struct elf_plan *plan, const cha
     return answer(check(&s, plan), reason);
 }
 
-status_t elf_check_bytes(const void *bytes, uint64_t size, struct elf_plan *plan, const char **reason)
+status_t elf_check_bytes(const void *bytes, uint64_t size, struct elf_plan *plan,
+                         const char **reason)
 {
     struct source s = {.bytes = bytes, .size = size};
     return answer(check(&s, plan), reason);

@@ -1,7 +1,8 @@
 /* The ELF check: one allocation-free file that looks at an untrusted image and says what to map.
- * Accepts ELF64 little-endian x86-64, ET_EXEC and static PIE (ET_DYN without interpreter); PT_LOAD, PT_TLS, PT_GNU_STACK; no
- * relocations, no symbols. Segments must be page-congruent, ascending, not overlapping, never writable and executable,
- * inside [USER_BASE, USER_END); the entry must lie in an executable segment. */
+ * Accepts ELF64 little-endian x86-64, ET_EXEC and static PIE (ET_DYN without interpreter); PT_LOAD,
+ * PT_TLS, PT_GNU_STACK; no relocations, no symbols. Segments must be page-congruent, ascending, not
+ * overlapping, never writable and executable, inside [USER_BASE, USER_END); the entry must lie in
+ * an executable segment. */
 #pragma once
 
 #include "kernel/core/address_space.h"
@@ -9,9 +10,10 @@
 #define ELF_SEGMENTS_MAX 16
 
 struct elf_segment {
-    uint64_t address;    /* page-aligned, relative to the base for a PIE */
-    uint64_t offset;     /* in the file, page-aligned */
-    uint64_t file_size;  /* bytes mapped from the file, from the page-aligned start; the tail of its last page is zeroed */
+    uint64_t address;   /* page-aligned, relative to the base for a PIE */
+    uint64_t offset;    /* in the file, page-aligned */
+    uint64_t file_size; /* bytes mapped from the file, from the page-aligned start; the tail of its
+                           last page is zeroed */
     uint64_t memory_size; /* page-aligned; what is beyond the file's pages is anonymous */
     enum protection protection;
 };
@@ -25,8 +27,11 @@ struct elf_plan {
 };
 
 /* reason: a sentence for the exception, static. Error: badMessage. */
-status_t elf_check(struct memory_object *image, struct elf_plan *plan, const char **reason) MUST_CHECK;
+status_t elf_check(struct memory_object *image, struct elf_plan *plan,
+                   const char **reason) MUST_CHECK;
 /* The same over bytes in memory: the fuzzer's and the host's way in. */
-status_t elf_check_bytes(const void *bytes, uint64_t size, struct elf_plan *plan, const char **reason) MUST_CHECK;
+status_t elf_check_bytes(const void *bytes, uint64_t size, struct elf_plan *plan,
+                         const char **reason) MUST_CHECK;
 /* Maps the plan into an empty address space, at a random base if it is position independent. */
-status_t elf_map(struct address_space *as, struct object *image, const struct elf_plan *plan, uint64_t *base) MUST_CHECK;
+status_t elf_map(struct address_space *as, struct object *image, const struct elf_plan *plan,
+                 uint64_t *base) MUST_CHECK;

@@ -1,16 +1,16 @@
 /* Maps an image that the ELF check has accepted. See elf.h.
  *
- * File parts are mapped from the image: shared where they are only read or run, copy-on-write where they are written; what
- * is beyond the file is anonymous. So nothing is copied here but one page for each segment whose file part ends inside a page
- * that goes on as zeroes. */
+ * File parts are mapped from the image: shared where they are only read or run, copy-on-write where
+ * they are written; what is beyond the file is anonymous. So nothing is copied here but one page
+ * for each segment whose file part ends inside a page that goes on as zeroes. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/elf.h"
 
-#define BASE_FIRST (4ull << 30)        /* a position-independent image is never below 4 GiB */
-#define BASE_STEP (2ull << 20)         /* so that a small program needs one table of each level */
+#define BASE_FIRST (4ull << 30) /* a position-independent image is never below 4 GiB */
+#define BASE_STEP (2ull << 20)  /* so that a small program needs one table of each level */
 #define BASE_STEPS ((1ull << 45) / BASE_STEP)
 #define BASE_TRIES 8
-#define HINT_GAP (64ull << 10)         /* between the image and what is mapped next */
+#define HINT_GAP (64ull << 10) /* between the image and what is mapped next */
 
 static status_t choose_base(struct address_space *as, const struct elf_plan *plan, uint64_t *base)
 {
@@ -52,16 +52,20 @@ static status_t map_segment(struct address_space *as, struct object *image, uint
     uint64_t got;
     status_t status = STATUS_OK;
     if (from_file != 0) {
-        enum sharing sharing = s->protection == PROTECTION_READ_WRITE ? SHARING_PRIVATE : SHARING_SHARED;
-        status = address_space_map_object(as, image, address, true, s->offset, from_file, s->protection, sharing, &got);
+        enum sharing sharing =
+            s->protection == PROTECTION_READ_WRITE ? SHARING_PRIVATE : SHARING_SHARED;
+        status = address_space_map_object(as, image, address, true, s->offset, from_file,
+                                          s->protection, sharing, &got);
     }
     if (status == STATUS_OK && s->memory_size > from_file) {
-        status = address_space_map_fixed(as, address + from_file, s->memory_size - from_file, s->protection);
+        status = address_space_map_fixed(as, address + from_file, s->memory_size - from_file,
+                                         s->protection);
     }
     return status == STATUS_OK ? zero_tail(as, address, s) : status;
 }
 
-status_t elf_map(struct address_space *as, struct object *image, const struct elf_plan *plan, uint64_t *base)
+status_t elf_map(struct address_space *as, struct object *image, const struct elf_plan *plan,
+                 uint64_t *base)
 {
     KASSERT(plan->segment_count > 0 && plan->segment_count <= ELF_SEGMENTS_MAX);
     status_t status = choose_base(as, plan, base);

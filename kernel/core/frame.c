@@ -1,9 +1,10 @@
 /* Page frames. See frame.h.
  *
- * Each range begins with its records, one 32-bit word a frame. A record is the frame's count while it is in use; while it
- * is free, RECORD_FREE and the number of the next free frame. Frames above a range's frontier have no record yet and are
- * taken in order, so that neither a frame nor its record is touched before it is needed: starting a machine costs the same
- * whatever memory it has. Freed frames are used again first, while they are still in the cache. */
+ * Each range begins with its records, one 32-bit word a frame. A record is the frame's count while
+ * it is in use; while it is free, RECORD_FREE and the number of the next free frame. Frames above a
+ * range's frontier have no record yet and are taken in order, so that neither a frame nor its
+ * record is touched before it is needed: starting a machine costs the same whatever memory it has.
+ * Freed frames are used again first, while they are still in the cache. */
 #include "kernel/core/frame.h"
 
 #include "kernel/arch/arch.h"
@@ -20,8 +21,8 @@ struct range {
 
 static struct range ranges[FRAME_RANGES_MAX];
 static uint32_t range_count;
-static uint32_t growing;   /* the first range whose frontier is below its end */
-static frame_t free_head;  /* FRAME_NONE: no freed frame */
+static uint32_t growing;  /* the first range whose frontier is below its end */
+static frame_t free_head; /* FRAME_NONE: no freed frame */
 static uint64_t free_count, total;
 
 static uint32_t *record_of(frame_t f)
@@ -158,7 +159,8 @@ uint64_t frame_total(void)
 frame_t frame_of_address(const void *address)
 {
     for (uint32_t i = 0; i < range_count; i++) {
-        uint64_t offset = (uint64_t)((uintptr_t)address - (uintptr_t)arch_frame_address(ranges[i].first));
+        uint64_t offset =
+            (uint64_t)((uintptr_t)address - (uintptr_t)arch_frame_address(ranges[i].first));
         if (offset >> PAGE_SHIFT < ranges[i].end - ranges[i].first) {
             return ranges[i].first + (offset >> PAGE_SHIFT);
         }

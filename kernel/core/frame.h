@@ -1,24 +1,30 @@
 /* Page frames: physical memory, counted.
  *
- * A frame's count is above one while it is shared by copy-on-write or mapped from a MemoryObject in several places.
- * Above the frontier no frame was ever handed out and no record was ever written. Frames come unzeroed. The caller has
- * charged the ledger; this file knows no accounts. Frames that were in no range given to frame_init (the boot package, a
- * page of the kernel's image) are foreign: they count as shared by many, and getting or putting one has no effect. Kernel
- * lock held. */
+ * A frame's count is above one while it is shared by copy-on-write or mapped from a MemoryObject in
+ * several places. Above the frontier no frame was ever handed out and no record was ever written.
+ * Frames come unzeroed. The caller has charged the ledger; this file knows no accounts. Frames that
+ * were in no range given to frame_init (the boot package, a page of the kernel's image) are
+ * foreign: they count as shared by many, and getting or putting one has no effect. Kernel lock
+ * held. */
 #pragma once
 
 #include "kernel/core/types.h"
 
-#define FRAME_RANGES_MAX 16   /* as many as struct boot_info can name */
-#define FRAME_COUNT_MANY 0x7fffffffu /* the count of a foreign frame; a count that gets there stays there */
+#define FRAME_RANGES_MAX 16 /* as many as struct boot_info can name */
+/* The count of a foreign frame. A count that gets there stays there. */
+#define FRAME_COUNT_MANY 0x7fffffffu
 
-void frame_reset(void);                      /* before the first frame_init: a machine without memory */
-void frame_init(frame_t first, frame_t end); /* a range of memory; may be called for several, ascending */
-status_t frame_alloc(frame_t *out) MUST_CHECK; /* count 1, content undefined. Error: framesExhausted */
+/* Before the first frame_init: a machine without memory. */
+void frame_reset(void);
+/* A range of memory; may be called for several, ascending. */
+void frame_init(frame_t first, frame_t end);
+/* Count 1, content undefined. Error: framesExhausted. */
+status_t frame_alloc(frame_t *out) MUST_CHECK;
 status_t frame_alloc_zeroed(frame_t *out) MUST_CHECK;
 void frame_get(frame_t f);
 void frame_put(frame_t f);
 uint32_t frame_count(frame_t f);
 uint64_t frame_free_count(void);
 uint64_t frame_total(void);
-frame_t frame_of_address(const void *address); /* the inverse of arch_frame_address, for frames of the ranges */
+/* The inverse of arch_frame_address, for frames of the ranges. */
+frame_t frame_of_address(const void *address);

@@ -1,23 +1,25 @@
 /* Kernel memory for objects. See kmem.h.
  *
- * A slab is a frame with a header and equal pieces. Pieces that were never used lie above `fresh`, freed ones hang in a list
- * through their first word, so making a slab costs the same whatever its pieces are. Slabs with a free piece are in their
- * class's list; an empty one is given back at once, so that memory in use and frames in use come back together. */
+ * A slab is a frame with a header and equal pieces. Pieces that were never used lie above `fresh`,
+ * freed ones hang in a list through their first word, so making a slab costs the same whatever its
+ * pieces are. Slabs with a free piece are in their class's list; an empty one is given back at
+ * once, so that memory in use and frames in use come back together. */
 #include "kernel/core/kmem.h"
 
 #include "kernel/arch/arch.h"
 #include "kernel/core/frame.h"
 
 /* Steps of at most a half; above 256 chosen so that a whole number of pieces fills a slab. */
-static const uint16_t class_sizes[] = {16, 32, 48, 64, 96, 112, 160, 192, 256, 336, 496, 672, 1008, 1344, KMEM_PIECE_MAX};
+static const uint16_t class_sizes[] = {16,  32,  48,  64,  96,   112,  160,           192,
+                                       256, 336, 496, 672, 1008, 1344, KMEM_PIECE_MAX};
 #define CLASSES ARRAY_SIZE(class_sizes)
 #define PIECE_STEP 16
 
 struct slab {
-    struct list link;  /* in its class's list while a piece is free */
-    uint16_t freed;    /* offset of the first freed piece; 0: none */
-    uint16_t fresh;    /* offset of the first piece that was never used */
-    uint16_t used;     /* pieces in use */
+    struct list link; /* in its class's list while a piece is free */
+    uint16_t freed;   /* offset of the first freed piece; 0: none */
+    uint16_t fresh;   /* offset of the first piece that was never used */
+    uint16_t used;    /* pieces in use */
     uint16_t class;
     uint64_t reserved; /* keeps the pieces aligned to 16 */
 };

@@ -1,20 +1,25 @@
 /* Kernel memory for objects: size classes cut from frames.
  *
- * Charged to an account's LEDGER_KERNEL_BYTES by size class. kmem_free names the same account and size. Memory comes
- * zeroed, aligned to 16 (to a page above KMEM_PIECE_MAX bytes). A frame whose pieces are all free goes back to the frame
- * allocator. In tests a switch fails the n-th allocation (kmem_fail_after). Kernel lock held. */
+ * Charged to an account's LEDGER_KERNEL_BYTES by size class. kmem_free names the same account and
+ * size. Memory comes zeroed, aligned to 16 (to a page above KMEM_PIECE_MAX bytes). A frame whose
+ * pieces are all free goes back to the frame allocator. In tests a switch fails the n-th allocation
+ * (kmem_fail_after). Kernel lock held. */
 #pragma once
 
 #include "kernel/core/ledger.h"
 
-#define KMEM_PIECE_MAX 2032 /* two in a frame with its header; what is larger gets a frame of its own */
+/* Two in a frame with its header; what is larger gets a frame of its own. */
+#define KMEM_PIECE_MAX 2032
 
-status_t kmem_alloc(struct account *a, size_t size, void **out) MUST_CHECK; /* size <= PAGE_SIZE; bytesExhausted */
+/* size <= PAGE_SIZE. Error: bytesExhausted. */
+status_t kmem_alloc(struct account *a, size_t size, void **out) MUST_CHECK;
 void kmem_free(struct account *a, void *memory, size_t size);
 uint64_t kmem_bytes(void);  /* in use, for the check that all counts are back */
 uint64_t kmem_frames(void); /* frames that they lie in */
-void kmem_init(uint64_t frames_max); /* by ledger_init: nothing in use, and the most that kmem may ever hold */
-extern int64_t kmem_fail_after; /* < 0: never; n: the allocation after n more (frames and kmem alike) fails, once */
+/* By ledger_init: nothing in use, and the most frames that kmem may ever hold. */
+void kmem_init(uint64_t frames_max);
+/* < 0: never; n: the allocation after n more (frames and kmem alike) fails, once. */
+extern int64_t kmem_fail_after;
 
 /* Shared by frame_alloc and kmem_alloc. Inline: it is on the path of every page fault. */
 static inline bool kmem_fail_now(void)

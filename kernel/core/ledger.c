@@ -1,30 +1,32 @@
 /* The ledger. See ledger.h.
  *
- * The root's limits are what makes a promise to a user hold. Of the F frames that are free when the ledger starts, K = F / 8
- * (at least KERNEL_FRAMES_LEAST) are kernel memory's, and F - K may be charged as LEDGER_FRAMES:
+ * The root's limits are what makes a promise to a user hold. Of the F frames that are free when the
+ * ledger starts, K = F / 8 (at least KERNEL_FRAMES_LEAST) are kernel memory's, and F - K may be
+ * charged as LEDGER_FRAMES:
  *
- *   - Whatever takes a frame for a user's sake charges LEDGER_FRAMES before it promises anything: pages of private memory when
- *     they are committed, pages of MemoryObjects when they are created, the worst case of page tables with the mapping, rings,
- *     roots of address spaces. Each charged frame is taken at most once, so at most F - K frames are ever taken this way, and a
- *     fault in committed memory finds one.
- *   - All other memory of the kernel comes from kmem, which charges LEDGER_KERNEL_BYTES by size class and, because pieces of
- *     freed classes may leave frames partly empty, never holds more than K frames whatever is charged. So the two shares
- *     cannot touch each other.
+ *   - Whatever takes a frame for a user's sake charges LEDGER_FRAMES before it promises anything:
+ *     pages of private memory when they are committed, pages of MemoryObjects when they are
+ *     created, the worst case of page tables with the mapping, rings, roots of address spaces.
+ *     Each charged frame is taken at most once, so at most F - K frames are ever taken this way,
+ *     and a fault in committed memory finds one.
+ *   - All other memory of the kernel comes from kmem, which charges LEDGER_KERNEL_BYTES by size
+ *     class and, because pieces of freed classes may leave frames partly empty, never holds more
+ *     than K frames whatever is charged. So the two shares cannot touch each other.
  *   - What arch takes without a charge, it takes before ledger_init() counts F.
  *
- * A page that is shared by copy-on-write is charged to each of its owners though it is one frame: that is the price of no
- * overcommit. The other kinds (slots, threads, calls, queued bytes, mappings) are made of kernel bytes or frames that are
- * charged besides, so at the root they have no limit of their own; limits of children bound them. Reserved pages cost no memory
- * at all.
+ * A page that is shared by copy-on-write is charged to each of its owners though it is one frame:
+ * that is the price of no overcommit. The other kinds (slots, threads, calls, queued bytes,
+ * mappings) are made of kernel bytes or frames that are charged besides, so at the root they have
+ * no limit of their own; limits of children bound them. Reserved pages cost no memory at all.
  *
- * An account goes when nothing refers to it and nothing is charged to it, whichever comes last. A child holds a reference to its
- * parent, so going up is a loop. */
+ * An account goes when nothing refers to it and nothing is charged to it, whichever comes last. A
+ * child holds a reference to its parent, so going up is a loop. */
 #include "kernel/core/ledger.h"
 
 #include "kernel/core/kmem.h"
 
-#define KERNEL_SHARE 8          /* one frame in so many is kernel memory's */
-#define KERNEL_FRAMES_LEAST 64  /* enough for init and a handful of children */
+#define KERNEL_SHARE 8         /* one frame in so many is kernel memory's */
+#define KERNEL_FRAMES_LEAST 64 /* enough for init and a handful of children */
 
 struct account ledger_root;
 
@@ -70,7 +72,8 @@ status_t ledger_charge(struct account *a, enum ledger_kind kind, uint64_t amount
     KASSERT(a != NULL && kind < LEDGER_KINDS);
     for (const struct account *level = a; level != NULL; level = level->parent) {
         KASSERT(level->parent == NULL || level->depth == level->parent->depth + 1);
-        if (level->used[kind] > level->limit[kind] || amount > level->limit[kind] - level->used[kind]) {
+        if (level->used[kind] > level->limit[kind]
+            || amount > level->limit[kind] - level->used[kind]) {
             return exhausted(kind);
         }
     }

@@ -1,8 +1,9 @@
 /* The ledger: who pays for what.
  *
- * Every finite resource is charged to an account before any side effect and given back on every path. A charge counts at
- * each level from the account to the root, and fails without effect if one level would go over its limit. An account lives
- * as long as something is charged to it or refers to it, so it outlives its process. Kernel lock held. */
+ * Every finite resource is charged to an account before any side effect and given back on every
+ * path. A charge counts at each level from the account to the root, and fails without effect if one
+ * level would go over its limit. An account lives as long as something is charged to it or refers
+ * to it, so it outlives its process. Kernel lock held. */
 #pragma once
 
 #include "kernel/core/types.h"
@@ -13,9 +14,9 @@ enum ledger_kind {
     LEDGER_MAPPINGS,       /* regions; on linux also mappings of the host */
     LEDGER_SLOTS,
     LEDGER_THREADS,
-    LEDGER_CALLS,          /* call records in flight */
-    LEDGER_QUEUED_BYTES,   /* pipes */
-    LEDGER_KERNEL_BYTES,   /* objects of kmem */
+    LEDGER_CALLS,        /* call records in flight */
+    LEDGER_QUEUED_BYTES, /* pipes */
+    LEDGER_KERNEL_BYTES, /* objects of kmem */
     LEDGER_KINDS
 };
 
@@ -30,9 +31,11 @@ struct account {
 extern struct account ledger_root;
 
 void ledger_init(uint64_t frames); /* the root's limits follow from the memory there is */
-/* The record itself is charged to the parent's kernel bytes. limits: LEDGER_KINDS words, 0 = none of its own; may be NULL.
- * Errors: bytesExhausted, badState (nesting deeper than ACCOUNT_DEPTH_MAX). */
-status_t account_create(struct account *parent, const uint64_t *limits, struct account **out) MUST_CHECK;
+/* The record itself is charged to the parent's kernel bytes. limits: LEDGER_KINDS words, 0 = none
+ * of its own; may be NULL. Errors: bytesExhausted, badState (nesting deeper than
+ * ACCOUNT_DEPTH_MAX). */
+status_t account_create(struct account *parent, const uint64_t *limits,
+                        struct account **out) MUST_CHECK;
 struct account *account_get(struct account *a);
 void account_put(struct account *a);
 

@@ -1,9 +1,9 @@
 /* MemoryObject. See memory_object.h.
  *
- * The frames of an object hang in a radix tree of frames of 512 words, as high as its size needs; a tree of height 0 is the
- * one page itself. All nodes that the tree can have are charged with the pages when the object is created, and both are
- * allocated when first touched, so a touch never fails for lack of budget. A boot image has no tree: its frames follow each
- * other. */
+ * The frames of an object hang in a radix tree of frames of 512 words, as high as its size needs; a
+ * tree of height 0 is the one page itself. All nodes that the tree can have are charged with the
+ * pages when the object is created, and both are allocated when first touched, so a touch never
+ * fails for lack of budget. A boot image has no tree: its frames follow each other. */
 #include "kernel/core/memory_object.h"
 
 #include "kernel/arch/arch.h"
@@ -18,11 +18,11 @@
 struct memory_object {
     uint64_t references; /* faces and mappings */
     struct account *account;
-    uint64_t size;       /* bytes */
+    uint64_t size; /* bytes */
     uint64_t pages;
-    uint64_t charged;    /* pages and nodes */
-    frame_t root;        /* FRAME_NONE while nothing was touched */
-    frame_t boot_first;  /* of a boot image, else FRAME_NONE */
+    uint64_t charged;   /* pages and nodes */
+    frame_t root;       /* FRAME_NONE while nothing was touched */
+    frame_t boot_first; /* of a boot image, else FRAME_NONE */
     uint32_t height;
     bool sealed;
     uint64_t writable_mappings;
@@ -44,7 +44,8 @@ const struct object_class image_class = {.interface = &image_interface, .destroy
 
 static struct memory_face *face_of(struct object *o)
 {
-    KASSERT(o->class == &memory_object_class || o->class == &read_only_memory_class || o->class == &image_class);
+    KASSERT(o->class == &memory_object_class || o->class == &read_only_memory_class
+            || o->class == &image_class);
     return CONTAINER_OF(o, struct memory_face, object);
 }
 
@@ -105,7 +106,8 @@ status_t memory_object_frame(struct memory_object *m, uint64_t index, bool alloc
     }
 }
 
-/* Frees every page and node: a walk in order of the pages, in which a node goes with the last word of its own. */
+/* Frees every page and node: a walk in order of the pages, in which a node goes with the last word
+ * of its own. */
 static void free_frames(struct memory_object *m)
 {
     frame_t path[HEIGHT_MAX + 1] = {[0] = FRAME_NONE};
@@ -161,8 +163,8 @@ static void face_destroy(struct object *o)
     release(m);
 }
 
-static status_t face_create(struct memory_object *m, struct account *a, const struct object_class *class,
-                            struct object **out)
+static status_t face_create(struct memory_object *m, struct account *a,
+                            const struct object_class *class, struct object **out)
 {
     void *memory;
     status_t status = kmem_alloc(a, sizeof(struct memory_face), &memory);
@@ -179,8 +181,8 @@ static status_t face_create(struct memory_object *m, struct account *a, const st
 }
 
 /* An object without frames, with one face of the class. */
-static status_t create(struct account *a, uint64_t size, uint64_t charged, const struct object_class *class,
-                       struct object **out)
+static status_t create(struct account *a, uint64_t size, uint64_t charged,
+                       const struct object_class *class, struct object **out)
 {
     status_t status = ledger_charge(a, LEDGER_FRAMES, charged);
     if (status != STATUS_OK) {
@@ -190,7 +192,8 @@ static status_t create(struct account *a, uint64_t size, uint64_t charged, const
     status = kmem_alloc(a, sizeof(struct memory_object), &memory);
     if (status == STATUS_OK) {
         struct memory_object *m = memory;
-        *m = (struct memory_object){.size = size, .pages = PAGES(size), .charged = charged, .account = a};
+        *m = (struct memory_object){
+            .size = size, .pages = PAGES(size), .charged = charged, .account = a};
         m->height = height_for(m->pages);
         status = face_create(m, a, class, out);
         if (status == STATUS_OK) {
@@ -226,7 +229,8 @@ status_t memory_object_create_boot(frame_t first, uint64_t size, struct object *
 
 struct memory_object *memory_object_of(struct object *o)
 {
-    bool is_face = o->class == &memory_object_class || o->class == &read_only_memory_class || o->class == &image_class;
+    bool is_face = o->class == &memory_object_class || o->class == &read_only_memory_class
+                   || o->class == &image_class;
     return is_face ? face_of(o)->memory : NULL;
 }
 
@@ -240,7 +244,8 @@ bool memory_object_sealed(const struct memory_object *m)
     return m->sealed;
 }
 
-status_t memory_object_make_read_only(struct memory_object *m, struct account *a, struct object **out)
+status_t memory_object_make_read_only(struct memory_object *m, struct account *a,
+                                      struct object **out)
 {
     return face_create(m, a, &read_only_memory_class, out);
 }

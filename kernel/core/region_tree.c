@@ -1,7 +1,8 @@
 /* The tree of regions. See region_tree.h.
  *
- * An AVL tree (Adelson-Velsky and Landis, 1962). After a change somewhere, fix_up() goes from there to the root, renews what
- * each node knows of its subtree and rotates where the heights of two children differ by two. */
+ * An AVL tree (Adelson-Velsky and Landis, 1962). After a change somewhere, fix_up() goes from there
+ * to the root, renews what each node knows of its subtree and rotates where the heights of two
+ * children differ by two. */
 #include "kernel/core/region_tree.h"
 
 static uint32_t height(const struct region *r)
@@ -29,7 +30,8 @@ static void refresh(struct region *r)
         KASSERT(left->last <= r->start && left->parent == r);
         r->first = left->first;
         r->gap = larger(left->gap, r->start - left->last);
-        r->first_mapped = left->first_mapped < r->first_mapped ? left->first_mapped : r->first_mapped;
+        r->first_mapped =
+            left->first_mapped < r->first_mapped ? left->first_mapped : r->first_mapped;
         r->last_mapped = larger(r->last_mapped, left->last_mapped);
         r->height = (uint8_t)(left->height + 1);
     }
@@ -37,7 +39,8 @@ static void refresh(struct region *r)
         KASSERT(right->first >= r->end && right->parent == r);
         r->last = right->last;
         r->gap = larger(r->gap, larger(right->gap, right->first - r->end));
-        r->first_mapped = right->first_mapped < r->first_mapped ? right->first_mapped : r->first_mapped;
+        r->first_mapped =
+            right->first_mapped < r->first_mapped ? right->first_mapped : r->first_mapped;
         r->last_mapped = larger(r->last_mapped, right->last_mapped);
         r->height = (uint8_t)larger(r->height, right->height + 1u);
     }
@@ -208,7 +211,8 @@ void region_tree_remove(struct region **root, struct region *r)
     fix_up(root, from);
 }
 
-void region_tree_change(struct region **root, struct region *r, uint64_t start, uint64_t end, enum region_kind kind)
+void region_tree_change(struct region **root, struct region *r, uint64_t start, uint64_t end,
+                        enum region_kind kind)
 {
     KASSERT(start < end && page_aligned(start) && page_aligned(end));
     r->start = start;

@@ -1,8 +1,9 @@
 /* Copies between user memory and the kernel: the only ones there are. Declared in address_space.h.
  *
- * The current address space is copied through the processor's own translation, in which a fault is resolved or ends the copy
- * (arch_copy_in, arch_copy_out). Any other is copied page by page through its tables and the kernel's view of the frames;
- * faults are resolved beforehand. No lock beyond the kernel's is held. */
+ * The current address space is copied through the processor's own translation, in which a fault is
+ * resolved or ends the copy (arch_copy_in, arch_copy_out). Any other is copied page by page through
+ * its tables and the kernel's view of the frames; faults are resolved beforehand. No lock beyond
+ * the kernel's is held. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/address_space.h"
 
@@ -18,7 +19,8 @@ static size_t rest_of_page(uint64_t address, size_t size)
 }
 
 /* Where the kernel sees a user's byte. Good until something is unmapped. */
-static status_t kernel_view(struct address_space *as, uint64_t address, enum upcall_access access, char **out)
+static status_t kernel_view(struct address_space *as, uint64_t address, enum upcall_access access,
+                            char **out)
 {
     frame_t f;
     status_t status = address_space_frame(as, address, access, &f);
@@ -80,10 +82,11 @@ status_t user_copy_out(struct address_space *as, uint64_t to, const void *from, 
     return STATUS_OK;
 }
 
-/* Each chunk lies within one page on both sides. The side that is current, if one is, goes through the processor's
- * translation: that is the copy that another CPU's threads may disturb, and it knows how to fail. */
-static status_t copy_chunk(struct address_space *to_as, uint64_t to, struct address_space *from_as, uint64_t from,
-                           size_t size)
+/* Each chunk lies within one page on both sides. The side that is current, if one is, goes through
+ * the processor's translation: that is the copy that another CPU's threads may disturb, and it
+ * knows how to fail. */
+static status_t copy_chunk(struct address_space *to_as, uint64_t to, struct address_space *from_as,
+                           uint64_t from, size_t size)
 {
     char *target, *source;
     if (arch_is_current(&from_as->arch)) {
@@ -105,8 +108,8 @@ static status_t copy_chunk(struct address_space *to_as, uint64_t to, struct addr
     return STATUS_OK;
 }
 
-status_t user_copy_across(struct address_space *to_as, uint64_t to, struct address_space *from_as, uint64_t from,
-                          size_t size)
+status_t user_copy_across(struct address_space *to_as, uint64_t to, struct address_space *from_as,
+                          uint64_t from, size_t size)
 {
     if (size == 0) {
         return STATUS_OK;

@@ -141,10 +141,10 @@ TEST(objects_are_shared_or_private)
     struct object *o;
     uint64_t shared, private;
     CHECK_OK(memory_object_create(account, 4 * PAGE_SIZE, &o));
-    CHECK_OK(address_space_map_object(space, o, 0, false, 0, 4 * PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_SHARED,
-                                      &shared));
-    CHECK_OK(address_space_map_object(space, o, 0, false, PAGE_SIZE, PAGE_SIZE, PROTECTION_READ_WRITE,
-                                      SHARING_PRIVATE, &private));
+    CHECK_OK(address_space_map_object(space, o, 0, false, 0, 4 * PAGE_SIZE, PROTECTION_READ_WRITE,
+                                      SHARING_SHARED, &shared));
+    CHECK_OK(address_space_map_object(space, o, 0, false, PAGE_SIZE, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, SHARING_PRIVATE, &private));
     put(shared + PAGE_SIZE, 1);
     CHECK_EQ(get(private), 1);
     put(private, 2);
@@ -154,8 +154,8 @@ TEST(objects_are_shared_or_private)
     CHECK_OK(address_space_unmap(space, shared, 4 * PAGE_SIZE));
     CHECK_OK(memory_object_make_image(o, account, &image));
     uint64_t code;
-    CHECK_OK(address_space_map_object(space, image, 0, false, 0, PAGE_SIZE, PROTECTION_READ_EXECUTE, SHARING_SHARED,
-                                      &code));
+    CHECK_OK(address_space_map_object(space, image, 0, false, 0, PAGE_SIZE, PROTECTION_READ_EXECUTE,
+                                      SHARING_SHARED, &code));
     object_put(o);
     object_put(image);
     end();
