@@ -6,9 +6,9 @@
  *   1. KVM's clock: the hypervisor tells scale and shift in a page.
  *   2. CPUID leaf 0x15, where it names the crystal: the rate is exact.
  *   3. Under QEMU (TCG) and KVM the LAPIC timer counts 1 GHz: it is the reference, from the first moments of boot until time is
- *      first needed for more than a stamp (x86_clock_settle). Boot takes longer than the 1 ms that this needs at least, so it
- *      costs nothing; two readings are each good to some 200 ns, so the rate to 0.02 % at worst and 0.005 % as a rule. Until
- *      then the LAPIC's count is the time. With -icount it is exact.
+ *      first needed for more than a stamp (x86_clock_settle), at least WINDOW_WIDTHS times as long as a reading takes, but not
+ *      more than 1 ms. Boot takes longer than that anyway, so it costs nothing; the rate is right to 0.02 % at worst and 0.005 % as
+ *      a rule, with -icount exactly. Until then the LAPIC's count is the time.
  *   4. Elsewhere 10 ms of the PIT's channel 2 tell the rates of both the counter and the LAPIC timer.
  *
  * The timer is the TSC deadline where there is one, else the LAPIC's one-shot count. All CPUs share one rate and one base. */
@@ -19,7 +19,8 @@
 
 #define SHIFT 32
 #define NS_PER_S 1000000000ull
-#define WINDOW_MIN_NS 1000000u
+#define WINDOW_MAX_NS 1000000u /* more is never waited for */
+#define WINDOW_WIDTHS 4000u
 #define SAMPLES 6
 #define MSR_KVM_CLOCK 0x4b564d01u
 #define KVM_FEATURE_CLOCK2 (1u << 3)
@@ -27,8 +28,8 @@
 #define PIT_TICKS (PIT_HZ / 100)
 
 struct sample {
-    uint64_t tsc;
-    uint32_t elapsed; /* LAPIC ticks since x86_clock_start */
+    uint64_t tsc, width; /* width: ticks that the reading took, at most */
+    uint32_t elapsed;    /* LAPIC ticks since x86_clock_start */
 };
 
 /* KVM's page, as its documentation has it. */
@@ -57,15 +58,13 @@ static uint64_t multiply(uint64_t a, uint64_t by)
 /* Both counters at one moment, as nearly as can be: the tightest of a few tries. */
 static struct sample take_sample(void)
 {
-    struct sample best = {0, 0};
-    uint64_t width = UINT64_MAX;
+    struct sample best = {.width = UINT64_MAX};
     for (int i = 0; i < SAMPLES; i++) {
         uint64_t before = read_tsc();
         uint32_t count = x86_apic_timer_count();
         uint64_t after = read_tsc();
-        if (after - before < width) {
-            width = after - before;
-            best = (struct sample){before + width / 2, UINT32_MAX - count};
+        if (after - before < best.width) {
+            best = (struct sample){before + (after - before) / 2, after - before, UINT32_MAX - count};
         }
     }
     return best;
@@ -187,7 +186,8 @@ void x86_clock_settle(void)
     struct sample now;
     do {
         now = take_sample();
-    } while (now.elapsed - start.elapsed < WINDOW_MIN_NS);
+    } while (now.elapsed - start.elapsed < WINDOW_MAX_NS &&
+             now.tsc - start.tsc < WINDOW_WIDTHS * (now.width + start.width) / 2);
     uint64_t ns = now.elapsed - start.elapsed;
     set_rate(now.tsc - start.tsc, ns);
     settle_at(now, ns);
