@@ -7,6 +7,7 @@
 #include "kernel/core/sched.h"
 
 #define LINE_MAX 512 /* longer lines are cut */
+#define TRACE_ENTRIES 8u
 
 void log_line(const char *format, ...)
 {
@@ -22,38 +23,32 @@ void log_line(const char *format, ...)
     }
 }
 
-/* What the current thread asked for last: often the cause. */
-static void log_ring(const struct thread *t)
+/* What the current thread asked for last, newest first: often the cause of a panic. */
+void trace_dump(void (*say)(const char *text))
 {
-    const struct ring *r = &t->ring;
-    char line[LINE_MAX];
-    if (r->header == NULL || r->sq_entries > RING_SQ_ENTRIES_DEFAULT) { /* a larger ring is not in one piece */
-        return;
+    const struct cpu *cpu = arch_cpu();
+    const struct thread *t = cpu != NULL ? cpu->current : NULL;
+    if (t == NULL || t->ring.header == NULL || t->ring.sq_entries > RING_SQ_ENTRIES_DEFAULT) {
+        return; /* a larger ring is not in one piece */
     }
+    const struct ring *r = &t->ring;
     const struct ring_entry *sq =
         (const struct ring_entry *)(const void *)((const uint8_t *)r->header + RING_DEFAULT_SQ_OFFSET);
-    for (uint32_t i = 0; i < 4 && i < r->sq_head; i++) {
+    for (uint32_t i = 0; i < TRACE_ENTRIES && i < r->sq_head; i++) {
         const struct ring_entry *e = &sq[(r->sq_head - 1 - i) & (r->sq_entries - 1)];
-        int size = format_text(line, sizeof line, "ring entry -%u: opcode %u cap %x interface %lx method %u\n", i,
-                               (unsigned)e->opcode, e->cap, e->interface_id, (unsigned)e->method);
-        arch_log(line, (size_t)size);
+        char line[LINE_MAX];
+        (void)format_text(line, sizeof line, "-%u: opcode %u cap %x interface %lx method %u user_data %lx", i,
+                          (unsigned)e->opcode, e->cap, e->interface_id, (unsigned)e->method, e->user_data);
+        say(line);
     }
 }
 
 void panic(const char *format, ...)
 {
-    static bool panicking;
     char text[LINE_MAX];
     va_list arguments;
     va_start(arguments, format);
     (void)format_text_v(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (!panicking) { /* else: what follows is what failed */
-        panicking = true;
-        const struct cpu *cpu = arch_cpu();
-        if (cpu != NULL && cpu->current != NULL) {
-            log_ring(cpu->current);
-        }
-    }
     arch_panic(text);
 }

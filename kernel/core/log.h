@@ -8,3 +8,5 @@ void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* %s %.*s %c %d %u %x %p %lu %lx %llu %llx %zu with widths and zero padding; always terminated. Returns the length it has. */
 int format_text(char *out, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int format_text_v(char *out, size_t size, const char *format, va_list arguments);
+/* The last ring entries of the thread that this CPU serves, a line each: for arch, in a panic. */
+void trace_dump(void (*say)(const char *text));

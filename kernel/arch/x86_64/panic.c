@@ -27,9 +27,6 @@ struct symbol_table {
 extern const char x86_symbols_start[], x86_symbols_end[], x86_image_start[], x86_text_end[];
 extern const char x86_data_start[], x86_image_end[];
 
-/* The last ring entries, a line each: core's, where there is such a record. */
-__attribute__((weak)) void trace_dump(void (*line)(const char *text));
-
 static bool panicking;
 
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
@@ -144,10 +141,8 @@ _Noreturn static void finish(uint64_t rip, uint64_t rbp)
 {
     say_machine();
     say_backtrace(rip, rbp);
-    if (trace_dump != NULL) {
-        say("last ring entries:\n");
-        trace_dump(say_line);
-    }
+    say("last ring entries, newest first:\n");
+    trace_dump(say_line);
     say("end of panic\n");
     x86_machine_end(QEMU_EXIT_PANIC);
 }
