@@ -693,3 +693,27 @@ const struct interface park_space_interface = {
     .method_count = PARK_SPACE_METHOD_COUNT,
     .fork = FORK_POLICY_REBIND,
 };
+
+const char *interface_grant(uint64_t interface_id)
+{
+    switch (interface_id) {
+    case CONSOLE_INTERFACE_ID:
+        return "console";
+    case STD_IO_INTERFACE_ID:
+        return "stdio";
+    case TIMER_INTERFACE_ID:
+        return "timer";
+    case ENTROPY_SOURCE_INTERFACE_ID:
+        return "random";
+    case CODE_MEMORY_INTERFACE_ID:
+        return "code";
+    case BOOT_PACKAGE_INTERFACE_ID:
+        return "boot";
+    case PROCESS_SPAWNER_INTERFACE_ID:
+        return "spawn";
+    case RESTRICTED_LAUNCHER_INTERFACE_ID:
+        return "launch";
+    default:
+        return NULL;
+    }
+}

@@ -202,3 +202,6 @@ status_t thread_control_set_gs_base(struct object *self, struct call *call,
 
 /* ParkSpace */
 extern const struct interface park_space_interface;
+
+/* The --grant that hands out the interface; NULL: none does. */
+const char *interface_grant(uint64_t interface_id);

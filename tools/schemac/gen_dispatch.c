@@ -66,6 +66,25 @@ static void write_source(struct output *o, const struct schema *schema, const st
     output(o, "};\n");
 }
 
+/* Denial records name the grant that would have allowed what was refused. */
+static void write_grants(struct output *header, struct output *source, const struct schema *schema)
+{
+    const struct node *type = node_by_name(schema, "Grant");
+    output(header, "\n/* The --grant that hands out the interface; NULL: none does. */\n"
+                   "const char *interface_grant(uint64_t interface_id);\n");
+    output(source, "\nconst char *interface_grant(uint64_t interface_id)\n{\n"
+                   "    switch (interface_id) {\n");
+    for (uint32_t i = 0; i < schema->file->nested_count; i++) {
+        const struct node *node = schema->file->nested[i];
+        const struct annotation *grant = annotation_find(node->annotations, "grant");
+        if (grant != NULL) {
+            output(source, "    case %s_INTERFACE_ID:\n        return \"%s\";\n", node->upper,
+                   escaped(struct_text(type, grant->value.pointed, "name")));
+        }
+    }
+    output(source, "    default:\n        return NULL;\n    }\n}\n");
+}
+
 void generate_dispatch(const struct schema *schema)
 {
     struct output *header = output_open("kernel/gen/dispatch.h");
@@ -84,6 +103,7 @@ void generate_dispatch(const struct schema *schema)
             write_source(source, schema, node);
         }
     }
+    write_grants(header, source, schema);
     output_close(header);
     output_close(source);
 }
