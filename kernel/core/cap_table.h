@@ -9,13 +9,17 @@
 #include "kernel/core/ledger.h"
 #include "kernel/core/object.h"
 
+#define CAP_TABLE_DIRECTORIES 8 /* each at most one piece of kernel memory: 512 pages of 256 slots */
+
+struct cap_slot; /* kernel/core/cap_table.c */
+
 struct cap_table {
-    struct account *account;
-    void **pages;        /* directory, grown by doubling */
-    uint32_t page_count; /* entries of the directory in use */
-    uint32_t page_room;
-    uint32_t free_slot;  /* head of the list of free slots; 0: none */
-    uint32_t live;       /* slots that are not free */
+    struct account *account;  /* a reference */
+    struct cap_slot **directory[CAP_TABLE_DIRECTORIES];
+    uint32_t directory_room;  /* entries of directory[0], which grows by doubling; the others come whole */
+    uint32_t frontier;        /* slots from here on were never used */
+    uint32_t free_slot;       /* head of the list of free slots; 0: none */
+    uint32_t live;            /* slots that are not free */
 };
 
 status_t cap_table_init(struct cap_table *t, struct account *a) MUST_CHECK;

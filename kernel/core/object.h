@@ -33,7 +33,7 @@ struct interface {
 };
 
 struct object_class {
-    const struct interface *interface; /* NULL: a facet, whose interface is its own */
+    const struct interface *interface; /* NULL: a facet or a forwarder, which have their own */
     void (*destroy)(struct object *self);
     /* fork policy rebind: the object that the child gets instead (a new reference); must not allocate */
     struct object *(*rebind)(struct object *self, struct process *child);
@@ -50,7 +50,25 @@ struct object {
 };
 
 void object_init(struct object *o, const struct object_class *class); /* one reference */
-struct object *object_get(struct object *o);                          /* one more; returns o */
-void object_put(struct object *o);                                    /* one less; NULL is allowed */
+void object_bury(struct object *o); /* onto the list of the dead; for object_put() only */
 void object_reap(void); /* destroys the dead until none is left; called at the end of each kernel entry */
-uint64_t object_interface_id(const struct object *o);
+uint64_t object_interface_id(const struct object *o); /* of a forwarder: that of what it stands for; 0: none */
+
+/* One more; returns o. */
+static inline struct object *object_get(struct object *o)
+{
+    KASSERT(o->references != 0 && o->references != UINT32_MAX);
+    o->references++;
+    return o;
+}
+
+/* One less; NULL is allowed. */
+static inline void object_put(struct object *o)
+{
+    if (o != NULL) {
+        KASSERT(o->references != 0);
+        if (--o->references == 0) {
+            object_bury(o);
+        }
+    }
+}

@@ -1,0 +1,539 @@
+/* The capability table of a process. See cap_table.h.
+ *
+ * An index has three parts: directory (3 bits), page (9 bits), slot (8 bits). Directory 0 grows by doubling, so that a small
+ * process pays for one page of slots and a few pointers; the others come whole.
+ *
+ * A slot's generation is the one that it has (live, reserved, in transit) or will have next (free). So an id with a lower
+ * generation was given out once, and one with a higher never was. A slot whose generations are used up is retired; a page of
+ * retired slots is freed, and comes back only when the frontier has reached the end of the table.
+ *
+ * Invariants: slots below the frontier are on the free list, in use, or retired; slot 0 is retired from the start; `live` is the
+ * number of slots in use, and as many are charged to the account. Kernel lock held by every caller. */
+#include "kernel/core/cap_table.h"
+
+#include "kernel/core/endpoint.h"
+#include "kernel/core/kmem.h"
+
+#define SLOTS_PER_PAGE 256u
+#define PAGES_PER_DIRECTORY 512u
+#define SLOTS_PER_DIRECTORY (SLOTS_PER_PAGE * PAGES_PER_DIRECTORY)
+#define SLOTS_MAX (1u << CAP_SLOT_BITS)
+#define FIRST_DIRECTORY_ROOM 8u
+
+enum slot_state {
+    SLOT_FREE,
+    SLOT_LIVE,
+    SLOT_RESERVED,
+    SLOT_TRANSIT,
+    SLOT_RETIRED,
+};
+
+struct cap_slot {
+    union {
+        struct object *object; /* live, in transit */
+        uint64_t next_free;    /* free: the next one's index, 0 at the end */
+    };
+    uint16_t generation;
+    uint8_t state;
+    uint8_t kept;          /* only within cap_table_keep_commit() */
+    uint32_t page_retired; /* in a page's first slot: how many of the page are retired */
+};
+
+_Static_assert(sizeof(struct cap_slot) * SLOTS_PER_PAGE == PAGE_SIZE, "a page of slots is a page");
+_Static_assert(SLOTS_PER_DIRECTORY * CAP_TABLE_DIRECTORIES == SLOTS_MAX, "the directories cover all slots");
+
+#define PAGE_OF(index) ((index) / SLOTS_PER_PAGE)
+
+static struct cap_slot **page_place(const struct cap_table *t, uint32_t index)
+{
+    KASSERT(index < SLOTS_MAX);
+    struct cap_slot **directory = t->directory[index / SLOTS_PER_DIRECTORY];
+    return directory == NULL ? NULL : &directory[PAGE_OF(index) % PAGES_PER_DIRECTORY];
+}
+
+/* NULL: its page is all retired. The index is below the frontier. */
+static struct cap_slot *slot_at(const struct cap_table *t, uint32_t index)
+{
+    struct cap_slot *page = t->directory[index / SLOTS_PER_DIRECTORY][PAGE_OF(index) % PAGES_PER_DIRECTORY];
+    return page == NULL ? NULL : &page[index % SLOTS_PER_PAGE];
+}
+
+/* A slot that an operation holds by its id: there is nothing to check but ourselves. */
+static struct cap_slot *slot_of(const struct cap_table *t, cap_id_t id, enum slot_state state)
+{
+    uint32_t index = id & CAP_SLOT_MASK;
+    KASSERT(index < t->frontier);
+    struct cap_slot *slot = slot_at(t, index);
+    KASSERT(slot != NULL && slot->generation == id >> CAP_SLOT_BITS && slot->state == state);
+    return slot;
+}
+
+static void push_free(struct cap_table *t, uint32_t index, struct cap_slot *slot)
+{
+    slot->state = SLOT_FREE;
+    slot->next_free = t->free_slot;
+    t->free_slot = index;
+}
+
+static void page_free(struct cap_table *t, uint32_t index)
+{
+    struct cap_slot **place = page_place(t, index);
+    kmem_free(t->account, *place, PAGE_SIZE);
+    *place = NULL;
+}
+
+static void retire(struct cap_table *t, uint32_t index, struct cap_slot *slot)
+{
+    struct cap_slot *first = slot - index % SLOTS_PER_PAGE;
+    slot->state = SLOT_RETIRED;
+    slot->object = NULL;
+    if (++first->page_retired == SLOTS_PER_PAGE) {
+        page_free(t, index);
+    }
+}
+
+/* The slot's id never works again. */
+static void vacate(struct cap_table *t, uint32_t index, struct cap_slot *slot)
+{
+    KASSERT(t->live > 0);
+    t->live--;
+    ledger_refund(t->account, LEDGER_SLOTS, 1);
+    if (slot->generation == CAP_GENERATION_MAX) {
+        slot->generation++;
+        retire(t, index, slot);
+    } else {
+        slot->generation++;
+        push_free(t, index, slot);
+    }
+}
+
+status_t cap_table_init(struct cap_table *t, struct account *a)
+{
+    *t = (struct cap_table){.account = account_get(a)};
+    return STATUS_OK;
+}
+
+/* The directory that the index falls into has a place for its page. */
+static status_t directory_grow(struct cap_table *t, uint32_t index)
+{
+    uint32_t number = index / SLOTS_PER_DIRECTORY;
+    uint32_t page = PAGE_OF(index) % PAGES_PER_DIRECTORY;
+    void *memory;
+    if (number > 0) {
+        if (t->directory[number] != NULL) {
+            return STATUS_OK;
+        }
+        status_t s = kmem_alloc(t->account, PAGES_PER_DIRECTORY * sizeof(void *), &memory);
+        if (s == STATUS_OK) {
+            t->directory[number] = memory;
+        }
+        return s;
+    }
+    uint32_t room = t->directory_room;
+    if (page < room) {
+        return STATUS_OK;
+    }
+    uint32_t wanted = room == 0 ? FIRST_DIRECTORY_ROOM : room * 2;
+    KASSERT(page < wanted && wanted <= PAGES_PER_DIRECTORY);
+    status_t s = kmem_alloc(t->account, wanted * sizeof(void *), &memory);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    if (room > 0) {
+        __builtin_memcpy(memory, t->directory[0], room * sizeof(void *));
+        kmem_free(t->account, t->directory[0], room * sizeof(void *));
+    }
+    t->directory[0] = memory;
+    t->directory_room = wanted;
+    return STATUS_OK;
+}
+
+/* A fresh page of slots for the index; its slots have generation 1 and are in no list. */
+static status_t page_make(struct cap_table *t, uint32_t index)
+{
+    status_t s = directory_grow(t, index);
+    void *memory;
+    if (s == STATUS_OK) {
+        s = kmem_alloc(t->account, PAGE_SIZE, &memory);
+    }
+    if (s != STATUS_OK) {
+        return s;
+    }
+    struct cap_slot *page = memory;
+    struct cap_slot **place = page_place(t, index);
+    KASSERT(place != NULL && *place == NULL);
+    *place = page;
+    for (uint32_t i = 0; i < SLOTS_PER_PAGE; i++) {
+        page[i].generation = 1;
+    }
+    if (PAGE_OF(index) == 0) {
+        page[0].state = SLOT_RETIRED; /* no id has slot 0 */
+        page[0].page_retired = 1;
+    }
+    return STATUS_OK;
+}
+
+/* All slots have been used once: pages that were retired as a whole begin anew. Bounded, and as rare as 2^32 releases. */
+static status_t recycle(struct cap_table *t)
+{
+    for (uint32_t index = 0; index < SLOTS_MAX; index += SLOTS_PER_PAGE) {
+        struct cap_slot **place = page_place(t, index);
+        if (place != NULL && *place == NULL) {
+            status_t s = page_make(t, index);
+            for (uint32_t i = SLOTS_PER_PAGE; s == STATUS_OK && i > (index == 0); i--) {
+                push_free(t, index + i - 1, &(*place)[i - 1]);
+            }
+            return s;
+        }
+    }
+    return STATUS_SLOTS_EXHAUSTED;
+}
+
+/* Puts a never used slot on the free list. */
+static status_t extend(struct cap_table *t)
+{
+    if (t->frontier == SLOTS_MAX) {
+        return recycle(t);
+    }
+    uint32_t index = t->frontier == 0 ? 1 : t->frontier;
+    struct cap_slot **place = NULL;
+    bool there = index / SLOTS_PER_DIRECTORY > 0 || PAGE_OF(index) < t->directory_room;
+    if (there) {
+        place = page_place(t, index);
+    }
+    if (place == NULL || *place == NULL) {
+        status_t s = page_make(t, index);
+        if (s != STATUS_OK) {
+            return s;
+        }
+    }
+    t->frontier = index + 1;
+    push_free(t, index, slot_at(t, index));
+    return STATUS_OK;
+}
+
+status_t cap_table_look_up(const struct cap_table *t, cap_id_t id, struct object **out)
+{
+    uint32_t index = id & CAP_SLOT_MASK;
+    uint32_t generation = id >> CAP_SLOT_BITS;
+    if (index >= t->frontier || index == 0 || generation == 0) {
+        return STATUS_BAD_CAPABILITY;
+    }
+    const struct cap_slot *slot = slot_at(t, index);
+    if (slot != NULL && slot->generation == generation && slot->state == SLOT_LIVE) {
+        *out = slot->object;
+        return STATUS_OK;
+    }
+    if (slot == NULL || generation < slot->generation) {
+        return STATUS_STALE_CAPABILITY;
+    }
+    return generation == slot->generation && slot->state == SLOT_TRANSIT ? STATUS_IN_TRANSIT
+                                                                         : STATUS_BAD_CAPABILITY;
+}
+
+status_t cap_table_reserve(struct cap_table *t, cap_id_t *out)
+{
+    status_t s = ledger_charge(t->account, LEDGER_SLOTS, 1);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    if (t->free_slot == 0) {
+        s = extend(t);
+        if (s != STATUS_OK) {
+            ledger_refund(t->account, LEDGER_SLOTS, 1);
+            return s;
+        }
+    }
+    uint32_t index = t->free_slot;
+    struct cap_slot *slot = slot_at(t, index);
+    KASSERT(slot != NULL && slot->state == SLOT_FREE);
+    t->free_slot = (uint32_t)slot->next_free;
+    slot->state = SLOT_RESERVED;
+    slot->object = NULL;
+    t->live++;
+    *out = CAP_ID(index, slot->generation);
+    return STATUS_OK;
+}
+
+void cap_table_commit(struct cap_table *t, cap_id_t reserved, struct object *o)
+{
+    struct cap_slot *slot = slot_of(t, reserved, SLOT_RESERVED);
+    KASSERT(o != NULL && o->references != 0);
+    slot->state = SLOT_LIVE;
+    slot->object = o;
+}
+
+/* The id was never told to anybody, so its generation is not used up. */
+void cap_table_cancel(struct cap_table *t, cap_id_t reserved)
+{
+    struct cap_slot *slot = slot_of(t, reserved, SLOT_RESERVED);
+    KASSERT(t->live > 0);
+    t->live--;
+    ledger_refund(t->account, LEDGER_SLOTS, 1);
+    push_free(t, reserved & CAP_SLOT_MASK, slot);
+}
+
+status_t cap_table_insert(struct cap_table *t, struct object *o, cap_id_t *out)
+{
+    status_t s = cap_table_reserve(t, out);
+    if (s == STATUS_OK) {
+        cap_table_commit(t, *out, o);
+    }
+    return s;
+}
+
+static void tell_released(struct object *o)
+{
+    if (o->class->released != NULL) {
+        o->class->released(o);
+    }
+}
+
+status_t cap_table_release(struct cap_table *t, cap_id_t id)
+{
+    struct object *o;
+    status_t s = cap_table_look_up(t, id, &o);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    vacate(t, id & CAP_SLOT_MASK, slot_of(t, id, SLOT_LIVE));
+    tell_released(o);
+    object_put(o);
+    return STATUS_OK;
+}
+
+status_t cap_table_move_begin(struct cap_table *t, cap_id_t id, struct object **out)
+{
+    status_t s = cap_table_look_up(t, id, out);
+    if (s == STATUS_OK) {
+        slot_of(t, id, SLOT_LIVE)->state = SLOT_TRANSIT;
+    }
+    return s;
+}
+
+struct object *cap_table_move_commit(struct cap_table *t, cap_id_t id)
+{
+    struct cap_slot *slot = slot_of(t, id, SLOT_TRANSIT);
+    struct object *o = slot->object;
+    vacate(t, id & CAP_SLOT_MASK, slot);
+    tell_released(o);
+    return o;
+}
+
+void cap_table_move_cancel(struct cap_table *t, cap_id_t id)
+{
+    slot_of(t, id, SLOT_TRANSIT)->state = SLOT_LIVE;
+}
+
+/* Takes a slot that was passed over out of the free list. */
+static bool unlink_free(struct cap_table *t, uint32_t index)
+{
+    uint32_t previous = 0;
+    uint32_t at = t->free_slot;
+    while (at != 0 && at != index) { /* bounded by the gaps that the start of a process leaves */
+        previous = at;
+        at = (uint32_t)slot_at(t, at)->next_free;
+    }
+    if (at == 0) {
+        return false;
+    }
+    uint32_t next = (uint32_t)slot_at(t, index)->next_free;
+    if (previous == 0) {
+        t->free_slot = next;
+    } else {
+        slot_at(t, previous)->next_free = next;
+    }
+    return true;
+}
+
+status_t cap_table_insert_at(struct cap_table *t, uint32_t index, struct object *o)
+{
+    KASSERT(index > 0 && index < SLOTS_MAX && o != NULL);
+    status_t s = ledger_charge(t->account, LEDGER_SLOTS, 1);
+    while (s == STATUS_OK && t->frontier <= index) {
+        s = extend(t);
+        if (s != STATUS_OK) {
+            ledger_refund(t->account, LEDGER_SLOTS, 1);
+        }
+    }
+    if (s != STATUS_OK) {
+        return s;
+    }
+    struct cap_slot *slot = slot_at(t, index);
+    KASSERT(slot != NULL && slot->state == SLOT_FREE && slot->generation == 1);
+    bool was_free = unlink_free(t, index);
+    KASSERT(was_free);
+    slot->state = SLOT_LIVE;
+    slot->object = o;
+    t->live++;
+    return STATUS_OK;
+}
+
+void cap_table_destroy(struct cap_table *t)
+{
+    for (uint32_t index = 1; index < t->frontier; index++) {
+        struct cap_slot *slot = slot_at(t, index);
+        if (slot == NULL) {
+            index |= SLOTS_PER_PAGE - 1;
+            continue;
+        }
+        KASSERT(slot->state != SLOT_RESERVED);
+        if (slot->state == SLOT_LIVE || slot->state == SLOT_TRANSIT) {
+            struct object *o = slot->object;
+            vacate(t, index, slot);
+            tell_released(o);
+            object_put(o);
+        }
+    }
+    for (uint32_t index = 0; index < t->frontier; index += SLOTS_PER_PAGE) {
+        if (*page_place(t, index) != NULL) {
+            page_free(t, index);
+        }
+    }
+    for (uint32_t i = 0; i < CAP_TABLE_DIRECTORIES; i++) {
+        uint32_t room = i == 0 ? t->directory_room : PAGES_PER_DIRECTORY;
+        if (t->directory[i] != NULL) {
+            kmem_free(t->account, t->directory[i], room * sizeof(void *));
+        }
+    }
+    KASSERT(t->live == 0);
+    account_put(t->account);
+    *t = (struct cap_table){0};
+}
+
+/* --- fork --- */
+
+/* What the child finds instead: a reference, or NULL where the slot is stale in the child. */
+static struct object *forked(struct object *o, struct process *child)
+{
+    struct object *target = o;
+    if (o->class == &forwarder_class && forwarder_resolve(o, &target) != STATUS_OK) {
+        return object_get(o); /* cut: it answers the same in the child */
+    }
+    const struct interface *interface = target->class->interface;
+    enum fork_policy policy = interface == NULL ? FORK_POLICY_COPY : interface->fork;
+    if (policy == FORK_POLICY_COPY) {
+        return object_get(o);
+    }
+    if (policy == FORK_POLICY_DROP || target != o) {
+        return NULL; /* a forwarder to an object of the parent's own would reach into the parent */
+    }
+    KASSERT(o->class->rebind != NULL);
+    return o->class->rebind(o, child);
+}
+
+/* The charge for the slot was taken. */
+static void fork_slot(const struct cap_slot *from, struct cap_table *to, uint32_t index, struct process *child)
+{
+    struct cap_slot *slot = slot_at(to, index);
+    slot->generation = from->generation;
+    if (from->state == SLOT_RETIRED) {
+        retire(to, index, slot);
+        return;
+    }
+    struct object *o = from->state == SLOT_LIVE ? forked(from->object, child) : NULL;
+    if (o != NULL) {
+        slot->state = SLOT_LIVE;
+        slot->object = o;
+        to->live++;
+    } else if (from->state == SLOT_LIVE || from->state == SLOT_TRANSIT) {
+        slot->state = SLOT_LIVE;
+        to->live++;
+        vacate(to, index, slot); /* the id was given out: it must be stale */
+    } else {
+        push_free(to, index, slot);
+    }
+}
+
+static status_t fork_page(const struct cap_table *parent, struct cap_table *child, uint32_t first,
+                          struct process *child_process)
+{
+    const struct cap_slot *page = slot_at(parent, first == 0 ? 1 : first);
+    if (page == NULL) {
+        return directory_grow(child, first);
+    }
+    status_t s = page_make(child, first);
+    uint32_t end = first + SLOTS_PER_PAGE;
+    if (s == STATUS_OK) {
+        child->frontier = parent->frontier < end ? parent->frontier : end;
+        for (uint32_t index = first == 0 ? 1 : first; index < child->frontier; index++) {
+            fork_slot(slot_at(parent, index), child, index, child_process);
+        }
+    }
+    return s;
+}
+
+status_t cap_table_fork(const struct cap_table *parent, struct cap_table *child, struct process *child_process)
+{
+    KASSERT(child->frontier == 0 && child->live == 0);
+    uint32_t charged = parent->live;
+    status_t s = ledger_charge(child->account, LEDGER_SLOTS, charged);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    uint32_t given_back = 0;
+    for (uint32_t first = 0; s == STATUS_OK && first < parent->frontier; first += SLOTS_PER_PAGE) {
+        s = fork_page(parent, child, first, child_process);
+    }
+    for (uint32_t index = 1; index < child->frontier; index++) { /* vacate() has refunded for dropped ones */
+        const struct cap_slot *from = slot_at(parent, index);
+        given_back += from != NULL && (from->state == SLOT_LIVE || from->state == SLOT_TRANSIT);
+    }
+    KASSERT(given_back <= charged);
+    ledger_refund(child->account, LEDGER_SLOTS, charged - given_back);
+    if (s != STATUS_OK) {
+        struct account *a = account_get(child->account);
+        cap_table_destroy(child);
+        *child = (struct cap_table){.account = a};
+    }
+    return s;
+}
+
+/* --- exec --- */
+
+status_t cap_table_keep_check(const struct cap_table *t, const cap_id_t *keep, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct object *o;
+        status_t s = cap_table_look_up(t, keep[i], &o);
+        if (s != STATUS_OK) {
+            return s;
+        }
+    }
+    return STATUS_OK;
+}
+
+void cap_table_keep_commit(struct cap_table *t, const cap_id_t *keep, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        slot_of(t, keep[i], SLOT_LIVE)->kept = 1;
+    }
+    for (uint32_t index = 1; index < t->frontier; index++) {
+        struct cap_slot *slot = slot_at(t, index);
+        if (slot == NULL) {
+            index |= SLOTS_PER_PAGE - 1;
+        } else if (slot->state == SLOT_LIVE && slot->kept == 0 && index >= CAP_SLOT_FIRST_GRANT) {
+            struct object *o = slot->object;
+            vacate(t, index, slot);
+            tell_released(o);
+            object_put(o);
+        } else {
+            slot->kept = 0;
+        }
+    }
+}
+
+uint32_t cap_table_next(const struct cap_table *t, uint32_t index, cap_id_t *id, struct object **out)
+{
+    for (index++; index < t->frontier; index++) {
+        const struct cap_slot *slot = slot_at(t, index);
+        if (slot == NULL) {
+            index |= SLOTS_PER_PAGE - 1;
+        } else if (slot->state == SLOT_LIVE) {
+            *id = CAP_ID(index, slot->generation);
+            *out = slot->object;
+            return index;
+        }
+    }
+    return 0;
+}

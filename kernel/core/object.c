@@ -1,0 +1,50 @@
+/* Kernel objects: the end of their lives, and what interface they have. See object.h.
+ *
+ * Invariant: an object is on at most one list of the dead, with a count of zero, and nobody refers to it any more. Its
+ * destroy may put references of others, which join the same list; so a chain of any length is taken down by one loop. */
+#include "kernel/core/object.h"
+
+#include "kernel/arch/arch.h"
+#include "kernel/core/endpoint.h"
+#include "kernel/core/sched.h"
+
+void object_init(struct object *o, const struct object_class *class)
+{
+    KASSERT(class != NULL && class->destroy != NULL);
+    *o = (struct object){.class = class, .references = 1};
+}
+
+void object_bury(struct object *o)
+{
+    struct cpu *cpu = arch_cpu();
+    KASSERT(o->references == 0 && o->next_dead == NULL);
+    o->next_dead = cpu->dead;
+    cpu->dead = o;
+}
+
+void object_reap(void)
+{
+    struct cpu *cpu = arch_cpu();
+    while (cpu->dead != NULL) {
+        struct object *o = cpu->dead;
+        KASSERT(o->references == 0);
+        cpu->dead = o->next_dead;
+        o->next_dead = NULL;
+        o->class->destroy(o);
+    }
+}
+
+uint64_t object_interface_id(const struct object *o)
+{
+    if (o->class->interface != NULL) {
+        return o->class->interface->id;
+    }
+    if (o->class == &facet_class) {
+        return facet_interface_id(o);
+    }
+    struct object *target;
+    KASSERT(o->class == &forwarder_class);
+    return forwarder_resolve((struct object *)(uintptr_t)o, &target) == STATUS_OK
+               ? object_interface_id(target)
+               : 0;
+}
