@@ -3,10 +3,17 @@
  * A record lives on the stack of ring_drain() while the entry is carried out. Whoever cannot answer at once takes
  * call_keep(), which moves it into memory charged to the caller (LEDGER_CALLS), sets how to cancel it, and returns
  * STATUS_PENDING. Later call_finish() completes it, exactly once. Between the two the record hangs in its thread's table of
- * entries in flight (found by user_data for CANCEL).
+ * entries in flight (found by user_data for CANCEL). `caller`, `process` and its memory are there as long as the record is
+ * kept: the end of a thread cancels its records first.
  *
  * A handler of a kernel object gets `params` and a root `results` in the CPU's reply buffer. After STATUS_PENDING the
- * kernel code that answers later begins a new reply with call_reply().
+ * kernel code that answers later begins a new reply with call_reply(). A handler may complete other, kept calls while it
+ * builds its own results: their replies are made behind what it has built so far. The next call_reply() or
+ * call_exception() of a kept call ends the one before, so each is followed by its call_finish() at once.
+ *
+ * A getter that meets a bad pointer answers the default and marks the message. The call then answers badMessage, but what the
+ * handler did stays done; so a handler whose effects matter looks at params.message->error between its last getter and its first
+ * effect.
  *
  * Capabilities sent: resolved before the handler runs; call_sent() reads them, the reference stays the call's (take one to
  * keep it). Those sent by move are in transit and leave the sender's table when the call completes with success, and are
@@ -29,6 +36,7 @@ struct sent_capability {
 
 struct call_transfers {
     uint16_t sent_count, given_count, reserved_count;
+    uint16_t kept_count;          /* kept calls: how many `sent` has room for */
     struct sent_capability *sent; /* kept calls: in memory of their own */
     struct object *given[4];
     cap_id_t reserved[4];
@@ -40,6 +48,7 @@ struct call {
     struct object *target;       /* a reference while kept */
     const struct method *method; /* NULL for facets and opcodes without one */
     uint64_t user_data;
+    uint64_t interface_id;
     uint64_t message, result, transfers_address;
     uint32_t message_size, result_size;
     uint16_t transfer_max;
@@ -47,6 +56,12 @@ struct call {
     uint8_t opcode;
     uint8_t completion_flags;
     bool kept;
+    bool of_reply;               /* the memory belongs to a Reply (kernel/core/endpoint.c), which frees it */
+    uint32_t answer_size;        /* goes to the completion: bytes written at result */
+    uint16_t answer_count;       /* goes to the completion: capabilities received */
+    struct object *forwarder;    /* the outermost one that the call came through, or NULL; a reference while kept */
+    struct list revocation;      /* kept: the forwarder's list of calls that its cutter ends */
+    struct account *account;     /* kept: who pays for the record; a reference */
     struct call_transfers transfers;
     struct list in_flight;       /* thread's table, by user_data */
     struct list queue;           /* the waiting side's list: an endpoint's, a pipe's, a process's */
@@ -56,7 +71,7 @@ struct call {
     uint32_t aux;                /* goes to the completion */
 };
 
-/* Moves a record into memory of its own. *out is the kept one. Error: callsExhausted or bytesExhausted. */
+/* Moves a record into memory of its own. *out is the kept one. Error: callsExhausted or bytesExhausted; the handler returns it. */
 status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call **out) MUST_CHECK;
 /* The account of the caller, for what the handler makes on its behalf. */
 struct account *call_account(const struct call *call);
@@ -68,6 +83,20 @@ uint32_t call_give(struct call *call, struct object *o);
 status_t call_exception(struct call *call, enum exception_type type, const char *reason, const char *argument);
 /* For an answer after STATUS_PENDING: an empty root of the method's results, in the CPU's reply buffer. */
 struct wire_builder call_reply(struct call *call);
-/* Completes a kept call: copies the reply out if STATUS_OK or STATUS_EXCEPTION, inserts what was given, posts the completion and
- * frees the record. */
+/* Completes a kept call: copies the reply out if STATUS_OK or STATUS_EXCEPTION (an empty one if no call_reply() was made),
+ * inserts what was given, posts the completion and frees the record. */
 void call_finish(struct call *call, status_t status);
+
+/* --- for ring.c, endpoint.c and forwarder.c --- */
+/* As call_keep, in `size` bytes that begin with the record. */
+status_t call_keep_sized(struct call *call, size_t size, void (*cancel)(struct call *), struct call **out) MUST_CHECK;
+void call_free(struct call *call, size_t size); /* the memory of a kept record and what was charged for it */
+/* Completes without an answer in the reply buffer: the answer's size and count are set already, or there is none. */
+void call_complete(struct call *call, status_t status);
+/* The same without a completion: its thread ends. */
+void call_drop(struct call *call);
+/* A call on the stack whose ring is gone because its handler ended the thread, or replaced its program. */
+void call_abandon(struct call *call);
+/* Copies the answer out (NULL: there is none), settles what was sent and given. Returns the status to post. */
+status_t call_settle(struct call *call, status_t status, struct wire_message_builder *answer) MUST_CHECK;
+void call_post(struct call *call, status_t status); /* nothing but the completion, and a denial record where one is due */

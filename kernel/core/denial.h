@@ -3,6 +3,8 @@
 
 #include "kernel/core/types.h"
 
+#define DENIAL_NO_METHOD 0xffff
+
 struct denial {
     uint64_t interface_id;
     uint16_t method;
@@ -15,3 +17,7 @@ struct process;
 /* name, grant: may be NULL; cut to fit. */
 void denial_record(struct process *p, uint64_t interface_id, uint16_t method, enum denial_reason reason, const char *name,
                    const char *grant);
+/* The record that a refusal by status is due, if one is: its reason follows from the status, the grant from the interface. */
+void denial_of_status(struct process *p, uint64_t interface_id, uint16_t method, status_t status);
+/* CAP_ID_NONE was called: the program asked its CapSet for the interface and did not look at the answer. */
+void denial_not_granted(struct process *p, uint64_t interface_id, uint16_t method);

@@ -10,20 +10,27 @@
 
 struct address_space;
 
+#define RING_BUCKETS_PER_PAGE (PAGE_SIZE / sizeof(struct list)) /* a piece of kernel memory is at most a page */
+#define RING_BUCKET_PAGES (2 * RING_ENTRIES_MAX / 4 / RING_BUCKETS_PER_PAGE)
+
 struct ring {
     struct ring_header *header; /* in the kernel's mapping */
     uint64_t user_address;
     uint32_t sq_entries, cq_entries;
+    uint32_t sq_offset, cq_offset; /* bytes from the header; no entry crosses a page */
     uint32_t sq_head, cq_tail;  /* the kernel's own */
     uint32_t in_flight;         /* kept calls */
+    uint32_t epoch;             /* counts creations and destructions: an entry may end the ring that it came from */
     uint32_t page_count;
     frame_t *pages;             /* header, SQ, CQ; the default ring has one */
     frame_t first_page;         /* storage for the default ring's pages[0] */
-    struct list *buckets;       /* kept calls by user_data; as many as cq_entries / 4 */
-    uint32_t bucket_mask;
+    struct list *buckets[RING_BUCKET_PAGES]; /* kept calls by user_data: a quarter as many lists as cq_entries */
+    uint32_t bucket_count;      /* a power of two */
+    uint64_t bucket_key;        /* random and odd: no program can aim at one list */
 };
 
-/* Allocates, charges and maps it. sq_entries: power of two up to RING_ENTRIES_MAX, or 0. */
+/* Allocates, charges and maps it. sq_entries: power of two up to RING_ENTRIES_MAX, or 0. *r is zeroed, or destroyed. Errors: badEntry (the
+ * size), the ledger's. */
 status_t ring_create(struct ring *r, struct address_space *as, uint32_t sq_entries) MUST_CHECK;
 /* A private copy at the same address for a forked child (the mapping in the child included), nothing in flight. */
 status_t ring_fork(struct ring *child, const struct ring *parent, struct address_space *child_as) MUST_CHECK;
@@ -36,3 +43,7 @@ uint32_t ring_completions(const struct ring *r); /* waiting to be taken; a nonse
 void ring_post(struct thread *t, const struct ring_completion *c); /* its place was reserved; wakes the thread if it waits */
 /* The end of a thread: cancels every entry in flight. */
 void ring_abort(struct thread *t);
+/* The table of entries in flight: for call.c. */
+void ring_track(struct thread *t, struct call *call);
+void ring_untrack(struct thread *t, struct call *call);
+struct call *ring_find(struct thread *t, uint64_t user_data); /* the one accepted first; NULL: none */

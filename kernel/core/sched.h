@@ -18,6 +18,9 @@ struct cpu {
     bool resched;              /* an interrupt woke somebody, or the slice is over: compare with the queue */
     struct heap timers;
     struct object *dead;       /* kernel/core/object.c */
+    struct wire_message_builder *building; /* the answer of the handler that runs now, in reply; else NULL */
+    struct wire_message_builder late;      /* the answer of a kept call, behind it in reply */
+    const struct call *late_call;          /* whose it is */
     _Alignas(16) uint8_t request[MESSAGE_MAX]; /* a message to a kernel object, copied in */
     _Alignas(16) uint8_t reply[MESSAGE_MAX];   /* its answer, before it is copied out */
 };

@@ -1,0 +1,330 @@
+/* Call records: keeping, answering and completing them. See call.h.
+ *
+ * A completion goes through three steps, each at most once: call_settle() copies the answer out and settles what was sent
+ * and given; call_post() writes the completion; call_free() gives the memory back. After call_post() no buffer of the entry is
+ * touched. Whatever goes wrong while an answer is copied out, the operation has taken place: moves are then committed. */
+#include "kernel/core/call.h"
+
+#include "kernel/arch/arch.h"
+#include "kernel/core/denial.h"
+#include "kernel/core/endpoint.h"
+#include "kernel/core/kmem.h"
+#include "kernel/core/process.h"
+#include "kernel/core/sched.h"
+#include "kernel/core/transfer.h"
+#include "lib/wire/gen/types.h"
+
+struct account *call_account(const struct call *call)
+{
+    KASSERT(call->process != NULL && call->process->account != NULL);
+    return call->process->account;
+}
+
+/* --- keeping --- */
+
+static status_t keep_sent(struct account *a, struct call *kept)
+{
+    size_t size = kept->transfers.sent_count * sizeof(struct sent_capability);
+    void *memory;
+    if (size == 0) {
+        return STATUS_OK;
+    }
+    status_t s = kmem_alloc(a, size, &memory);
+    if (s == STATUS_OK) {
+        __builtin_memcpy(memory, kept->transfers.sent, size);
+        kept->transfers.sent = memory;
+        kept->transfers.kept_count = kept->transfers.sent_count;
+    }
+    return s;
+}
+
+status_t call_keep_sized(struct call *call, size_t size, void (*cancel)(struct call *), struct call **out)
+{
+    KASSERT(!call->kept && cancel != NULL && size >= sizeof(*call));
+    struct account *a = call_account(call);
+    void *memory;
+    status_t s = ledger_charge(a, LEDGER_CALLS, 1);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    s = kmem_alloc(a, size, &memory);
+    if (s != STATUS_OK) {
+        ledger_refund(a, LEDGER_CALLS, 1);
+        return s;
+    }
+    struct call *kept = memory;
+    *kept = *call;
+    s = keep_sent(a, kept);
+    if (s != STATUS_OK) {
+        kmem_free(a, memory, size);
+        ledger_refund(a, LEDGER_CALLS, 1);
+        return s;
+    }
+    kept->kept = true;
+    kept->account = account_get(a);
+    kept->cancel = cancel;
+    list_init(&kept->queue);
+    object_get(kept->target);
+    if (kept->forwarder != NULL) {
+        forwarder_track(object_get(kept->forwarder), kept);
+    }
+    call->transfers.sent_count = 0; /* the kept record has them now */
+    call->transfers.reserved_count = 0;
+    ring_track(kept->caller, kept);
+    *out = kept;
+    return STATUS_OK;
+}
+
+status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call **out)
+{
+    return call_keep_sized(call, sizeof(*call), cancel, out);
+}
+
+void call_free(struct call *call, size_t size)
+{
+    struct account *a = call->account;
+    kmem_free(a, call, size);
+    ledger_refund(a, LEDGER_CALLS, 1);
+    account_put(a);
+}
+
+/* --- what a handler sees of its call --- */
+
+struct object *call_sent(const struct call *call, uint32_t index)
+{
+    return index < call->transfers.sent_count ? call->transfers.sent[index].object : NULL;
+}
+
+struct object *call_sent_as(const struct call *call, uint32_t index, const struct object_class *class)
+{
+    struct object *o = call_sent(call, index);
+    if (o == NULL || forwarder_resolve(o, &o) != STATUS_OK) {
+        return NULL;
+    }
+    return o->class == class ? o : NULL;
+}
+
+uint32_t call_give(struct call *call, struct object *o)
+{
+    uint32_t index = call->transfers.given_count++;
+    KASSERT(index < call->transfers.reserved_count && o != NULL);
+    call->transfers.given[index] = o;
+    return index;
+}
+
+/* A builder over the CPU's reply buffer; what a handler has built there for its own call stays. */
+static struct wire_message_builder *reply_begin(struct call *call)
+{
+    struct cpu *cpu = arch_cpu();
+    if (!call->kept) {
+        KASSERT(cpu->building != NULL);
+        wire_message_begin(cpu->building, cpu->reply, sizeof(cpu->reply));
+        return cpu->building;
+    }
+    size_t used = cpu->building == NULL ? 0 : ((size_t)cpu->building->used + 1) * WIRE_WORD_BYTES;
+    KASSERT(used <= sizeof(cpu->reply));
+    wire_message_begin(&cpu->late, cpu->reply + used, sizeof(cpu->reply) - used);
+    cpu->late_call = call;
+    return &cpu->late;
+}
+
+struct wire_builder call_reply(struct call *call)
+{
+    const struct method *m = call->method;
+    KASSERT(m != NULL);
+    return wire_message_init_root(reply_begin(call), m->results_data_words, m->results_pointer_words);
+}
+
+status_t call_exception(struct call *call, enum exception_type type, const char *reason, const char *argument)
+{
+    struct wire_builder b = exception_init(reply_begin(call));
+    exception_set_type(b, type);
+    exception_set_reason(b, (struct wire_span){reason, __builtin_strlen(reason)});
+    if (argument != NULL) {
+        exception_set_argument(b, (struct wire_span){argument, __builtin_strlen(argument)});
+    }
+    return STATUS_EXCEPTION;
+}
+
+/* --- the answer --- */
+
+/* Where the caller wants the ids of what it is given. */
+static status_t write_given(struct call *call)
+{
+    struct cap_transfer ids[ARRAY_SIZE(call->transfers.given)] = {0};
+    uint32_t count = call->transfers.given_count;
+    KASSERT(count <= ARRAY_SIZE(ids) && count <= call->transfer_max);
+    for (uint32_t i = 0; i < count; i++) {
+        ids[i].cap = call->transfers.reserved[i];
+    }
+    status_t s = transfer_write(call->process->space, call->transfers_address, count, ids);
+    if (s == STATUS_OK) {
+        call->answer_count = (uint16_t)count;
+    }
+    return s;
+}
+
+static bool has_results(const struct call *call)
+{
+    KASSERT(call->method != NULL);
+    return (call->method->results_data_words | call->method->results_pointer_words) != 0;
+}
+
+/* An answer that does not fit, or has no place to go. */
+static status_t answer_unfit(struct call *call, status_t status, size_t size)
+{
+    if (status == STATUS_EXCEPTION || (call->result_size == 0 && !has_results(call))) {
+        return status; /* the caller learns all it asked for */
+    }
+    call->aux = (uint32_t)size;
+    return STATUS_RESULT_TOO_SMALL;
+}
+
+static status_t copy_answer(struct call *call, status_t status, struct wire_message_builder *answer)
+{
+    size_t size = wire_message_finish(answer);
+    if (size == 0 || size > call->result_size) {
+        return answer_unfit(call, status, size);
+    }
+    status_t s = user_copy_out(call->process->space, call->result, answer->segment - 1, size);
+    if (s == STATUS_OK && call->transfers.given_count != 0) {
+        s = write_given(call);
+    }
+    if (s != STATUS_OK) {
+        return STATUS_BAD_ADDRESS;
+    }
+    call->answer_size = (uint32_t)size;
+    return status;
+}
+
+/* What was given goes into the caller's table, or back to where it came from. */
+static void settle_given(struct call *call, bool delivered)
+{
+    struct call_transfers *x = &call->transfers;
+    KASSERT(x->given_count <= x->reserved_count);
+    for (uint32_t i = x->reserved_count; i > 0; i--) {
+        if (i <= x->given_count && delivered) {
+            cap_table_commit(&call->process->table, x->reserved[i - 1], x->given[i - 1]);
+            continue;
+        }
+        cap_table_cancel(&call->process->table, x->reserved[i - 1]);
+        if (i <= x->given_count) {
+            object_put(x->given[i - 1]);
+        }
+    }
+    x->given_count = x->reserved_count = 0;
+}
+
+status_t call_settle(struct call *call, status_t status, struct wire_message_builder *answer)
+{
+    bool done = status == STATUS_OK;
+    if (answer != NULL && (status == STATUS_OK || status == STATUS_EXCEPTION)) {
+        status = copy_answer(call, status, answer);
+    }
+    if (call->transfers.reserved_count != 0) {
+        settle_given(call, status == STATUS_OK);
+    }
+    if (call->transfers.sent_count != 0) {
+        transfer_end(call, done);
+    }
+    return status;
+}
+
+/* --- the completion --- */
+
+void call_post(struct call *call, status_t status)
+{
+    if (status != STATUS_OK) {
+        if (status == STATUS_EXCEPTION) {
+            call->completion_flags |= RING_FLAG_EXCEPTION;
+        }
+        denial_of_status(call->process, call->interface_id, call->method_number, status);
+    }
+    struct ring_completion c = {
+        .user_data = call->user_data,
+        .status = -(int32_t)status,
+        .result_size = call->answer_size,
+        .transfer_count = call->answer_count,
+        .flags = call->completion_flags,
+        .aux = call->aux,
+        .method = call->opcode == RING_OP_RECV ? call->method_number : 0,
+    };
+    ring_post(call->caller, &c);
+}
+
+/* The kept record waits for nothing any more: references go, and the memory unless a Reply has it. */
+static void retire(struct call *call)
+{
+    KASSERT(call->kept && call->transfers.sent_count == 0 && call->transfers.reserved_count == 0);
+    ring_untrack(call->caller, call);
+    if (call->transfers.kept_count != 0) {
+        kmem_free(call->account, call->transfers.sent,
+                  call->transfers.kept_count * sizeof(struct sent_capability));
+        call->transfers.kept_count = 0;
+    }
+    if (call->forwarder != NULL) {
+        list_remove(&call->revocation);
+        object_put(call->forwarder);
+        call->forwarder = NULL;
+    }
+    object_put(call->target);
+    call->target = NULL;
+    call->caller = NULL;
+    call->process = NULL;
+    if (!call->of_reply) {
+        call_free(call, sizeof(*call));
+    }
+}
+
+void call_complete(struct call *call, status_t status)
+{
+    KASSERT(call->kept && call->caller != NULL);
+    if (call->transfers.sent_count != 0) {
+        transfer_end(call, false);
+    }
+    call_post(call, status);
+    retire(call);
+}
+
+void call_finish(struct call *call, status_t status)
+{
+    struct cpu *cpu = arch_cpu();
+    struct wire_message_builder *answer = NULL;
+    KASSERT(call->kept && call->caller != NULL && status != STATUS_PENDING);
+    if (status == STATUS_EXCEPTION || (status == STATUS_OK && call->method != NULL)) {
+        if (cpu->late_call != call) {
+            KASSERT(status == STATUS_OK);
+            (void)call_reply(call); /* all its results are zero */
+        }
+        answer = &cpu->late;
+    }
+    status = call_settle(call, status, answer);
+    cpu->late_call = NULL;
+    call_post(call, status);
+    retire(call);
+}
+
+/* What was given or reserved goes back, what was sent ends, with or without a table to return it to. */
+static void unwind(struct call *call, bool moved)
+{
+    struct call_transfers *x = &call->transfers;
+    transfer_end(call, moved);
+    if (call->process->table.account != NULL) {
+        settle_given(call, false);
+    }
+    KASSERT(x->given_count == 0);
+    x->reserved_count = 0;
+}
+
+void call_drop(struct call *call)
+{
+    KASSERT(call->kept && call->caller != NULL);
+    unwind(call, false);
+    retire(call);
+}
+
+void call_abandon(struct call *call)
+{
+    KASSERT(!call->kept);
+    unwind(call, true);
+}

@@ -1,0 +1,97 @@
+/* Denial records: kept with the process, and shown to the host. See denial.h.
+ *
+ * A record says what the process itself asked for; nothing in it comes from another process. */
+#include "kernel/core/denial.h"
+
+#include "kernel/core/host_link.h"
+#include "kernel/core/process.h"
+#include "kernel/gen/dispatch.h"
+
+/* Copies text that may not fit; always terminated, zeroes behind it. */
+static void copy_name(char *to, size_t size, const char *from)
+{
+    size_t i = 0;
+    for (; from != NULL && i + 1 < size && from[i] != '\0'; i++) {
+        to[i] = from[i];
+    }
+    for (; i < size; i++) {
+        to[i] = '\0';
+    }
+}
+
+static void tell_host(const struct process *p, const struct denial *d)
+{
+    struct host_link_denial record = {
+        .process = p->id,
+        .interface_id = d->interface_id,
+        .method = d->method,
+        .reason = (uint8_t)d->reason,
+    };
+    copy_name(record.process_name, sizeof(record.process_name), p->name);
+    copy_name(record.name, sizeof(record.name), d->name);
+    copy_name(record.grant, sizeof(record.grant), d->grant);
+    host_link_send_denial(&record);
+}
+
+void denial_record(struct process *p, uint64_t interface_id, uint16_t method, enum denial_reason reason,
+                   const char *name, const char *grant)
+{
+    struct denial *d = &p->denials[p->denial_count % DENIALS_KEPT];
+    KASSERT(reason < DENIAL_REASON_COUNT);
+    d->interface_id = interface_id;
+    d->method = method;
+    d->reason = reason;
+    copy_name(d->name, sizeof(d->name), name);
+    copy_name(d->grant, sizeof(d->grant), grant);
+    p->denial_count++;
+    tell_host(p, d);
+}
+
+static bool reason_of(status_t status, enum denial_reason *reason)
+{
+    switch (status) {
+    case STATUS_WRONG_INTERFACE:
+        *reason = DENIAL_REASON_WRONG_TYPE;
+        return true;
+    case STATUS_REVOKED:
+        *reason = DENIAL_REASON_REVOKED;
+        return true;
+    case STATUS_UNKNOWN_METHOD:
+    case STATUS_NOT_SUPPORTED:
+        *reason = DENIAL_REASON_UNSUPPORTED;
+        return true;
+    case STATUS_SLOTS_EXHAUSTED:
+    case STATUS_FRAMES_EXHAUSTED:
+    case STATUS_THREADS_EXHAUSTED:
+    case STATUS_CALLS_EXHAUSTED:
+    case STATUS_BYTES_EXHAUSTED:
+    case STATUS_MAPPINGS_EXHAUSTED:
+        *reason = DENIAL_REASON_EXHAUSTED;
+        return true;
+    case STATUS_TIME_NOT_GRANTED:
+        *reason = DENIAL_REASON_NOT_GRANTED;
+        return true;
+    default:
+        return false;
+    }
+}
+
+void denial_of_status(struct process *p, uint64_t interface_id, uint16_t method, status_t status)
+{
+    enum denial_reason reason;
+    if (!reason_of(status, &reason)) {
+        return;
+    }
+    if (status == STATUS_TIME_NOT_GRANTED) {
+        interface_id = TIMER_INTERFACE_ID;
+    }
+    /* only what was not granted, or is of the wrong type, would be otherwise with a grant */
+    bool grant = reason == DENIAL_REASON_NOT_GRANTED || reason == DENIAL_REASON_WRONG_TYPE;
+    denial_record(p, interface_id, method, reason, NULL, grant ? interface_grant(interface_id) : NULL);
+}
+
+void denial_not_granted(struct process *p, uint64_t interface_id, uint16_t method)
+{
+    const char *grant = interface_grant(interface_id);
+    denial_record(p, interface_id, method, DENIAL_REASON_NOT_GRANTED, grant, grant);
+}

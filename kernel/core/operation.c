@@ -1,0 +1,381 @@
+/* The ring's operations. See operation.h.
+ *
+ * Each checks the entry, then the capability, then buffers and transfers, and only then has an effect; the first that is wrong
+ * names the status. docs/abi.md has the order and the statuses. A call to a kernel object is decoded here and handed to
+ * its method; a call to a facet goes to its endpoint; both have a record on this stack, which costs a few stores and becomes
+ * memory only when somebody keeps it. */
+#include "kernel/core/operation.h"
+
+#include "abi/syscall.h"
+#include "kernel/arch/arch.h"
+#include "kernel/core/denial.h"
+#include "kernel/core/endpoint.h"
+#include "kernel/core/park.h"
+#include "kernel/core/process.h"
+#include "kernel/core/sched.h"
+#include "kernel/core/transfer.h"
+
+/* --- completions of entries that have no record --- */
+
+static void post(struct thread *t, const struct ring_entry *e, status_t status, uint32_t aux)
+{
+    struct ring_completion c = {.user_data = e->user_data, .status = -(int32_t)status, .aux = aux};
+    ring_post(t, &c);
+}
+
+/* A refusal before there is a record. */
+static void refuse(struct thread *t, const struct ring_entry *e, status_t status)
+{
+    KASSERT(status != STATUS_OK && status != STATUS_PENDING);
+    if (e->opcode == RING_OP_CALL) {
+        if (e->cap == CAP_ID_NONE && status == STATUS_BAD_CAPABILITY) {
+            denial_not_granted(t->process, e->interface_id, e->method);
+        } else {
+            denial_of_status(t->process, e->interface_id, e->method, status);
+        }
+    }
+    post(t, e, status, 0);
+}
+
+/* --- records --- */
+
+/* What ring_post(), a handler and call_keep() may look at, and no more: the rest of the record is not touched. */
+static void begin(struct call *call, struct thread *t, const struct ring_entry *e, struct object *target)
+{
+    call->caller = t;
+    call->process = t->process;
+    call->target = target;
+    call->method = NULL;
+    call->user_data = e->user_data;
+    call->interface_id = e->interface_id;
+    call->message = e->message;
+    call->result = e->result;
+    call->transfers_address = e->transfers;
+    call->message_size = e->message_size;
+    call->result_size = e->result_size;
+    call->transfer_max = e->transfer_max;
+    call->method_number = e->method;
+    call->opcode = e->opcode;
+    call->completion_flags = 0;
+    call->kept = false;
+    call->of_reply = false;
+    call->answer_size = 0;
+    call->answer_count = 0;
+    call->forwarder = NULL;
+    call->transfers.sent_count = 0;
+    call->transfers.given_count = 0;
+    call->transfers.reserved_count = 0;
+    call->transfers.kept_count = 0;
+    call->aux = 0;
+}
+
+static status_t check_sizes(const struct ring_entry *e)
+{
+    if ((e->transfer_count | e->transfer_max) > RING_TRANSFERS_MAX
+        && (e->transfer_count > RING_TRANSFERS_MAX || e->transfer_max > RING_TRANSFERS_MAX)) {
+        return STATUS_BAD_ENTRY;
+    }
+    return e->message_size > MESSAGE_MAX ? STATUS_MESSAGE_TOO_LARGE : STATUS_OK;
+}
+
+/* The record's end on this stack, unless it was kept or its ring is gone. */
+static void finish(struct call *call, struct thread *t, uint32_t epoch, status_t status,
+                   struct wire_message_builder *answer)
+{
+    if (t->ring.epoch != epoch) {
+        call_abandon(call);
+        return;
+    }
+    if (status != STATUS_PENDING) {
+        status = call_settle(call, status, answer);
+        call_post(call, status);
+    }
+}
+
+/* --- CALL --- */
+
+/* The message in the CPU's request buffer, whatever the user does to its own from here on. */
+static status_t open_message(const struct call *call, struct cpu *cpu, struct wire_message *message)
+{
+    if (call->message_size == 0) { /* no parameters: all are their defaults */
+        wire_word *empty = (wire_word *)(void *)cpu->request;
+        empty[0] = (uint64_t)1 << 32;
+        empty[1] = 0;
+        enum wire_error none = wire_message_open(message, empty, 2 * sizeof(*empty));
+        KASSERT(none == WIRE_OK);
+        return STATUS_OK;
+    }
+    status_t s = user_copy_in(call->process->space, cpu->request, call->message, call->message_size);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    return wire_message_open(message, cpu->request, call->message_size) == WIRE_OK ? STATUS_OK
+                                                                                  : STATUS_BAD_MESSAGE;
+}
+
+static status_t reserve_given(struct call *call)
+{
+    struct call_transfers *x = &call->transfers;
+    uint32_t count = call->method->result_capabilities;
+    KASSERT(count <= ARRAY_SIZE(x->reserved));
+    if (count > call->transfer_max) {
+        return STATUS_BAD_ENTRY;
+    }
+    for (; x->reserved_count < count; x->reserved_count++) {
+        status_t s = cap_table_reserve(&call->process->table, &x->reserved[x->reserved_count]);
+        if (s != STATUS_OK) {
+            return s; /* call_settle() gives the others back */
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Everything between the look-up and the handler that can fail, then the handler. */
+static status_t invoke(struct call *call, const struct ring_entry *e, struct sent_capability *room,
+                       struct wire_message_builder *answer)
+{
+    struct cpu *cpu = arch_cpu();
+    struct wire_message message;
+    status_t s = open_message(call, cpu, &message);
+    if (s == STATUS_OK && e->transfer_count != 0) {
+        s = transfer_resolve(call, e->transfers, e->transfer_count, room);
+    }
+    if (s == STATUS_OK && call->method->result_capabilities != 0) {
+        s = reserve_given(call);
+    }
+    if (s != STATUS_OK) {
+        return s;
+    }
+    const struct method *m = call->method;
+    wire_message_begin(answer, cpu->reply, sizeof(cpu->reply));
+    KASSERT(cpu->building == NULL);
+    cpu->building = answer;
+    struct wire_builder results =
+        wire_message_init_root(answer, m->results_data_words, m->results_pointer_words);
+    s = m->handler(call->target, call, wire_message_root(&message), results);
+    cpu->building = NULL;
+    if (message.error != WIRE_OK && s == STATUS_OK) {
+        s = STATUS_BAD_MESSAGE;
+    }
+    return s;
+}
+
+static void call_kernel(struct thread *t, const struct ring_entry *e, struct object *target,
+                        struct object *forwarder)
+{
+    const struct interface *interface = target->class->interface;
+    if (interface->id != e->interface_id) {
+        refuse(t, e, STATUS_WRONG_INTERFACE);
+        return;
+    }
+    if (e->method >= interface->method_count) {
+        refuse(t, e, STATUS_UNKNOWN_METHOD);
+        return;
+    }
+    struct call call;
+    struct sent_capability room[RING_TRANSFERS_MAX];
+    struct wire_message_builder answer;
+    uint32_t epoch = t->ring.epoch;
+    begin(&call, t, e, target);
+    call.method = &interface->methods[e->method];
+    call.forwarder = forwarder;
+    status_t s = invoke(&call, e, room, &answer);
+    finish(&call, t, epoch, s, &answer);
+}
+
+static void call_facet(struct thread *t, const struct ring_entry *e, struct object *facet,
+                       struct object *forwarder)
+{
+    if (facet_interface_id(facet) != e->interface_id) {
+        refuse(t, e, STATUS_WRONG_INTERFACE);
+        return;
+    }
+    struct call call;
+    struct sent_capability room[RING_TRANSFERS_MAX];
+    uint32_t epoch = t->ring.epoch;
+    begin(&call, t, e, facet);
+    call.forwarder = forwarder;
+    status_t s = STATUS_OK;
+    if (e->transfer_count != 0) {
+        s = transfer_resolve(&call, e->transfers, e->transfer_count, room);
+    }
+    if (s == STATUS_OK) {
+        s = endpoint_call(facet, &call);
+    }
+    finish(&call, t, epoch, s, NULL);
+}
+
+static void operation_call(struct thread *t, const struct ring_entry *e)
+{
+    struct object *o;
+    struct object *forwarder = NULL;
+    status_t s = check_sizes(e);
+    if (s == STATUS_OK) {
+        s = cap_table_look_up(&t->process->table, e->cap, &o);
+    }
+    if (s == STATUS_OK && o->class == &forwarder_class) {
+        forwarder = o;
+        s = forwarder_resolve(o, &o);
+    }
+    if (s != STATUS_OK) {
+        refuse(t, e, s);
+    } else if (o->class == &facet_class) {
+        call_facet(t, e, o, forwarder);
+    } else {
+        call_kernel(t, e, o, forwarder);
+    }
+}
+
+/* --- RECV, RETURN --- */
+
+static void operation_receive(struct thread *t, const struct ring_entry *e)
+{
+    struct object *o;
+    status_t s = e->transfer_max > RING_TRANSFERS_MAX || e->transfer_count != 0
+                         || e->result_size < sizeof(struct ring_request)
+                     ? STATUS_BAD_ENTRY
+                     : cap_table_look_up(&t->process->table, e->cap, &o);
+    if (s == STATUS_OK && o->class != &endpoint_class) {
+        s = STATUS_WRONG_INTERFACE;
+    }
+    if (s != STATUS_OK) {
+        refuse(t, e, s);
+        return;
+    }
+    struct call call;
+    begin(&call, t, e, o);
+    s = endpoint_receive(o, &call);
+    if (s != STATUS_PENDING) {
+        call_post(&call, s);
+    }
+}
+
+static void operation_return(struct thread *t, const struct ring_entry *e)
+{
+    struct object *o;
+    status_t s = check_sizes(e);
+    if (s == STATUS_OK) {
+        s = cap_table_look_up(&t->process->table, e->cap, &o);
+    }
+    if (s == STATUS_OK && o->class != &reply_class) {
+        s = STATUS_WRONG_INTERFACE;
+    }
+    if (s != STATUS_OK) {
+        refuse(t, e, s);
+        return;
+    }
+    struct call call;
+    struct sent_capability room[RING_TRANSFERS_MAX];
+    begin(&call, t, e, o);
+    if (e->transfer_count != 0) {
+        s = transfer_resolve(&call, e->transfers, e->transfer_count, room);
+    }
+    if (s == STATUS_OK) {
+        s = endpoint_return(o, &call, (e->flags & RING_FLAG_EXCEPTION) != 0);
+        if (s == STATUS_OK) {
+            /* not there any more: the Reply was among what was sent by move */
+            status_t ignored = cap_table_release(&t->process->table, e->cap);
+            (void)ignored;
+        }
+    }
+    if (call.transfers.sent_count != 0) {
+        transfer_end(&call, false); /* it failed: nothing has left the table */
+    }
+    call_post(&call, s);
+}
+
+/* --- the small ones --- */
+
+static void operation_nop(struct thread *t, const struct ring_entry *e)
+{
+    post(t, e, STATUS_OK, 0);
+}
+
+static void operation_release(struct thread *t, const struct ring_entry *e)
+{
+    post(t, e, cap_table_release(&t->process->table, e->cap), 0);
+}
+
+static status_t look_up_park(struct thread *t, const struct ring_entry *e, struct object **o)
+{
+    status_t s = cap_table_look_up(&t->process->table, e->cap, o);
+    return s == STATUS_OK && (*o)->class != &park_space_class ? STATUS_WRONG_INTERFACE : s;
+}
+
+static void operation_park(struct thread *t, const struct ring_entry *e)
+{
+    struct object *o;
+    status_t s = look_up_park(t, e, &o);
+    uint64_t timeout_ns = e->interface_id;
+    if (s == STATUS_OK && timeout_ns != 0 && timeout_ns != CAP_ENTER_FOREVER
+        && !process_time_granted(t->process)) {
+        s = STATUS_TIME_NOT_GRANTED;
+        denial_of_status(t->process, 0, DENIAL_NO_METHOD, s);
+    }
+    if (s != STATUS_OK) {
+        post(t, e, s, 0);
+        return;
+    }
+    struct call call;
+    begin(&call, t, e, o);
+    call.interface_id = 0;
+    s = park_wait(&call, e->message, e->result_size, timeout_ns);
+    if (s != STATUS_PENDING) {
+        call_post(&call, s);
+    }
+}
+
+static void operation_unpark(struct thread *t, const struct ring_entry *e)
+{
+    struct object *o;
+    uint32_t woken = 0;
+    status_t s = look_up_park(t, e, &o);
+    if (s == STATUS_OK) {
+        s = park_wake(t, e->message, e->result_size, &woken);
+    }
+    post(t, e, s, woken);
+}
+
+static void operation_cancel(struct thread *t, const struct ring_entry *e)
+{
+    struct call *call = ring_find(t, e->interface_id);
+    if (call == NULL) {
+        post(t, e, STATUS_NOT_FOUND, 0);
+        return;
+    }
+    call->cancel(call);
+    call_complete(call, STATUS_CANCELLED);
+    post(t, e, STATUS_OK, 0);
+}
+
+/* --- */
+
+struct operation {
+    void (*carry_out)(struct thread *t, const struct ring_entry *e);
+    uint8_t flags; /* allowed in the entry */
+};
+
+static const struct operation operations[RING_OP_COUNT] = {
+    [RING_OP_NOP] = {operation_nop, 0},
+    [RING_OP_CALL] = {operation_call, 0},
+    [RING_OP_RECV] = {operation_receive, 0},
+    [RING_OP_RETURN] = {operation_return, RING_FLAG_EXCEPTION},
+    [RING_OP_RELEASE] = {operation_release, 0},
+    [RING_OP_PARK] = {operation_park, 0},
+    [RING_OP_UNPARK] = {operation_unpark, 0},
+    [RING_OP_CANCEL] = {operation_cancel, 0},
+};
+
+void operation_carry_out(struct thread *t, const struct ring_entry *e)
+{
+    if (e->opcode >= RING_OP_COUNT) {
+        post(t, e, STATUS_BAD_OPCODE, 0);
+        return;
+    }
+    const struct operation *operation = &operations[e->opcode];
+    if (e->reserved != 0 || (e->flags & ~operation->flags) != 0) {
+        post(t, e, STATUS_BAD_ENTRY, 0);
+        return;
+    }
+    operation->carry_out(t, e);
+}

@@ -1,0 +1,331 @@
+/* The ring's memory, its two queues, and the table of entries in flight. What an entry means is in operation.c.
+ *
+ * Room for a completion is reserved by a count: an entry is accepted only while entries in flight and completions that
+ * wait are fewer than the CQ has places. A completion turns one of the former into one of the latter, so ring_post() always has
+ * a place. A thread that moves cq_head at will can only spoil its own completions.
+ *
+ * The words that the thread writes (sq_tail, cq_head, entries) are read once each, from the kernel's own mapping. Kernel
+ * lock held by every caller. */
+#include "kernel/core/ring.h"
+
+#include "kernel/arch/arch.h"
+#include "kernel/core/address_space.h"
+#include "kernel/core/frame.h"
+#include "kernel/core/kmem.h"
+#include "kernel/core/operation.h"
+#include "kernel/core/process.h"
+#include "kernel/core/random.h"
+#include "kernel/core/thread.h"
+
+static void *ring_place(const struct ring *r, uint32_t offset)
+{
+    KASSERT(offset >> PAGE_SHIFT < r->page_count);
+    return (char *)arch_frame_address(r->pages[offset >> PAGE_SHIFT]) + (offset & (PAGE_SIZE - 1));
+}
+
+/* --- entries --- */
+
+static void read_entry(const struct ring *r, uint32_t index, struct ring_entry *out)
+{
+    uint32_t offset = r->sq_offset + (index & (r->sq_entries - 1)) * (uint32_t)sizeof(*out);
+    const volatile uint64_t *from = ring_place(r, offset);
+    uint64_t *to = (uint64_t *)(void *)out;
+    arch_user_edge();
+    for (uint32_t i = 0; i < sizeof(*out) / sizeof(*to); i++) {
+        to[i] = from[i];
+    }
+}
+
+status_t ring_drain(struct thread *t)
+{
+    struct ring *r = &t->ring;
+    arch_user_edge();
+    /* acquire: pairs with the thread's release of its tail, so that we see the entries before it */
+    uint32_t tail = __atomic_load_n(&r->header->sq_tail, __ATOMIC_ACQUIRE);
+    uint32_t waiting = r->cq_tail - __atomic_load_n(&r->header->cq_head, __ATOMIC_ACQUIRE);
+    if (tail - r->sq_head > r->sq_entries || waiting > r->cq_entries) {
+        return STATUS_BAD_RING;
+    }
+    uint32_t room = r->cq_entries - waiting; /* each accepted entry takes one place, in flight or completed */
+    room = room > r->in_flight ? room - r->in_flight : 0;
+    uint32_t epoch = r->epoch;
+    for (; room > 0 && r->sq_head != tail; room--) {
+        struct ring_entry entry;
+        read_entry(r, r->sq_head, &entry);
+        r->sq_head++;
+        operation_carry_out(t, &entry);
+        if (r->epoch != epoch) {
+            return STATUS_OK; /* the entry ended this thread, or its program */
+        }
+    }
+    __atomic_store_n(&r->header->sq_head, r->sq_head, __ATOMIC_RELEASE);
+    return STATUS_OK;
+}
+
+/* --- completions --- */
+
+uint32_t ring_completions(const struct ring *r)
+{
+    arch_user_edge();
+    uint32_t waiting = r->cq_tail - __atomic_load_n(&r->header->cq_head, __ATOMIC_ACQUIRE);
+    return waiting > r->cq_entries ? r->cq_entries : waiting;
+}
+
+void ring_post(struct thread *t, const struct ring_completion *c)
+{
+    struct ring *r = &t->ring;
+    KASSERT(r->header != NULL);
+    uint32_t offset = r->cq_offset + (r->cq_tail & (r->cq_entries - 1)) * (uint32_t)sizeof(*c);
+    *(struct ring_completion *)ring_place(r, offset) = *c;
+    r->cq_tail++;
+    /* release: pairs with the thread's acquire of the tail, so that it sees the completion before it */
+    __atomic_store_n(&r->header->cq_tail, r->cq_tail, __ATOMIC_RELEASE);
+    if (t->state == THREAD_BLOCKED) {
+        uint32_t waiting = ring_completions(r);
+        if (waiting >= t->wait_min_complete) {
+            thread_wake(t, waiting);
+        }
+    }
+}
+
+/* --- entries in flight --- */
+
+static struct list *bucket_at(const struct ring *r, uint32_t i)
+{
+    return &r->buckets[i / RING_BUCKETS_PER_PAGE][i % RING_BUCKETS_PER_PAGE];
+}
+
+static struct list *bucket_of(const struct ring *r, uint64_t user_data)
+{
+    uint32_t hash = (uint32_t)((user_data * r->bucket_key) >> 32);
+    return bucket_at(r, hash & (r->bucket_count - 1));
+}
+
+void ring_track(struct thread *t, struct call *call)
+{
+    struct ring *r = &t->ring;
+    KASSERT(r->in_flight < r->cq_entries);
+    list_append(bucket_of(r, call->user_data), &call->in_flight);
+    r->in_flight++;
+}
+
+void ring_untrack(struct thread *t, struct call *call)
+{
+    KASSERT(t->ring.in_flight > 0);
+    list_remove(&call->in_flight);
+    t->ring.in_flight--;
+}
+
+struct call *ring_find(struct thread *t, uint64_t user_data)
+{
+    struct list *bucket = bucket_of(&t->ring, user_data);
+    for (struct list *at = bucket->next; at != bucket; at = at->next) {
+        struct call *call = CONTAINER_OF(at, struct call, in_flight);
+        if (call->user_data == user_data) {
+            return call;
+        }
+    }
+    return NULL;
+}
+
+void ring_abort(struct thread *t)
+{
+    struct ring *r = &t->ring;
+    for (uint32_t i = 0; r->in_flight > 0 && i < r->bucket_count; i++) {
+        struct list *bucket = bucket_at(r, i);
+        while (!list_empty(bucket)) {
+            struct call *call = LIST_FIRST(bucket, struct call, in_flight);
+            KASSERT(call->caller == t);
+            call->cancel(call);
+            call_drop(call);
+        }
+    }
+    KASSERT(r->in_flight == 0);
+}
+
+/* --- memory --- */
+
+static size_t bucket_bytes(const struct ring *r, uint32_t page)
+{
+    uint32_t first = page * (uint32_t)RING_BUCKETS_PER_PAGE;
+    uint32_t left = r->bucket_count > first ? r->bucket_count - first : 0;
+    return (left < RING_BUCKETS_PER_PAGE ? left : RING_BUCKETS_PER_PAGE) * sizeof(struct list);
+}
+
+/* Gives back what is there; the mapping is gone already. */
+static void memory_free(struct ring *r, struct account *a)
+{
+    for (uint32_t i = 0; i < RING_BUCKET_PAGES; i++) {
+        if (r->buckets[i] != NULL) {
+            kmem_free(a, r->buckets[i], bucket_bytes(r, i));
+            r->buckets[i] = NULL;
+        }
+    }
+    if (r->pages != NULL) {
+        for (uint32_t i = 0; i < r->page_count && r->pages[i] != FRAME_NONE; i++) {
+            frame_put(r->pages[i]);
+        }
+        if (r->pages != &r->first_page) {
+            kmem_free(a, r->pages, r->page_count * sizeof(frame_t));
+        }
+        r->pages = NULL;
+        r->first_page = FRAME_NONE;
+        ledger_refund(a, LEDGER_FRAMES, r->page_count);
+    }
+    r->header = NULL;
+    r->page_count = 0;
+}
+
+static status_t buckets_make(struct ring *r, struct account *a)
+{
+    r->bucket_count = r->cq_entries < 4 ? 1 : r->cq_entries / 4;
+    r->bucket_key = random_u64() | 1;
+    for (uint32_t i = 0; i < RING_BUCKET_PAGES && bucket_bytes(r, i) != 0; i++) {
+        void *memory;
+        status_t s = kmem_alloc(a, bucket_bytes(r, i), &memory);
+        if (s != STATUS_OK) {
+            return s;
+        }
+        r->buckets[i] = memory;
+    }
+    for (uint32_t i = 0; i < r->bucket_count; i++) {
+        list_init(bucket_at(r, i));
+    }
+    return STATUS_OK;
+}
+
+static status_t pages_make(struct ring *r, struct account *a)
+{
+    r->pages = &r->first_page;
+    if (r->page_count > 1) {
+        void *memory;
+        status_t s = kmem_alloc(a, r->page_count * sizeof(frame_t), &memory);
+        if (s != STATUS_OK) {
+            r->pages = NULL;
+            ledger_refund(a, LEDGER_FRAMES, r->page_count);
+            return s;
+        }
+        r->pages = memory;
+    }
+    for (uint32_t i = 0; i < r->page_count; i++) {
+        status_t s = frame_alloc_zeroed(&r->pages[i]);
+        if (s != STATUS_OK) {
+            r->pages[i] = FRAME_NONE;
+            return s;
+        }
+    }
+    r->header = arch_frame_address(r->pages[0]);
+    return STATUS_OK;
+}
+
+/* Pages and buckets for the sizes that are set; on an error nothing is left. */
+static status_t memory_make(struct ring *r, struct account *a)
+{
+    status_t s = ledger_charge(a, LEDGER_FRAMES, r->page_count);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    s = pages_make(r, a);
+    if (s == STATUS_OK) {
+        s = buckets_make(r, a);
+    }
+    if (s != STATUS_OK) {
+        memory_free(r, a);
+    }
+    return s;
+}
+
+static void set_sizes(struct ring *r, uint32_t sq_entries)
+{
+    r->sq_entries = sq_entries;
+    r->cq_entries = sq_entries * 2;
+    if (sq_entries <= RING_SQ_ENTRIES_DEFAULT) {
+        r->sq_offset = RING_DEFAULT_SQ_OFFSET;
+        r->cq_offset = RING_DEFAULT_CQ_OFFSET;
+        r->page_count = 1;
+        return;
+    }
+    uint32_t sq_pages = (uint32_t)PAGES(sq_entries * sizeof(struct ring_entry));
+    uint32_t cq_pages = (uint32_t)PAGES(r->cq_entries * sizeof(struct ring_completion));
+    r->sq_offset = (uint32_t)PAGE_SIZE;
+    r->cq_offset = (1 + sq_pages) * (uint32_t)PAGE_SIZE;
+    r->page_count = 1 + sq_pages + cq_pages;
+}
+
+static status_t map(struct ring *r, struct address_space *as, uint64_t hint)
+{
+    status_t s = address_space_map_kernel_pages(as, hint, r->pages, r->page_count,
+                                                PROTECTION_READ_WRITE, &r->user_address);
+    if (s != STATUS_OK) {
+        memory_free(r, as->account);
+    }
+    return s;
+}
+
+status_t ring_create(struct ring *r, struct address_space *as, uint32_t sq_entries)
+{
+    KASSERT(r->header == NULL && r->in_flight == 0);
+    if (sq_entries == 0) {
+        sq_entries = RING_SQ_ENTRIES_DEFAULT;
+    }
+    if (sq_entries > RING_ENTRIES_MAX || (sq_entries & (sq_entries - 1)) != 0) {
+        return STATUS_BAD_ENTRY;
+    }
+    set_sizes(r, sq_entries);
+    r->sq_head = r->cq_tail = 0;
+    status_t s = memory_make(r, as->account);
+    if (s == STATUS_OK) {
+        s = map(r, as, 0);
+    }
+    if (s != STATUS_OK) {
+        return s;
+    }
+    r->header->sq_entries = r->sq_entries;
+    r->header->cq_entries = r->cq_entries;
+    r->header->sq_offset = r->sq_offset;
+    r->header->cq_offset = r->cq_offset;
+    r->epoch++;
+    return STATUS_OK;
+}
+
+status_t ring_fork(struct ring *child, const struct ring *parent, struct address_space *child_as)
+{
+    KASSERT(child->header == NULL && parent->header != NULL);
+    set_sizes(child, parent->sq_entries);
+    child->sq_head = parent->sq_head;
+    child->cq_tail = parent->cq_tail;
+    status_t s = memory_make(child, child_as->account);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    for (uint32_t i = 0; i < child->page_count; i++) {
+        __builtin_memcpy(arch_frame_address(child->pages[i]), arch_frame_address(parent->pages[i]), PAGE_SIZE);
+    }
+    /* what the kernel writes there is as the kernel has it, whatever the parent's threads wrote over it */
+    child->header->sq_head = child->sq_head;
+    child->header->cq_tail = child->cq_tail;
+    s = map(child, child_as, parent->user_address);
+    if (s == STATUS_OK && child->user_address != parent->user_address) {
+        ring_destroy(child, child_as, child_as->account);
+        s = STATUS_ALREADY_EXISTS;
+    }
+    if (s == STATUS_OK) {
+        child->epoch++;
+    }
+    return s;
+}
+
+void ring_destroy(struct ring *r, struct address_space *as, struct account *a)
+{
+    if (r->header == NULL) {
+        return;
+    }
+    KASSERT(r->in_flight == 0);
+    if (as != NULL) {
+        status_t s = address_space_unmap_kernel_pages(as, r->user_address, r->page_count);
+        KASSERT(s == STATUS_OK);
+    }
+    memory_free(r, a);
+    r->user_address = 0;
+    r->epoch++;
+}
