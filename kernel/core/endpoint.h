@@ -21,7 +21,13 @@ status_t endpoint_create(struct account *a, struct object **out) MUST_CHECK;
 status_t endpoint_call(struct object *facet, struct call *call) MUST_CHECK;
 status_t endpoint_receive(struct object *endpoint, struct call *call) MUST_CHECK;
 status_t endpoint_return(struct object *reply, struct call *call, bool exception) MUST_CHECK;
+status_t endpoint_mint_facet(struct object *endpoint, struct account *a, uint64_t interface_id, uint64_t tag,
+                             struct object **out) MUST_CHECK;
 uint64_t facet_interface_id(const struct object *facet);
 
 /* Follows forwarders to what they stand for: revoked, or overflow beyond FORWARDER_DEPTH_MAX. */
 status_t forwarder_resolve(struct object *o, struct object **target) MUST_CHECK;
+/* A forwarder to `target` and its cutter, each with one reference. Errors: overflow (too deep), bytesExhausted. */
+status_t forwarder_create(struct account *a, struct object *target, struct object **forwarder, struct object **cutter) MUST_CHECK;
+void forwarder_track(struct object *forwarder, struct call *call); /* the kept call came through it */
+void forwarder_cut(struct object *cutter);

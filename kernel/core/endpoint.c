@@ -1,0 +1,470 @@
+/* Endpoints: calls from one process to another. See endpoint.h; docs/abi.md says who gets which error.
+ *
+ *   struct endpoint   what RECV names. Its memory stays while facets or replies point at it; `dead` says that the owner's
+ *                     object is gone.
+ *   struct facet      what clients hold. On its last reference it becomes the notice, in `notices`.
+ *   struct reply      one call, from its CALL to its RETURN: the caller's kept record, and the object that the receiver
+ *                     returns on. It is in `calls` until received and in `received` until completed; then it only waits for
+ *                     its last reference.
+ *
+ * A kept call refers to its facet until it completes, so a notice comes only when no call of its facet is under way.
+ *
+ * Check, then commit: whose fault a failed delivery is decides who hears of it. A call that its receiver cannot take (too
+ * large, unreadable, no room for capabilities) completes with an error, and the receiver waits on; a receiver whose own buffer is
+ * bad hears of that, and the call waits for the next one. So neither can harm the other.
+ *
+ * Invariants: `receivers` is empty, or `calls` and `notices` both are; a reply in `calls` has the one reference of that list.
+ * Kernel lock held. */
+#include "kernel/core/endpoint.h"
+
+#include "kernel/core/address_space.h"
+#include "kernel/core/kmem.h"
+#include "kernel/core/process.h"
+#include "kernel/core/transfer.h"
+#include "kernel/gen/dispatch.h"
+
+struct endpoint {
+    struct object object;
+    struct account *account;
+    bool dead;
+    uint32_t holds;        /* the object, facets and replies */
+    struct list calls;     /* struct reply, by call.queue: nobody has received them */
+    struct list received;  /* struct reply, by call.queue: nobody has answered them */
+    struct list receivers; /* struct call, by queue: RECVs that wait */
+    struct list notices;   /* struct facet */
+};
+
+struct facet {
+    struct object object;
+    struct endpoint *endpoint;
+    struct account *account;
+    uint64_t interface_id, tag;
+    struct list notice;
+};
+
+struct reply {
+    struct call call; /* first: call_keep_sized() makes it */
+    struct object object;
+    struct endpoint *endpoint;
+};
+
+static struct endpoint *of_endpoint(struct object *o)
+{
+    KASSERT(o->class == &endpoint_class);
+    return CONTAINER_OF(o, struct endpoint, object);
+}
+
+static struct facet *of_facet(struct object *o)
+{
+    KASSERT(o->class == &facet_class);
+    return CONTAINER_OF(o, struct facet, object);
+}
+
+static struct reply *of_call(struct call *call)
+{
+    KASSERT(call->of_reply);
+    return CONTAINER_OF(call, struct reply, call);
+}
+
+/* --- life and death --- */
+
+status_t endpoint_create(struct account *a, struct object **out)
+{
+    void *memory;
+    status_t s = kmem_alloc(a, sizeof(struct endpoint), &memory);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    struct endpoint *e = memory;
+    object_init(&e->object, &endpoint_class);
+    e->account = account_get(a);
+    e->holds = 1;
+    list_init(&e->calls);
+    list_init(&e->received);
+    list_init(&e->receivers);
+    list_init(&e->notices);
+    *out = &e->object;
+    return STATUS_OK;
+}
+
+static void endpoint_let_go(struct endpoint *e)
+{
+    KASSERT(e->holds > 0);
+    if (--e->holds == 0) {
+        struct account *a = e->account;
+        KASSERT(e->dead && list_empty(&e->calls) && list_empty(&e->received));
+        kmem_free(a, e, sizeof(*e));
+        account_put(a);
+    }
+}
+
+status_t endpoint_mint_facet(struct object *endpoint, struct account *a, uint64_t interface_id, uint64_t tag,
+                             struct object **out)
+{
+    void *memory;
+    status_t s = kmem_alloc(a, sizeof(struct facet), &memory);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    struct facet *f = memory;
+    object_init(&f->object, &facet_class);
+    f->endpoint = of_endpoint(endpoint);
+    f->endpoint->holds++;
+    f->account = account_get(a);
+    f->interface_id = interface_id;
+    f->tag = tag;
+    list_init(&f->notice);
+    *out = &f->object;
+    return STATUS_OK;
+}
+
+uint64_t facet_interface_id(const struct object *facet)
+{
+    KASSERT(facet->class == &facet_class);
+    return CONTAINER_OF(facet, const struct facet, object)->interface_id;
+}
+
+static void facet_free(struct facet *f)
+{
+    struct account *a = f->account;
+    endpoint_let_go(f->endpoint);
+    kmem_free(a, f, sizeof(*f));
+    account_put(a);
+}
+
+/* The call completes with an error that is its own; it was received or not. */
+static void reply_fail(struct reply *r, status_t status)
+{
+    r->call.cancel(&r->call);
+    if (status == STATUS_EXCEPTION) {
+        call_finish(&r->call, status);
+    } else {
+        call_complete(&r->call, status);
+    }
+}
+
+static void endpoint_destroy(struct object *o)
+{
+    struct endpoint *e = of_endpoint(o);
+    KASSERT(list_empty(&e->receivers)); /* each has a reference */
+    e->dead = true;
+    while (!list_empty(&e->calls)) {
+        reply_fail(LIST_FIRST(&e->calls, struct reply, call.queue), STATUS_DISCONNECTED);
+    }
+    while (!list_empty(&e->received)) {
+        reply_fail(LIST_FIRST(&e->received, struct reply, call.queue), STATUS_DISCONNECTED);
+    }
+    while (!list_empty(&e->notices)) {
+        struct facet *f = LIST_FIRST(&e->notices, struct facet, notice);
+        list_remove(&f->notice);
+        facet_free(f);
+    }
+    endpoint_let_go(e);
+}
+
+/* --- whose fault --- */
+
+/* Whether every page of the range can be had for the access. */
+static bool range_good(struct address_space *as, uint64_t address, uint64_t size, enum upcall_access access)
+{
+    if (size == 0) {
+        return true;
+    }
+    if (address >= USER_END || size > USER_END - address) {
+        return false;
+    }
+    uint64_t end = address + size;
+    for (uint64_t page = address & ~(PAGE_SIZE - 1); page < end; page += PAGE_SIZE) {
+        frame_t f;
+        if (address_space_frame(as, page, access, &f) != STATUS_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- delivery --- */
+
+enum delivery {
+    DELIVERED,
+    CALL_AT_FAULT,     /* it has completed with an error; the receiver may take the next */
+    RECEIVER_AT_FAULT, /* nothing happened to the call */
+};
+
+/* Both sides' sizes, then slots for the Reply (ids[0]) and for what was sent. What is missing here is the receiver's, but
+ * the call cannot wait for it. */
+static status_t deliver_reserve(const struct call *receive, struct call *call, struct cap_transfer *ids)
+{
+    uint32_t sent = call->transfers.sent_count;
+    if (call->message_size > receive->result_size - sizeof(struct ring_request) || sent > receive->transfer_max) {
+        return STATUS_MESSAGE_TOO_LARGE;
+    }
+    if (transfer_reserve(&receive->process->table, sent + 1, ids) != STATUS_OK) {
+        return call_exception(call, EXCEPTION_TYPE_OVERLOADED, "the receiver has no room for capabilities", NULL);
+    }
+    return STATUS_OK;
+}
+
+static enum delivery deliver_copy(const struct call *receive, const struct call *call,
+                                  const struct cap_transfer *ids)
+{
+    struct address_space *to = receive->process->space;
+    const struct facet *f = CONTAINER_OF(call->target, const struct facet, object);
+    struct ring_request head = {.tag = f->tag, .interface_id = f->interface_id};
+    uint64_t body = receive->result + sizeof(head);
+    if (user_copy_out(to, receive->result, &head, sizeof(head)) != STATUS_OK
+        || transfer_write(to, receive->transfers_address, call->transfers.sent_count, ids + 1) != STATUS_OK) {
+        return RECEIVER_AT_FAULT;
+    }
+    if (call->message_size != 0
+        && user_copy_across(to, body, call->process->space, call->message, call->message_size) != STATUS_OK) {
+        return range_good(to, body, call->message_size, UPCALL_ACCESS_WRITE) ? CALL_AT_FAULT : RECEIVER_AT_FAULT;
+    }
+    return DELIVERED;
+}
+
+static void cancel_received(struct call *call)
+{
+    list_remove(&call->queue); /* the receiver has the Reply, and learns of it when it returns */
+}
+
+/* From the queue's hands into the receiver's: cannot fail. */
+static void deliver_commit(struct call *receive, struct reply *r, const struct cap_transfer *ids)
+{
+    struct call *call = &r->call;
+    receive->answer_size = (uint32_t)sizeof(struct ring_request) + call->message_size;
+    receive->answer_count = call->transfers.sent_count;
+    receive->method_number = call->method_number;
+    receive->aux = ids[0].cap;
+    if (call->transfers.sent_count != 0) {
+        transfer_deliver(call, &receive->process->table, ids + 1);
+    }
+    if (call->forwarder != NULL) { /* cutting lets it finish now */
+        list_remove(&call->revocation);
+        object_put(call->forwarder);
+        call->forwarder = NULL;
+    }
+    list_remove(&call->queue);
+    list_append(&r->endpoint->received, &call->queue);
+    call->cancel = cancel_received;
+    cap_table_commit(&receive->process->table, ids[0].cap, &r->object); /* takes over the queue's reference */
+}
+
+static enum delivery deliver(struct call *receive, struct reply *r)
+{
+    struct cap_transfer ids[RING_TRANSFERS_MAX + 1];
+    struct call *call = &r->call;
+    status_t s = deliver_reserve(receive, call, ids);
+    if (s != STATUS_OK) {
+        reply_fail(r, s);
+        return CALL_AT_FAULT;
+    }
+    enum delivery outcome = deliver_copy(receive, call, ids);
+    if (outcome == DELIVERED) {
+        deliver_commit(receive, r, ids);
+        return DELIVERED;
+    }
+    transfer_unreserve(&receive->process->table, call->transfers.sent_count + 1u, ids);
+    if (outcome == CALL_AT_FAULT) {
+        reply_fail(r, STATUS_BAD_ADDRESS);
+    }
+    return outcome;
+}
+
+/* The facet itself was the notice. Error: badAddress, the receiver's. */
+static status_t deliver_notice(struct call *receive, struct facet *f)
+{
+    struct ring_request head = {.tag = f->tag, .interface_id = f->interface_id};
+    if (user_copy_out(receive->process->space, receive->result, &head, sizeof(head)) != STATUS_OK) {
+        return STATUS_BAD_ADDRESS;
+    }
+    receive->answer_size = sizeof(head);
+    receive->completion_flags |= RING_FLAG_NOTICE;
+    receive->method_number = 0;
+    list_remove(&f->notice);
+    facet_free(f);
+    return STATUS_OK;
+}
+
+/* The next thing for a receiver; wouldBlock: there is none. Bounded by what is queued. */
+static status_t take_next(struct endpoint *e, struct call *receive)
+{
+    if (!list_empty(&e->notices)) {
+        return deliver_notice(receive, LIST_FIRST(&e->notices, struct facet, notice));
+    }
+    while (!list_empty(&e->calls)) {
+        switch (deliver(receive, LIST_FIRST(&e->calls, struct reply, call.queue))) {
+        case DELIVERED:
+            return STATUS_OK;
+        case RECEIVER_AT_FAULT:
+            return STATUS_BAD_ADDRESS;
+        case CALL_AT_FAULT:
+            break;
+        }
+    }
+    return STATUS_WOULD_BLOCK;
+}
+
+/* Something came: hands it to who waits, and goes on to the next receiver if that one's buffer is bad. */
+static void match(struct endpoint *e)
+{
+    while (!list_empty(&e->receivers)) {
+        struct call *receive = LIST_FIRST(&e->receivers, struct call, queue);
+        status_t s = take_next(e, receive);
+        if (s == STATUS_WOULD_BLOCK) {
+            return;
+        }
+        list_remove(&receive->queue);
+        call_complete(receive, s);
+    }
+}
+
+static void facet_destroy(struct object *o)
+{
+    struct facet *f = of_facet(o);
+    struct endpoint *e = f->endpoint;
+    if (e->dead) {
+        facet_free(f);
+        return;
+    }
+    list_append(&e->notices, &f->notice);
+    match(e);
+}
+
+/* --- CALL and RECV --- */
+
+static void cancel_undelivered(struct call *call)
+{
+    list_remove(&call->queue);
+    object_put(&of_call(call)->object); /* the queue's reference; its memory stays until the end of the kernel entry */
+}
+
+status_t endpoint_call(struct object *facet, struct call *call)
+{
+    struct endpoint *e = of_facet(facet)->endpoint;
+    struct call *kept;
+    if (e->dead) {
+        return STATUS_DISCONNECTED;
+    }
+    status_t s = call_keep_sized(call, sizeof(struct reply), cancel_undelivered, &kept);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    kept->of_reply = true;
+    struct reply *r = of_call(kept);
+    object_init(&r->object, &reply_class);
+    r->endpoint = e;
+    e->holds++;
+    list_append(&e->calls, &kept->queue);
+    match(e);
+    return STATUS_PENDING;
+}
+
+static void cancel_receive(struct call *call)
+{
+    list_remove(&call->queue);
+}
+
+status_t endpoint_receive(struct object *endpoint, struct call *call)
+{
+    struct endpoint *e = of_endpoint(endpoint);
+    struct call *kept;
+    KASSERT(!e->dead && call->result_size >= sizeof(struct ring_request));
+    status_t s = take_next(e, call);
+    if (s != STATUS_WOULD_BLOCK) {
+        return s;
+    }
+    s = call_keep(call, cancel_receive, &kept);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    list_append(&e->receivers, &kept->queue);
+    return STATUS_PENDING;
+}
+
+/* --- RETURN --- */
+
+/* Copies the answer to the caller. *theirs is what the caller then completes with; an error returned is the returner's, and
+ * nothing has happened. */
+static status_t return_copy(const struct call *back, struct call *call, struct cap_transfer *ids, status_t *theirs)
+{
+    uint32_t sent = back->transfers.sent_count;
+    struct address_space *to = call->process->space;
+    *theirs = STATUS_OK;
+    if (back->message_size > call->result_size || sent > call->transfer_max) {
+        call->aux = back->message_size;
+        *theirs = STATUS_RESULT_TOO_SMALL;
+        return STATUS_OK;
+    }
+    if (sent != 0) {
+        *theirs = transfer_reserve(&call->process->table, sent, ids);
+        if (*theirs != STATUS_OK) {
+            return STATUS_OK;
+        }
+    }
+    status_t s = STATUS_OK;
+    if (back->message_size != 0) {
+        s = user_copy_across(to, call->result, back->process->space, back->message, back->message_size);
+        if (s != STATUS_OK && !range_good(to, call->result, back->message_size, UPCALL_ACCESS_WRITE)) {
+            s = STATUS_OK;
+            *theirs = STATUS_BAD_ADDRESS;
+        }
+    }
+    if (s == STATUS_OK && *theirs == STATUS_OK) {
+        *theirs = transfer_write(to, call->transfers_address, sent, ids);
+    }
+    if (s != STATUS_OK || *theirs != STATUS_OK) {
+        transfer_unreserve(&call->process->table, sent, ids);
+    }
+    return s;
+}
+
+status_t endpoint_return(struct object *reply, struct call *back, bool exception)
+{
+    KASSERT(reply->class == &reply_class);
+    struct cap_transfer ids[RING_TRANSFERS_MAX];
+    struct call *call = &CONTAINER_OF(reply, struct reply, object)->call;
+    if (call->caller == NULL) {
+        back->completion_flags |= RING_FLAG_CALLER_GONE;
+        transfer_end(back, true);
+        return STATUS_OK;
+    }
+    status_t theirs;
+    status_t s = return_copy(back, call, ids, &theirs);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    if (theirs == STATUS_OK) {
+        call->answer_size = back->message_size;
+        call->answer_count = back->transfers.sent_count;
+        if (back->transfers.sent_count != 0) {
+            transfer_deliver(back, &call->process->table, ids);
+        }
+        theirs = exception ? STATUS_EXCEPTION : STATUS_OK;
+    } else {
+        transfer_end(back, true); /* the answer was given, whatever became of it */
+    }
+    list_remove(&call->queue);
+    call_complete(call, theirs);
+    return STATUS_OK;
+}
+
+static void reply_destroy(struct object *o)
+{
+    struct reply *r = CONTAINER_OF(o, struct reply, object);
+    struct endpoint *e = r->endpoint;
+    if (r->call.caller != NULL) { /* dropped without a RETURN; or the owner ended, and this is looked at first */
+        bool dying = e->dead || e->object.references == 0;
+        reply_fail(r, dying ? STATUS_DISCONNECTED
+                            : call_exception(&r->call, EXCEPTION_TYPE_FAILED, "the server dropped the call", NULL));
+    }
+    endpoint_let_go(e);
+    call_free(&r->call, sizeof(*r));
+}
+
+/* A Reply has no methods: it is for RETURN alone. A forked child must not answer for its parent. */
+static const struct interface reply_interface = {.name = "Reply", .fork = FORK_POLICY_DROP};
+
+const struct object_class endpoint_class = {.interface = &endpoint_interface, .destroy = endpoint_destroy};
+const struct object_class facet_class = {.destroy = facet_destroy};
+const struct object_class reply_class = {.interface = &reply_interface, .destroy = reply_destroy};
