@@ -15,7 +15,7 @@ struct thread;
 struct process;
 
 /* --- CPUs --- */
-struct cpu *arch_cpu(void);                  /* this one; any context */
+static inline struct cpu *arch_cpu(void);    /* this one; any context */
 uint32_t arch_cpu_count(void);
 struct cpu *arch_cpu_by_number(uint32_t n);
 void arch_cpu_poke(uint32_t n);              /* make another CPU look at its queue */

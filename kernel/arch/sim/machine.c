@@ -51,7 +51,7 @@ void sim_machine_stop(void)
     sim_machine.cpus = NULL;
 }
 
-struct cpu *arch_cpu(void)
+struct cpu *sim_cpu(void)
 {
     return &sim_machine.cpus[sim_machine.cpu];
 }

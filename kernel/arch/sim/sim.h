@@ -67,6 +67,7 @@ void sim_each_page(const struct arch_address_space *as,
                    void (*each)(void *context, uint64_t address, frame_t f, enum protection p),
                    void *context);
 
+struct cpu *sim_cpu(void); /* the one that runs */
 size_t sim_bytes_put(struct sim_bytes *queue, const void *bytes, size_t size);
 size_t sim_bytes_get(struct sim_bytes *queue, void *bytes, size_t size);
 

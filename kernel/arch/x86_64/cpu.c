@@ -68,11 +68,6 @@ static struct x86_tables first_tables;
 static struct gate idt[VECTOR_COUNT]; /* shared: the stacks differ by the TSS */
 extern char x86_first_stack_top[];
 
-struct cpu *arch_cpu(void)
-{
-    return (struct cpu *)(void *)x86_cpu();
-}
-
 static void detect_extended(void)
 {
     struct cpuid d = cpuid(0xd, 0);

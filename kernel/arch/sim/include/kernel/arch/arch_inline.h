@@ -3,6 +3,11 @@
 
 #include "kernel/arch/sim/sim.h"
 
+static inline struct cpu *arch_cpu(void)
+{
+    return sim_cpu();
+}
+
 static inline void *arch_frame_address(frame_t f)
 {
     return sim_machine.memory + f * PAGE_SIZE;

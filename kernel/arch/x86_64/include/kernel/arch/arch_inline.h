@@ -5,6 +5,14 @@
 
 #define X86_DIRECT_MAP 0xffff800000000000ull /* all of physical memory, from address 0 */
 
+/* struct cpu begins with its struct arch_cpu, that with its own address; GS is the only way to it. */
+static inline struct cpu *arch_cpu(void)
+{
+    struct cpu *c;
+    __asm__("movq %%gs:0, %0" : "=r"(c));
+    return c;
+}
+
 static inline void *arch_frame_address(frame_t f)
 {
     return (void *)(X86_DIRECT_MAP + (f << PAGE_SHIFT));
