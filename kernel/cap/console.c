@@ -1,23 +1,11 @@
 /* Console: text for people who look after the machine, into the kernel's log. A call takes at most CONSOLE_WRITE_MAX bytes.
  *
- * The log is made of lines. writeLine() is one; write() may bring any part of one, so it is gathered until its end comes or the
- * line is full. One line is gathered for the whole machine: what two programs write without ends may share it. */
+ * The bytes go there as they are. Two programs that write parts of lines may find them on one. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/call.h"
 #include "kernel/core/log.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/console.h"
-
-static struct {
-    char text[CONSOLE_WRITE_MAX];
-    uint32_t size;
-} gathered;
-
-static void end_line(void)
-{
-    log_line("%.*s", (int)gathered.size, gathered.text);
-    gathered.size = 0;
-}
 
 static status_t too_long(struct call *call, const char *argument)
 {
@@ -28,21 +16,14 @@ status_t console_write(struct object *self, struct call *call, struct wire_reade
                        struct wire_builder results)
 {
     struct wire_span data = console_write_params_data(params);
-    const char *bytes = data.data;
     KASSERT(self == &console_object && results.message != NULL);
     if (data.size > CONSOLE_WRITE_MAX) {
         return too_long(call, "data");
     }
-    for (size_t i = 0; i < data.size; i++) {
-        if (bytes[i] == '\n') {
-            end_line();
-            continue;
-        }
-        if (gathered.size == sizeof(gathered.text)) {
-            end_line();
-        }
-        gathered.text[gathered.size++] = bytes[i];
+    if (params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
     }
+    log_text(data.data, data.size);
     return STATUS_OK;
 }
 
@@ -50,6 +31,7 @@ status_t console_write_line(struct object *self, struct call *call, struct wire_
                             struct wire_builder results)
 {
     struct wire_span text = console_write_line_params_text(params);
+    char line[CONSOLE_WRITE_MAX + 1]; /* one piece, so that nothing comes between text and end */
     KASSERT(self == &console_object && results.message != NULL);
     if (text.size > CONSOLE_WRITE_MAX) {
         return too_long(call, "text");
@@ -57,10 +39,11 @@ status_t console_write_line(struct object *self, struct call *call, struct wire_
     if (params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
-    if (gathered.size != 0) {
-        end_line();
+    if (text.size != 0) {
+        __builtin_memcpy(line, text.data, text.size);
     }
-    log_line("%.*s", (int)text.size, text.data == NULL ? "" : (const char *)text.data);
+    line[text.size] = '\n';
+    log_text(line, text.size + 1);
     return STATUS_OK;
 }
 

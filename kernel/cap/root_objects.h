@@ -12,5 +12,5 @@ extern struct object console_object, std_io_object, timer_object, entropy_source
     boot_package_object, process_spawner_object, restricted_launcher_object;
 
 struct account;
-/* kernel/cap/pipe_reader.c: a pipe whose record and queued bytes are charged to `a`; one reference to each end. */
+/* kernel/cap/pipe.c: a pipe whose record is charged to `a`; one reference to each end. */
 status_t pipe_create(struct account *a, struct object **reader, struct object **writer) MUST_CHECK;

@@ -9,6 +9,13 @@
 #define LINE_MAX 512 /* longer lines are cut */
 #define TRACE_ENTRIES 8u
 
+void log_text(const char *text, size_t size)
+{
+    if (!host_link_log(text, size)) {
+        arch_log(text, size);
+    }
+}
+
 void log_line(const char *format, ...)
 {
     char line[LINE_MAX];
@@ -18,9 +25,7 @@ void log_line(const char *format, ...)
     va_end(arguments);
     size_t size = (size_t)length < sizeof line - 2 ? (size_t)length : sizeof line - 2;
     line[size++] = '\n';
-    if (!host_link_log(line, size)) {
-        arch_log(line, size);
-    }
+    log_text(line, size);
 }
 
 /* What the current thread asked for last, newest first: often the cause of a panic. */

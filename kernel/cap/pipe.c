@@ -1,0 +1,245 @@
+/* Pipes: the buffer, the calls that wait, life and death. See pipe.h. */
+#include "kernel/cap/pipe.h"
+
+#include "kernel/arch/arch.h"
+#include "kernel/cap/root_objects.h"
+#include "kernel/core/address_space.h"
+#include "kernel/core/frame.h"
+#include "kernel/core/kmem.h"
+#include "kernel/core/process.h"
+#include "lib/wire/gen/pipe_reader.h"
+#include "lib/wire/gen/pipe_writer.h"
+
+/* --- the buffer --- */
+
+static struct pipe_page *page_at(struct pipe *p, uint32_t position)
+{
+    return &p->pages[position / PAGE_SIZE % PIPE_PAGES];
+}
+
+static status_t page_make(struct pipe_page *page, struct account *a)
+{
+    frame_t f;
+    status_t s = ledger_charge(a, LEDGER_QUEUED_BYTES, PAGE_SIZE);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    s = ledger_charge(a, LEDGER_FRAMES, 1);
+    if (s == STATUS_OK) {
+        s = frame_alloc(&f);
+        if (s == STATUS_OK) {
+            *page = (struct pipe_page){.frame = f, .account = account_get(a)};
+            return STATUS_OK;
+        }
+        ledger_refund(a, LEDGER_FRAMES, 1);
+    }
+    ledger_refund(a, LEDGER_QUEUED_BYTES, PAGE_SIZE);
+    return s;
+}
+
+static void page_free(struct pipe_page *page)
+{
+    struct account *a = page->account;
+    KASSERT(page->frame != FRAME_NONE);
+    frame_put(page->frame);
+    ledger_refund(a, LEDGER_FRAMES, 1);
+    ledger_refund(a, LEDGER_QUEUED_BYTES, PAGE_SIZE);
+    account_put(a);
+    *page = (struct pipe_page){0};
+}
+
+/* Bytes from `position` to the end of its page, but at most `size`. */
+static uint32_t span(uint32_t position, uint32_t size)
+{
+    uint32_t left = (uint32_t)PAGE_SIZE - position % (uint32_t)PAGE_SIZE;
+    return size < left ? size : left;
+}
+
+uint32_t pipe_take(struct pipe *p, void *to, uint32_t size)
+{
+    uint8_t *bytes = to;
+    uint32_t taken = 0;
+    size = size < pipe_used(p) ? size : pipe_used(p);
+    while (taken < size) {
+        struct pipe_page *page = page_at(p, p->head);
+        uint32_t step = span(p->head, size - taken);
+        uint8_t *from = (uint8_t *)arch_frame_address(page->frame) + p->head % PAGE_SIZE;
+        __builtin_memcpy(bytes + taken, from, step);
+        p->head += step;
+        taken += step;
+        /* a nearly full pipe has its newest bytes in the page of the oldest, before them */
+        bool shared = pipe_used(p) > PIPE_CAPACITY - PAGE_SIZE;
+        if (p->head == p->tail || (p->head % PAGE_SIZE == 0 && !shared)) {
+            page_free(page);
+        }
+    }
+    if (p->head == p->tail) {
+        p->head = p->tail = 0; /* the next byte begins a page */
+    }
+    return taken;
+}
+
+status_t pipe_put(struct pipe *p, struct account *a, struct address_space *as, uint64_t from, uint32_t size,
+                  uint32_t *done)
+{
+    uint32_t room = PIPE_CAPACITY - pipe_used(p);
+    status_t s = STATUS_OK;
+    size = size < room ? size : room;
+    for (*done = 0; *done < size && s == STATUS_OK;) {
+        struct pipe_page *page = page_at(p, p->tail);
+        uint32_t step = span(p->tail, size - *done);
+        bool fresh = page->frame == FRAME_NONE;
+        s = fresh ? page_make(page, a) : STATUS_OK;
+        if (s != STATUS_OK) {
+            return s;
+        }
+        uint8_t *to = (uint8_t *)arch_frame_address(page->frame) + p->tail % PAGE_SIZE;
+        if (as == NULL) {
+            __builtin_memcpy(to, (const void *)(uintptr_t)(from + *done), step);
+        } else {
+            s = user_copy_in(as, to, from + *done, step);
+        }
+        if (s != STATUS_OK) {
+            if (fresh) {
+                page_free(page);
+            }
+            return s;
+        }
+        p->tail += step;
+        *done += step;
+    }
+    return STATUS_OK;
+}
+
+/* --- readiness --- */
+
+uint32_t pipe_reader_state(const struct pipe *p)
+{
+    if (pipe_used(p) != 0) {
+        return READINESS_READABLE;
+    }
+    return p->writer_gone ? READINESS_READABLE | READINESS_CLOSED : 0;
+}
+
+uint32_t pipe_writer_state(const struct pipe *p)
+{
+    if (p->reader_gone) {
+        return READINESS_WRITABLE | READINESS_CLOSED;
+    }
+    return pipe_used(p) < PIPE_CAPACITY && list_empty(&p->writes) ? READINESS_WRITABLE : 0;
+}
+
+/* --- calls that wait --- */
+
+void pipe_answer_read(struct pipe *p, const struct call *call, uint32_t max_bytes, struct wire_builder results)
+{
+    uint32_t room = stream_room(call);
+    uint32_t size = pipe_used(p);
+    bool end = size == 0 && p->writer_gone && max_bytes > 0;
+    size = size < max_bytes ? size : max_bytes;
+    size = size < room ? size : room;
+    void *to = pipe_reader_read_results_init_data(results, size);
+    KASSERT(to != NULL);
+    uint32_t taken = pipe_take(p, to, size);
+    KASSERT(taken == size);
+    pipe_reader_read_results_set_end_of_file(results, end);
+}
+
+/* Whether something was done. */
+static bool serve_read(struct pipe *p)
+{
+    if (list_empty(&p->reads) || (pipe_used(p) == 0 && !p->writer_gone)) {
+        return false;
+    }
+    struct call *call = LIST_FIRST(&p->reads, struct call, queue);
+    list_remove(&call->queue);
+    pipe_answer_read(p, call, (uint32_t)call->value[0], call_reply(call));
+    call_finish(call, STATUS_OK);
+    return true;
+}
+
+static bool serve_write(struct pipe *p)
+{
+    if (list_empty(&p->writes) || (pipe_used(p) == PIPE_CAPACITY && !p->reader_gone)) {
+        return false;
+    }
+    struct call *call = LIST_FIRST(&p->writes, struct call, queue);
+    struct stream_rest rest = stream_rest(call);
+    status_t s = STATUS_DISCONNECTED;
+    if (!p->reader_gone) {
+        uint32_t done;
+        s = pipe_put(p, call_account(call), call->process->space, rest.address, rest.left, &done);
+        stream_took(call, done);
+        if (s == STATUS_OK && done < rest.left) {
+            return true;
+        }
+    }
+    list_remove(&call->queue);
+    stream_note_done(call);
+    if (s == STATUS_OK) {
+        pipe_writer_write_results_set_written(call_reply(call), stream_rest(call).done);
+        call->aux = 0;
+    }
+    call_finish(call, s);
+    return true;
+}
+
+void pipe_serve(struct pipe *p)
+{
+    bool moved = true;
+    while (moved) { /* each round takes bytes or a call away */
+        moved = serve_read(p);
+        moved = serve_write(p) || moved;
+    }
+    stream_wake_ready(&p->reader_readies, pipe_reader_state(p), pipe_reader_ready_results_set_mask);
+    stream_wake_ready(&p->writer_readies, pipe_writer_state(p), pipe_writer_ready_results_set_mask);
+}
+
+/* --- life and death --- */
+
+status_t pipe_create(struct account *a, struct object **reader, struct object **writer)
+{
+    void *memory;
+    status_t s = kmem_alloc(a, sizeof(struct pipe), &memory);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    struct pipe *p = memory;
+    object_init(&p->reader, &pipe_reader_class);
+    object_init(&p->writer, &pipe_writer_class);
+    p->account = account_get(a);
+    list_init(&p->reads);
+    list_init(&p->writes);
+    list_init(&p->reader_readies);
+    list_init(&p->writer_readies);
+    *reader = &p->reader;
+    *writer = &p->writer;
+    return STATUS_OK;
+}
+
+static void free_bytes(struct pipe *p)
+{
+    for (uint32_t i = 0; i < PIPE_PAGES; i++) {
+        if (p->pages[i].frame != FRAME_NONE) {
+            page_free(&p->pages[i]);
+        }
+    }
+    p->head = p->tail = 0;
+}
+
+void pipe_end_gone(struct pipe *p)
+{
+    KASSERT(p->reader_gone || p->writer_gone);
+    if (p->reader_gone) {
+        free_bytes(p); /* nobody can read them */
+    }
+    if (!p->reader_gone || !p->writer_gone) {
+        pipe_serve(p);
+        return;
+    }
+    struct account *a = p->account;
+    KASSERT(list_empty(&p->reads) && list_empty(&p->writes));
+    KASSERT(list_empty(&p->reader_readies) && list_empty(&p->writer_readies));
+    kmem_free(a, p, sizeof(*p));
+    account_put(a);
+}

@@ -1,0 +1,58 @@
+/* PipeReader: the end that bytes come out of. A read takes what is there, or waits for the first byte or the end. */
+#include "kernel/cap/pipe.h"
+#include "kernel/gen/dispatch.h"
+#include "lib/wire/gen/pipe_reader.h"
+
+static struct pipe *of_reader(struct object *o)
+{
+    KASSERT(o->class == &pipe_reader_class);
+    return CONTAINER_OF(o, struct pipe, reader);
+}
+
+static void cancel_read(struct call *call)
+{
+    list_remove(&call->queue);
+}
+
+status_t pipe_reader_read(struct object *self, struct call *call, struct wire_reader params,
+                          struct wire_builder results)
+{
+    struct pipe *p = of_reader(self);
+    uint32_t max_bytes = pipe_reader_read_params_max_bytes(params);
+    struct call *kept;
+    status_t s = stream_check_read(call, max_bytes);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    if (max_bytes == 0 || pipe_used(p) != 0 || p->writer_gone) {
+        KASSERT(list_empty(&p->reads) || max_bytes == 0);
+        pipe_answer_read(p, call, max_bytes, results);
+        pipe_serve(p); /* writers may go on */
+        return STATUS_OK;
+    }
+    s = call_keep(call, cancel_read, &kept);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    kept->value[0] = max_bytes;
+    list_append(&p->reads, &kept->queue);
+    return STATUS_PENDING;
+}
+
+status_t pipe_reader_ready(struct object *self, struct call *call, struct wire_reader params,
+                           struct wire_builder results)
+{
+    struct pipe *p = of_reader(self);
+    return stream_ready(call, results, pipe_reader_ready_params_mask(params), pipe_reader_state(p),
+                        &p->reader_readies, pipe_reader_ready_results_set_mask);
+}
+
+static void pipe_reader_destroy(struct object *o)
+{
+    struct pipe *p = of_reader(o);
+    KASSERT(!p->reader_gone);
+    p->reader_gone = true;
+    pipe_end_gone(p);
+}
+
+const struct object_class pipe_reader_class = {.interface = &pipe_reader_interface, .destroy = pipe_reader_destroy};
