@@ -1,0 +1,169 @@
+/* Starting QEMU. Every option that is not needed is off: the time from here to the kernel's first
+ * instruction is part of every run. */
+#include "tools/capos/qemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "abi/qemu.h"
+
+#define QEMU_NAME "qemu-system-x86_64"
+#define ARGUMENTS_MAX 48
+
+/* The child's descriptors, below which it has only the standard three. */
+enum child_fd { CHILD_LINK = 3, CHILD_SERIAL = 4, CHILD_PACKAGE = 5, CHILD_END = 6 };
+
+struct words {
+    const char *items[ARGUMENTS_MAX];
+    uint32_t count;
+};
+
+static void add(struct words *w, const char *first, const char *second)
+{
+    if (w->count + 2 >= ARGUMENTS_MAX) {
+        fail(TOOL_FAILED, "too many words for QEMU: a mistake in capos");
+    }
+    w->items[w->count++] = first;
+    if (second != NULL) {
+        w->items[w->count++] = second;
+    }
+}
+
+const char *qemu_find(void)
+{
+    const char *own = getenv("CAPOS_QEMU");
+    const char *path = getenv("PATH");
+    if (own != NULL && own[0] != 0) {
+        if (access(own, X_OK) != 0) {
+            fail(TOOL_USAGE, "CAPOS_QEMU=%s: %s", own, strerror(errno));
+        }
+        return own;
+    }
+    for (const char *at = path != NULL ? path : "/usr/bin"; at != NULL;) {
+        size_t size = strcspn(at, ":");
+        char *candidate = format("%.*s/%s", (int)size, at, QEMU_NAME);
+        if (size > 0 && access(candidate, X_OK) == 0) {
+            return candidate;
+        }
+        free(candidate);
+        at = at[size] == ':' ? at + size + 1 : NULL;
+    }
+    fail(TOOL_USAGE, "there is no %s; `capos setup` installs it (Debian's package qemu-system-x86)",
+         QEMU_NAME);
+}
+
+static void machine_words(struct words *w, const struct qemu_options *o, const char *qemu)
+{
+    bool kvm = o->accel == ACCEL_KVM;
+    add(w, qemu, NULL);
+    add(w, "-nodefaults", "-no-user-config");
+    add(w, "-display", "none");
+    add(w, "-no-reboot", NULL);
+    add(w, "-M", "microvm,acpi=off,pic=off,pit=off,rtc=off,auto-kernel-cmdline=off,x-option-roms=off");
+    add(w, "-accel", kvm ? "kvm" : "tcg");
+    add(w, "-cpu", kvm ? "host" : "max");
+    add(w, "-smp", format("%u", o->cpus));
+    add(w, "-m", format("%lluk", (unsigned long long)o->memory >> 10));
+    add(w, "-kernel", o->kernel);
+    add(w, "-append", format("cpus=%u", o->cpus));
+    add(w, "-device", format("isa-debug-exit,iobase=0x%x,iosize=1", QEMU_EXIT_PORT));
+    add(w, "-chardev", format("socket,id=serial,fd=%d", CHILD_SERIAL));
+    add(w, "-serial", "chardev:serial");
+    if (!o->no_link) {
+        add(w, "-global", "virtio-mmio.force-legacy=false");
+        add(w, "-device", "virtio-serial-device,max_ports=1,bus=virtio-mmio-bus.0");
+        add(w, "-chardev", format("socket,id=link,fd=%d", CHILD_LINK));
+        add(w, "-device", "virtconsole,chardev=link");
+    }
+    if (o->package.size > 0) {
+        add(w, "-initrd", format("/proc/self/fd/%d", CHILD_PACKAGE));
+    }
+}
+
+/* A file without a name that holds the bytes. */
+static int memory_file(struct bytes contents)
+{
+    int fd = memfd_create("capos-package", MFD_CLOEXEC);
+    if (fd < 0 || !write_all(fd, contents.data, contents.size)) {
+        fail(TOOL_FAILED, "no memory for the boot package: %s", strerror(errno));
+    }
+    return fd;
+}
+
+static void make_pair(int pair[2])
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
+        fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0) {
+        fail(TOOL_FAILED, "no sockets for QEMU: %s", strerror(errno));
+    }
+}
+
+/* In the child: puts each descriptor at its number. First all move out of the way, above the numbers. */
+static void place_descriptors(const int *from, int errors)
+{
+    int high[CHILD_END];
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int i = CHILD_LINK; i < CHILD_END; i++) {
+        high[i] = from[i] >= 0 ? fcntl(from[i], F_DUPFD_CLOEXEC, CHILD_END + 8) : -1;
+    }
+    int high_errors = fcntl(errors, F_DUPFD_CLOEXEC, CHILD_END + 8);
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    dup2(high_errors, STDERR_FILENO);
+    for (int i = CHILD_LINK; i < CHILD_END; i++) {
+        if (high[i] >= 0) {
+            dup2(high[i], i);
+        }
+    }
+}
+
+struct qemu qemu_start(const struct qemu_options *o)
+{
+    struct words words = {0};
+    int link[2] = {-1, -1}, serial[2], errors[2];
+    machine_words(&words, o, qemu_find());
+    if (!o->no_link) {
+        make_pair(link);
+    }
+    make_pair(serial);
+    make_pair(errors);
+    int package = o->package.size > 0 ? memory_file(o->package) : -1;
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid < 0) {
+        fail(TOOL_FAILED, "QEMU could not be started: %s", strerror(errno));
+    }
+    if (pid == 0) {
+        int from[CHILD_END] = {-1, -1, -1, link[1], serial[1], package};
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        signal(SIGPIPE, SIG_DFL);
+        setpgid(0, 0); /* the terminal's Ctrl-C is for us, who end it in order */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) {
+            _exit(TOOL_FAILED);
+        }
+        place_descriptors(from, errors[1]);
+        execv(words.items[0], (char *const *)words.items);
+        static const char text[] = "cannot be executed\n";
+        (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+        _exit(TOOL_FAILED);
+    }
+    if (link[1] >= 0) {
+        close(link[1]);
+    }
+    close(serial[1]);
+    close(errors[1]);
+    if (package >= 0) {
+        close(package);
+    }
+    return (struct qemu){.pid = pid, .link = link[0], .serial = serial[0], .errors = errors[0]};
+}

@@ -1,0 +1,27 @@
+/* Starting QEMU as abi/qemu.h describes the machine. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "tools/capos/run.h"
+
+struct qemu_options {
+    const char *kernel;
+    struct bytes package; /* empty: none */
+    uint64_t memory;
+    uint32_t cpus;
+    enum accel accel;
+    bool no_link; /* the probe has none */
+};
+
+struct qemu {
+    pid_t pid;
+    int link;   /* the host link, non-blocking; -1 with no_link */
+    int serial; /* what the serial port says, non-blocking */
+    int errors; /* QEMU's own standard error, non-blocking */
+};
+
+/* Name or path of QEMU; fails when it is not installed. */
+const char *qemu_find(void);
+/* Starts it in a process group of its own; it dies with this process. Signals are unblocked in it. */
+struct qemu qemu_start(const struct qemu_options *options);
