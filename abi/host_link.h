@@ -28,8 +28,8 @@
  *   alone until the program reads for the first time, and then never has more than HOST_LINK_INPUT_CREDIT.
  * - Frames other than data cost nothing. The host always reads; the machine bounds what it queues.
  * - CLOSED is sent once for a stream; the machine then fails writes to it with a broken pipe, at once.
- * - EXIT is the machine's last frame. The host answers EXIT_ACK when all output before it has been written (or could
- *   not be); only then does the machine end. After EXIT the machine ignores everything but EXIT_ACK.
+ * - EXIT is the machine's last frame. The host answers EXIT_ACK at once: it has all output that came before. Only then
+ *   does the machine end, or when no answer comes. After EXIT the machine ignores everything but EXIT_ACK.
  * - A receiver that meets anything else (unknown type, length out of bounds, credit overrun, a second HELLO) treats the
  *   link as broken: for the machine, input has ended and every output is a broken pipe; for the host, a capOS error. */
 #pragma once

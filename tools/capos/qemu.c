@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -148,6 +149,7 @@ struct qemu qemu_start(const struct qemu_options *o)
         signal(SIGPIPE, SIG_DFL);
         setpgid(0, 0); /* the terminal's Ctrl-C is for us, who end it in order */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* a broken KVM makes QEMU abort */
         if (getppid() != parent) {
             _exit(TOOL_FAILED);
         }

@@ -1,8 +1,8 @@
 /* The event loop of a run: the machine on one side, the caller's streams and signals on the other.
  *
  * Nothing waits but poll(). Output is queued under the link's credit; input is read only while the
- * machine has asked for it. The exit record is acknowledged when the queue is empty; then the machine
- * ends by itself, or is ended shortly after. */
+ * machine has asked for it. The run ends when the exit record has come and the queue is empty; the machine
+ * has ended by itself by then, or is ended shortly after. */
 #include "tools/capos/session.h"
 
 #include <errno.h>
@@ -119,6 +119,7 @@ static void on_exit_record(void *context, const struct host_link_exit *exit)
     s->exit = *exit;
     s->has_exit = true;
     s->deadline_ms = NEVER; /* the program has ended; its reader may take its time */
+    link_send(&s->link, HOST_LINK_EXIT_ACK, NULL, 0);
 }
 
 /* --- output, input, signals --- */
@@ -136,7 +137,6 @@ static void forward_output(struct session *s)
         }
     }
     if (s->has_exit && streams_waiting(&s->streams) == HOST_LINK_STREAM_IN) {
-        link_send(&s->link, HOST_LINK_EXIT_ACK, NULL, 0);
         s->ending = ENDING_EXIT;
     }
 }
@@ -234,6 +234,9 @@ static void take_link(struct session *s)
         s->ending = ENDING_PROTOCOL;
     } else if (result == LINK_CLOSED && !s->has_exit) {
         s->ending = ENDING_LOST;
+    } else if (result == LINK_CLOSED) { /* the machine has ended; its output may still be queued */
+        close(s->link.fd);
+        s->link.fd = -1;
     }
 }
 
