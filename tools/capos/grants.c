@@ -96,14 +96,3 @@ void grants_explain(const struct run_options *o, const struct manifest *m)
     }
     printf(m->grant_count == 0 ? "  nothing at all\n" : "and nothing else.\n");
 }
-
-void grants_list(void)
-{
-    printf("Grants for `capos run --grant NAME[=SPEC]`; those with * are given without being asked for "
-           "(--bare: none).\n\n");
-    for (uint32_t i = 0; i < GRANT_COUNT; i++) {
-        char *label = grants[i].spec[0] != 0 ? format("%s=%s", grants[i].name, grants[i].spec)
-                                             : format("%s", grants[i].name);
-        printf("%c %-28s %s\n", grants[i].is_default ? '*' : ' ', label, grants[i].allows);
-    }
-}

@@ -1,30 +1,34 @@
 /* The capos command behind ./capos, which has already made sure that everything is built.
  *
  *   run [options] PROGRAM [ARGS]   boots a machine and runs a program in it
- *   boot [options] MANIFEST        the same with a manifest in JSON
- *   grants                         what can be granted */
+ *   boot [options] MANIFEST        the same with a manifest in JSON */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "abi/boot_package.h"
+#include "tools/capos/compile.h"
 #include "tools/capos/run.h"
 #include "tools/image/elf_file.h"
 
 #define INIT_PATH "build/x86_64/init.elf"
 
-/* PROGRAM is there and is something that runs on capOS: the path of its ELF. */
-static const char *program_elf(const char *path)
+static bool is_source(const char *path)
 {
     size_t size = strlen(path);
+    return size > 2 && strcmp(path + size - 2, ".c") == 0;
+}
+
+/* PROGRAM is there and is something that runs on capOS: the path of its ELF. With `only_look` C source
+ * is not compiled, and the path is the source's. */
+static const char *program_elf(const char *path, bool only_look)
+{
     struct bytes file;
-    if (size > 2 && strcmp(path + size - 2, ".c") == 0) {
-        return access(path, R_OK) == 0 ? compile(path)
-                                       : (fail(TOOL_USAGE, "%s: %s", path, strerror(errno)), NULL);
-    }
     if (!file_read(path, &file)) {
         fail(TOOL_USAGE, "%s: %s", path, strerror(errno));
+    }
+    if (is_source(path)) {
+        return only_look ? path : compile(path);
     }
     enum elf_kind kind = elf_classify(file);
     if (kind != ELF_KIND_CAPOS) {
@@ -49,14 +53,29 @@ static const char *program_name(const char *path)
     return taken ? format("%s-program", name) : name;
 }
 
+/* --grant launch=a.c,b.elf: these programs come into the package, under their names. */
+static void add_launchable(struct manifest *m, struct manifest_grant *grant, bool only_look)
+{
+    char *list = format("%s", grant->spec);
+    char *names = format("%s", "");
+    for (char *path = strtok(list, ","); path != NULL; path = strtok(NULL, ",")) {
+        const char *name = program_name(path);
+        manifest_add_binary(m, (struct manifest_binary){name, program_elf(path, only_look)});
+        strings_add(&m->launchable, name);
+        names = format("%s%s%s", names, names[0] != 0 ? "," : "", name);
+    }
+    grant->spec = names;
+}
+
 /* The manifest that the command line stands for. */
-static struct manifest manifest_from_options(const struct run_options *o, const char *elf)
+static struct manifest manifest_from_options(const struct run_options *o)
 {
     struct manifest m = {.program = program_name(o->program),
                          .current_directory = "/",
                          .environment = o->environment,
                          .grants = o->grants,
                          .grant_count = o->grant_count};
+    const char *elf = program_elf(o->program, o->print_manifest);
     strings_add(&m.arguments, m.program);
     for (uint32_t i = 0; i < o->arguments.count; i++) {
         strings_add(&m.arguments, o->arguments.items[i]);
@@ -64,7 +83,7 @@ static struct manifest manifest_from_options(const struct run_options *o, const 
     manifest_add_binary(&m, (struct manifest_binary){.name = m.program, .path = elf});
     for (uint32_t i = 0; i < o->grant_count; i++) {
         if (strcmp(o->grants[i].name, "launch") == 0) {
-            strings_add(&m.launchable, o->grants[i].spec);
+            add_launchable(&m, &o->grants[i], o->print_manifest);
         }
     }
     return m;
@@ -73,14 +92,8 @@ static struct manifest manifest_from_options(const struct run_options *o, const 
 static int command_run(bool is_manifest, int argc, char **argv)
 {
     struct run_options options = options_parse(is_manifest, argc, argv);
-    struct manifest manifest;
-    if (is_manifest) {
-        manifest = manifest_from_json(options.program, path_root());
-    } else {
-        bool only_words = options.print_manifest && access(options.program, R_OK) == 0;
-        manifest = manifest_from_options(&options, only_words ? options.program
-                                                              : program_elf(options.program));
-    }
+    struct manifest manifest = is_manifest ? manifest_from_json(options.program, path_root())
+                                           : manifest_from_options(&options);
     if (options.print_manifest) {
         if (options.print_json) {
             fputs(manifest_to_json(&manifest), stdout);
@@ -95,18 +108,8 @@ static int command_run(bool is_manifest, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static const char *const verbs[] = {"run", "boot", "grants"};
-    const char *verb = argc > 1 ? argv[1] : "";
-    if (strcmp(verb, "run") == 0 || strcmp(verb, "boot") == 0) {
-        return command_run(verb[0] == 'b', argc - 2, argv + 2);
+    if (argc < 2 || (strcmp(argv[1], "run") != 0 && strcmp(argv[1], "boot") != 0)) {
+        fail(TOOL_USAGE, "this is the part behind ./capos; use that");
     }
-    if (strcmp(verb, "grants") == 0) {
-        grants_list();
-        return 0;
-    }
-    const char *near = suggest(verb, verbs, sizeof(verbs) / sizeof(verbs[0]));
-    if (near != NULL) {
-        fail(TOOL_USAGE, "unknown verb \"%s\"; did you mean %s?", verb, near);
-    }
-    fail(TOOL_USAGE, "unknown verb \"%s\"; `capos --help` lists the verbs", verb);
+    return command_run(argv[1][0] == 'b', argc - 2, argv + 2);
 }

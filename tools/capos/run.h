@@ -41,8 +41,6 @@ struct manifest_grant grants_parse(const char *text);
 const char *grants_for_interface(uint64_t interface_id);
 /* In words what the program would get. */
 void grants_explain(const struct run_options *options, const struct manifest *manifest);
-/* `capos grants`: a table for people. */
-void grants_list(void);
 
 /* --- where things are --- */
 const char *path_root(void);                /* the checkout, found from this executable */
@@ -50,8 +48,6 @@ const char *path_in_root(const char *path); /* root + "/" + path */
 const char *path_cache(const char *name);   /* in the cache, whose folder it makes; NULL: no cache */
 
 /* --- parts --- */
-/* The path of an ELF made from C source; fails with status 2 after showing the compiler's errors. */
-const char *compile(const char *source);
 /* A choice that works on this machine, by probe. Fails for ACCEL_KVM when KVM does not. */
 enum accel accel_choose(enum accel wish);
 /* Starts QEMU, talks to it to the end, tells the user what happened. The exit status of capos. */

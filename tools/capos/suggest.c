@@ -1,5 +1,5 @@
 /* The nearest known word to a mistyped one: the optimal string alignment distance (insertions,
- * deletions, substitutions, swaps of neighbours), at most a third of the word's length, at least 1. */
+ * deletions, substitutions, swaps of neighbours), at most about a third of the word's length. */
 #include <string.h>
 
 #include "tools/capos/run.h"
@@ -34,7 +34,7 @@ const char *suggest(const char *word, const char *const *names, uint32_t count)
 {
     const char *best = NULL;
     size_t size = strlen(word);
-    uint32_t best_distance = size < 6 ? 2 : (uint32_t)size / 3;
+    uint32_t best_distance = size < 4 ? 1 : size < 9 ? 2 : (uint32_t)size / 3;
     for (uint32_t i = 0; i < count && size <= WORD_MAX; i++) {
         size_t name_size = strlen(names[i]);
         if (name_size > WORD_MAX) {

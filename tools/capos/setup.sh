@@ -1,0 +1,122 @@
+#!/bin/sh
+# Installs what is missing, by package name through apt: `setup.sh run` for `capos run`, `setup.sh test`
+# for `make test` besides. On a terminal it asks once; without one it goes on as root or where sudo works
+# without a password; else it prints the line to type and ends with status 125.
+set -eu
+
+packages_run="gcc make binutils libc6-dev qemu-system-x86"
+packages_test="clang capnproto git"
+commands_run="gcc make ld ar flock awk qemu-system-x86_64"
+commands_test="clang capnp git"
+
+say() {
+    printf 'capos: %s\n' "$*" >&2
+}
+
+give_up() {
+    say "$@"
+    exit 125
+}
+
+set_name=${1-run}
+packages=$packages_run commands=$commands_run
+if [ "$set_name" = test ]; then
+    packages="$packages $packages_test" commands="$commands $commands_test"
+fi
+
+# --- not Debian: say what is missing, no more ---
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    missing=
+    for c in $commands; do
+        command -v "$c" >/dev/null || missing="$missing $c"
+    done
+    [ -n "$missing" ] || exit 0
+    say "this is not Debian, so capos cannot install what is missing. Install these commands:"
+    for c in $missing; do
+        printf '    %s\n' "$c" >&2
+    done
+    exit 125
+fi
+
+# --- which packages ---
+
+# The fuzzers' and sanitizers' libraries are a package of their own, named after clang's version.
+if [ "$set_name" = test ]; then
+    clang_version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' |
+        head -n 1)
+    [ -z "$clang_version" ] || packages="$packages libclang-rt-$clang_version-dev"
+fi
+
+missing=
+for p in $packages; do
+    case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true) in
+    installed) ;;
+    *) missing="$missing $p" ;;
+    esac
+done
+missing=${missing# }
+[ -n "$missing" ] || exit 0
+
+# --- as whom ---
+
+install_words="apt-get install -y --no-install-recommends $missing"
+if [ "$(id -u)" = 0 ]; then
+    as=
+    line=$install_words
+elif command -v sudo >/dev/null; then
+    as=sudo
+    line="sudo $install_words"
+else
+    as=none
+    line="su -c '$install_words'"
+fi
+terminal=false
+if [ -t 0 ] && [ -t 2 ]; then
+    terminal=true
+fi
+
+# --- how much, how long; asked once ---
+
+bytes=$(apt-get -qq --print-uris --no-install-recommends install $missing 2>/dev/null |
+    awk '{ n += $3 } END { printf "%d", n }')
+say "capOS needs these packages: $missing"
+if [ "${bytes:-0}" -gt 0 ]; then
+    say "$(awk -v n="$bytes" 'BEGIN { m = n / 1e6; printf \
+        "download: %d MB; with installing it takes about %d minutes", m + 1, 1 + m / 100 }')"
+else
+    say "download: known once apt has fetched its lists; it usually takes a few minutes"
+fi
+
+if [ "$as" = none ]; then
+    give_up "there is no sudo here. As root, type: $line"
+elif $terminal; then
+    printf 'capos: install them now? [Y/n] ' >&2
+    read -r answer || answer=n
+    case $answer in
+    '' | y | Y | yes | Yes) ;;
+    *) give_up "nothing was installed. To do it yourself, type: $line" ;;
+    esac
+elif [ "$as" = sudo ]; then
+    sudo -n true 2>/dev/null || give_up "sudo wants a password, and this is no terminal. Type: $line"
+    as="sudo -n"
+fi
+
+# --- install ---
+
+apt() {
+    $as env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -qq "$@" >&2 </dev/null
+}
+
+# Old or empty lists are the usual reason for a failure, and a fresh one is cheap.
+install_missing() {
+    apt install -y --no-install-recommends $missing
+}
+if [ "${bytes:-0}" -eq 0 ]; then
+    apt update || give_up "apt could not fetch its lists; the reason stands above"
+fi
+if ! install_missing; then
+    say "trying again with fresh lists"
+    apt update && install_missing || give_up "apt could not install them; to try yourself, type: $line"
+fi
+say "installed"
