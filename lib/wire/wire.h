@@ -64,6 +64,15 @@ struct wire_span {
     size_t size;
 };
 
+static inline struct wire_span wire_span_of(const char *text) /* without its NUL */
+{
+    size_t size = 0;
+    while (text[size] != 0) {
+        size++;
+    }
+    return (struct wire_span){text, size};
+}
+
 #include "lib/wire/read.h"
 
 #include "lib/wire/build.h"
