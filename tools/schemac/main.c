@@ -1,5 +1,6 @@
 /* schemac: reads a compiled schema (the CodeGeneratorRequest that `capnp compile -o-` writes) on
- * standard input and writes everything that is generated from it into the source tree. */
+ * standard input and writes everything that is generated from it into the source tree; with --plain
+ * only what any schema can have: numbers, readers and builders. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,13 +11,17 @@
 int main(int argc, char **argv)
 {
     const char *source = "schema/capos.capnp";
-    for (int i = 1; i < argc; i += 2) {
-        if (i + 1 < argc && strcmp(argv[i], "--root") == 0) {
-            output_set_root(argv[i + 1]);
+    bool plain = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--plain") == 0) {
+            plain = true;
+        } else if (i + 1 < argc && strcmp(argv[i], "--root") == 0) {
+            output_set_root(argv[++i]);
         } else if (i + 1 < argc && strcmp(argv[i], "--source") == 0) {
-            source = argv[i + 1];
+            source = argv[++i];
         } else {
-            fputs("usage: capnp compile -o- SCHEMA | schemac [--root FOLDER] [--source NAME]\n",
+            fputs("usage: capnp compile -o- SCHEMA | schemac [--plain] [--root FOLDER] "
+                  "[--source NAME]\n",
                   stderr);
             return 2;
         }
@@ -24,6 +29,9 @@ int main(int argc, char **argv)
     const struct schema *schema = model_load(stdin, source);
     generate_interfaces(schema);
     generate_messages(schema);
+    if (plain) { /* a schema that does not have the annotations of ours */
+        return 0;
+    }
     generate_dispatch(schema);
     generate_client(schema);
     generate_server(schema);

@@ -307,13 +307,18 @@ static void load_nodes(struct schema *schema, struct wire_list nodes)
 /* The bytes stay: texts and values of the model point into them. */
 static struct wire_reader read_request(FILE *input)
 {
-    wire_word *words = allocate(REQUEST_MAX / sizeof(wire_word), sizeof(wire_word));
+    size_t room = 64 * 1024;
+    size_t size = 0;
+    char *bytes = malloc(room);
     struct wire_message *message = allocate(1, sizeof(*message));
-    size_t size = fread(words, 1, REQUEST_MAX, input);
-    if (ferror(input) || !feof(input)) {
+    while (bytes != NULL && (size += fread(bytes + size, 1, room - size, input)) == room) {
+        room *= 2;
+        bytes = room > REQUEST_MAX ? NULL : realloc(bytes, room);
+    }
+    if (bytes == NULL || ferror(input)) {
         die("cannot read the request, or it is larger than %d bytes", REQUEST_MAX);
     }
-    enum wire_error error = wire_message_open(message, words, size);
+    enum wire_error error = wire_message_open(message, bytes, size);
     if (error != WIRE_OK) {
         die("the input is not a CodeGeneratorRequest: %s", wire_error_name(error));
     }

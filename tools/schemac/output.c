@@ -48,8 +48,9 @@ void output(struct output *o, const char *format, ...)
     va_end(arguments);
 }
 
-/* Where a line of C can be broken so that at most `room` characters come first: after the last comma
- * that is not in a string, else after "=" or "?", else after an opening parenthesis; 0 if nowhere. */
+/* Where a line of C can be broken so that at most `room` characters come first: after the last
+ * comma that is not in a string, else after "=" or "?", else after an opening parenthesis; 0 if
+ * nowhere. */
 static size_t break_at(const char *line, size_t indent, size_t room)
 {
     size_t after_comma = 0;
