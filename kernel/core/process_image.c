@@ -42,7 +42,8 @@ static status_t make_stack(struct address_space *as, const void *start, size_t s
     uint64_t end = guard + PAGE_SIZE + size;
     out->start_block = end - ALIGN_UP((uint64_t)start_size, 16);
     out->pointer = out->start_block - 16; /* the memory is zeroed: the word that ends a backtrace */
-    return user_copy_out(as, out->start_block, start, start_size);
+    /* The memory is committed: what can be missing is a frame. */
+    return user_copy_out(as, out->start_block, start, start_size) == STATUS_OK ? STATUS_OK : STATUS_FRAMES_EXHAUSTED;
 }
 
 static status_t fill(struct process *p, struct object *image, const struct elf_plan *plan, const void *start,
