@@ -25,3 +25,11 @@ status_t time_page_frame(frame_t *out)
     *out = page;
     return STATUS_OK;
 }
+
+void time_page_drop(void)
+{
+    if (page != FRAME_NONE) {
+        frame_put(page);
+        page = FRAME_NONE;
+    }
+}
