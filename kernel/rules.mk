@@ -5,13 +5,27 @@ KERNEL_SRCS := $(wildcard kernel/core/*.c kernel/cap/*.c kernel/gen/*.c) \
 	lib/wire/read.c lib/wire/build.c lib/wire/copy.c
 
 X86 := $(BUILD)/x86_64
-X86_CFLAGS = $(KERNEL_CFLAGS) -Ikernel/arch/x86_64/include
-X86_SRCS := $(KERNEL_SRCS) $(wildcard kernel/arch/x86_64/*.c kernel/arch/x86_64/*.S)
-X86_OBJS := $(addprefix $(X86)/,$(addsuffix .o,$(basename $(X86_SRCS))))
+X86_CFLAGS = $(KERNEL_CFLAGS) -momit-leaf-frame-pointer -Ikernel/arch/x86_64/include
+X86_SRCS := $(KERNEL_SRCS) $(filter-out %/string.c,$(wildcard kernel/arch/x86_64/*.c))
+X86_OBJS := $(X86_SRCS:%.c=$(X86)/%.o)
+X86_OBJS_ALONE := $(X86)/kernel/arch/x86_64/string.o $(X86)/kernel/arch/x86_64/entry.o
 X86_SCRIPT := kernel/arch/x86_64/link.ld
-X86_LINK = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
+X86_LINK = $(CC) $(filter-out -MMD -MP,$(X86_CFLAGS)) -flto -flto-partition=one -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
 	-Wl,--no-warn-rwx-segments -Wl,--gc-sections -T $(X86_SCRIPT)
 KERNEL_ELF := $(X86)/kernel.elf
+
+# All C is compiled as one program: a kernel path crosses many small files. string.c is not part of it, because the
+# compiler makes calls to it after it has decided what is used.
+$(X86_OBJS): $(X86)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(X86_CFLAGS) -flto -c $< -o $@
+
+$(X86)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(X86_CFLAGS) -flto -c $< -o $@
+
+$(X86)/kernel.o: $(X86_OBJS)
+	$(CC) $(filter-out -MMD -MP,$(X86_CFLAGS)) -flto -flto-partition=one -flinker-output=nolto-rel -r -nostdlib $^ -o $@
 
 $(X86)/%.o: %.c
 	@mkdir -p $(@D)
@@ -21,19 +35,15 @@ $(X86)/%.o: %.S
 	@mkdir -p $(@D)
 	$(CC) $(X86_CFLAGS) -c $< -o $@
 
-# Linked twice: the names of the functions, which a panic prints, are known after the first time. They lie behind all text, so
-# they do not move it.
-$(X86)/unnamed.elf: $(X86_OBJS) $(X86_SCRIPT)
-	$(X86_LINK) $(X86_OBJS) -o $@
+$(X86)/unnamed.elf: $(X86_OBJS) $(X86_OBJS_ALONE) $(X86_SCRIPT)
+	$(X86_LINK) $(X86_OBJS) $(X86_OBJS_ALONE) -o $@
 
-$(X86)/symbols.S: $(X86)/unnamed.elf kernel/arch/x86_64/symbols.awk
-	nm -n $< | awk -f kernel/arch/x86_64/symbols.awk >$@
-
-$(X86)/symbols.o: $(X86)/symbols.S
-	$(CC) -c $< -o $@
-
-$(KERNEL_ELF): $(X86_OBJS) $(X86)/symbols.o $(X86_SCRIPT)
-	$(X86_LINK) $(X86_OBJS) $(X86)/symbols.o -o $@
+# The names of the functions, which a panic prints, are known only after the link: link.ld keeps room for them.
+$(KERNEL_ELF): $(X86)/unnamed.elf kernel/arch/x86_64/symbols.awk
+	nm -n $< | awk -f kernel/arch/x86_64/symbols.awk >$(X86)/symbols.S
+	$(CC) -c $(X86)/symbols.S -o $(X86)/symbols.o
+	objcopy -O binary -j .symbols $(X86)/symbols.o $(X86)/symbols.bin
+	objcopy --update-section .symbols=$(X86)/symbols.bin $< $@
 
 all: $(KERNEL_ELF)
 

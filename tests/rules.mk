@@ -26,16 +26,9 @@ UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/libc/%, \
 UNIT_ALONE := $(BUILD)/tests/unit/core/host_link_test
 
 # Every object, whether or not something refers to it: a test links the kernel as it is.
-$(SIM_LIB): $(SIM_OBJS) $(SIM_TEST_OBJS) $(BUILD)/sim/missing.o
+$(SIM_LIB): $(SIM_OBJS) $(SIM_TEST_OBJS)
 	@rm -f $@
 	@$(AR) rcs $@ $^
-
-# Functions of the kernel's headers that nobody has written yet end the test that calls them.
-$(BUILD)/sim/missing.c: tests/lib/missing.sh $(SIM_OBJS) $(SIM_TEST_OBJS)
-	@sh tests/lib/missing.sh $(SIM_OBJS) $(SIM_TEST_OBJS) > $@
-
-$(BUILD)/sim/missing.o: $(BUILD)/sim/missing.c
-	@$(CC) -c $< -o $@
 
 $(UNIT_ALONE): $(BUILD)/tests/%: $(BUILD)/sim/tests/%.o $(BUILD)/sim/tests/lib/test.o \
 		$(BUILD)/sim/tests/lib/main.o
@@ -71,7 +64,7 @@ $(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@$(FUZZ_CC) $(FUZZ_CFLAGS) -c $< -o $@
 
-$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_OBJS) $(BUILD)/sim/missing.o
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_OBJS)
 	@$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -no-pie $^ -o $@
 
 fuzz: $(FUZZERS)

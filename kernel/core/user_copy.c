@@ -46,7 +46,7 @@ status_t user_copy_in(struct address_space *as, void *to, uint64_t from, size_t 
         char *view;
         status_t status = kernel_view(as, from, UPCALL_ACCESS_READ, &view);
         if (status != STATUS_OK) {
-            return STATUS_BAD_ADDRESS;
+            return status;
         }
         __builtin_memcpy(to, view, chunk);
         to = (char *)to + chunk;
@@ -72,7 +72,7 @@ status_t user_copy_out(struct address_space *as, uint64_t to, const void *from, 
         char *view;
         status_t status = kernel_view(as, to, UPCALL_ACCESS_WRITE, &view);
         if (status != STATUS_OK) {
-            return STATUS_BAD_ADDRESS;
+            return status;
         }
         __builtin_memcpy(view, from, chunk);
         from = (const char *)from + chunk;

@@ -8,6 +8,7 @@
 #include "abi/boot_package.h"
 #include "kernel/core/boot_package.h"
 #include "kernel/core/frame.h"
+#include "kernel/core/host_link.h"
 #include "kernel/core/kmem.h"
 #include "tests/lib/sim_internal.h"
 
@@ -256,6 +257,19 @@ void sim_host_sends(const void *bytes, size_t size)
     }
 }
 
+void sim_host_connect(void)
+{
+    struct {
+        struct host_link_header header;
+        struct host_link_host_hello hello;
+    } greeting = {
+        {.type = HOST_LINK_HELLO, .length = sizeof(greeting.hello)},
+        {.magic = HOST_LINK_MAGIC, .version = HOST_LINK_VERSION},
+    };
+    host_link_start(sim_machine.cpu_count, frame_total() * PAGE_SIZE);
+    sim_host_sends(&greeting, sizeof(greeting));
+}
+
 size_t sim_host_takes(void *bytes, size_t size)
 {
     size_t got = sim_bytes_get(&sim_machine.to_host, bytes, size);
@@ -278,6 +292,11 @@ struct counts counts_take(void)
     };
     memcpy(c.used, ledger_root.used, sizeof(c.used));
     return c;
+}
+
+void counts_start(void)
+{
+    counts_at_boot = counts_take();
 }
 
 void counts_check(const struct counts *before)

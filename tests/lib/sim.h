@@ -42,7 +42,8 @@ void sim_advance(uint64_t ns);
 /* The kernel entry of CPU n that fn is; then kernel_leave. */
 void sim_enter_kernel(uint32_t cpu, void (*fn)(void *context), void *context);
 void sim_tick(uint32_t cpu); /* a timer interrupt of that CPU, due or not */
-/* The test as the host of the link. */
+/* The test as the host of the link. Connect: the machine starts its end, the host greets it; no stream is a terminal. */
+void sim_host_connect(void);
 void sim_host_sends(const void *bytes, size_t size);
 size_t sim_host_takes(void *bytes, size_t size);
 bool sim_ended(int *code); /* has the machine ended? */
@@ -58,6 +59,8 @@ struct counts {
 
 struct counts counts_take(void);
 void counts_check(const struct counts *before); /* fails the test where one differs */
+/* From here on: what the machine makes once and keeps, as its time page, has been made. */
+void counts_start(void);
 /* Ends every process, lets go of what the driver holds, reaps. */
 void sim_end_all(void);
 

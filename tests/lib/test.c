@@ -17,6 +17,7 @@ int test_report = -1;
 static struct test **tests_end = &test_first;
 static uint64_t seed_used;
 static bool seed_asked;
+static char context[200];
 static void (*at_end[8])(void);
 static unsigned at_end_count;
 
@@ -34,8 +35,12 @@ void test_fail(const char *file, int line, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(reason + at, sizeof(reason) - (size_t)at, format, arguments);
     va_end(arguments);
+    size_t length = strlen(reason);
+    if (context[0] != 0) {
+        length += (size_t)snprintf(reason + length, sizeof(reason) - length, " (%s)", context);
+        length = length < sizeof(reason) ? length : sizeof(reason) - 1;
+    }
     if (seed_asked) {
-        size_t length = strlen(reason);
         snprintf(reason + length, sizeof(reason) - length, " [SEED=%llu]", (unsigned long long)seed_used);
     }
     if (test_report < 0) {
@@ -46,6 +51,14 @@ void test_fail(const char *file, int line, const char *format, ...)
         _exit(3);
     }
     _exit(1);
+}
+
+void test_context(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(context, sizeof(context), format, arguments);
+    va_end(arguments);
 }
 
 uint64_t test_number(const char *name, uint64_t otherwise)

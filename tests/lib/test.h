@@ -30,6 +30,8 @@ uint64_t test_seed(uint64_t otherwise);
 void test_at_end(void (*action)(void));
 /* Does fn fail or crash? It runs in a process of its own, silently: for tests of the checks themselves. */
 bool test_fails(void (*fn)(void));
+/* What the test is about at the moment; a failure tells it. */
+void test_context(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The value of the environment's NAME as a number, or `otherwise`: for the length of random runs. */
 uint64_t test_number(const char *name, uint64_t otherwise);
 

@@ -24,7 +24,7 @@ struct symbol_table {
     struct symbol symbols[];
 };
 
-extern const char x86_symbols_start[], x86_symbols_end[], x86_image_start[], x86_text_end[];
+extern const char x86_symbols_start[], x86_image_start[], x86_text_end[];
 extern const char x86_data_start[], x86_image_end[];
 
 static bool panicking;
@@ -50,7 +50,7 @@ static const char *name_of(uint64_t address, uint64_t *offset)
     const struct symbol_table *t = (const void *)x86_symbols_start;
     *offset = 0;
     if (address < (uint64_t)x86_image_start || address >= (uint64_t)x86_text_end ||
-        t == (const void *)x86_symbols_end) {
+        t->count == 0) {
         return "?";
     }
     uint32_t wanted = (uint32_t)(address - KERNEL_BASE), low = 0, high = t->count;

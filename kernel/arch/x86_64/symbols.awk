@@ -7,6 +7,7 @@ $2 ~ /^[tT]$/ && $3 !~ /^\./ {
 END {
     print "    .section .symbols, \"a\""
     print "    .balign 8"
+    print "start:"
     print "    .long " n ", 0"
     for (i = 1; i <= n; i++) {
         print "    .long 0x" address[i] " - 0xffffffff80000000, name" i " - names"
@@ -15,5 +16,6 @@ END {
     for (i = 1; i <= n; i++) {
         print "name" i ": .asciz \"" name[i] "\""
     }
+    print "    .org start + 24576" # link.ld: fails when it does not suffice
     print "    .section .note.GNU-stack, \"\", @progbits"
 }

@@ -1,0 +1,35 @@
+# The tests as a whole: `make test` is everything that gates a landing.
+#
+# CHECKS are make targets that succeed or fail; other folders add theirs.
+CHECKS += generated-check tidy
+JOBS := 2
+
+test-build: all $$(UNIT_TESTS) $$(FUZZERS)
+
+# A make of its own, so that what is missing is installed before anything is built, and warnings are errors.
+test:
+	@sh tools/capos/setup.sh test
+	@$(MAKE) -s -j$(JOBS) WERROR=1 test-build
+	@BUILD=$(BUILD) JOBS=$(JOBS) UNIT_TESTS="$(UNIT_TESTS)" FUZZERS="$(FUZZERS)" CHECKS="$(CHECKS)" \
+		FUZZ_SECONDS=$(FUZZ_SECONDS) MAKE=$(MAKE) sh tests/run check unit host boot fuzz
+
+test-unit: $$(UNIT_TESTS)
+	@BUILD=$(BUILD) JOBS=$(JOBS) UNIT_TESTS="$(UNIT_TESTS)" sh tests/run unit
+
+test-boot: all
+	@BUILD=$(BUILD) JOBS=$(JOBS) sh tests/run boot host
+
+# Longer: ten minutes of each fuzzer, and random tests with other seeds. The record stays in build/.
+test-long: test-build
+	@mkdir -p $(BUILD)/long
+	@for seed in 1 2 3 4 5 6 7 8; do \
+		echo "seed $$seed"; \
+		SEED=$$seed BUILD=$(BUILD) JOBS=$(JOBS) UNIT_TESTS="$(UNIT_TESTS)" sh tests/run unit || exit 1; \
+	done 2>&1 | tee $(BUILD)/long/unit.txt
+	@BUILD=$(BUILD) JOBS=$(JOBS) FUZZERS="$(FUZZERS)" FUZZ_SECONDS=600 sh tests/run fuzz \
+		2>&1 | tee $(BUILD)/long/fuzz.txt
+
+tidy:
+	@sh tests/tidy.sh
+
+.PHONY: test test-build test-unit test-boot test-long tidy

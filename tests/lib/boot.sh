@@ -1,0 +1,68 @@
+#!/bin/sh
+# boot.sh FILE.test: runs one boot test. A test is a shell script in these words:
+#
+#   run [options] PROGRAM [ARGS]   `capos run` with its output, error and kernel log caught; boot: likewise
+#   given TEXT                     what standard input holds, for the next run; else it is empty
+#   status N                       the exit status must be N
+#   stdout TEXT, stderr TEXT       must be exactly that, and a newline
+#   stdout_has TEXT, stderr_has TEXT, log_has TEXT     must contain it
+#   stderr_last TEXT               the last line of standard error must be exactly that
+#   silent                         standard error must be empty
+#   check COMMAND...               must succeed
+#
+# The streams of the last run are the files $out, $err and $log; $dir is a folder of the test's own. The
+# first check that fails shows what there was and ends the test.
+#
+# Environment: CAPOS, the command (default build/host/capos); ACCEL (default auto); SLOW, what the time
+# limit of a run, 60 s, is multiplied with.
+set -u
+
+test_file=$1
+test_name=$(basename "$test_file" .test)
+CAPOS=${CAPOS:-build/host/capos}
+ACCEL=${ACCEL:-auto}
+dir=${BUILD:-build}/tests/boot/$test_name
+rm -rf "$dir" && mkdir -p "$dir" || exit 1
+out=$dir/out err=$dir/err log=$dir/log in=$dir/in
+: >"$in"
+
+show() {
+    printf '%s: %s\n' "$test_file" "$1"
+    printf -- '--- standard output\n'
+    head -c 4000 "$out"
+    printf -- '--- standard error\n'
+    head -c 4000 "$err"
+    printf -- '--- kernel log\n'
+    tail -n 40 "$log" 2>/dev/null
+    exit 1
+}
+
+start() {
+    verb=$1
+    shift
+    : >"$log"
+    timeout -k 5 $((60 * ${SLOW:-1})) "$CAPOS" "$verb" --accel "$ACCEL" --kernel-log "$log" "$@" \
+        <"$in" >"$out" 2>"$err"
+    code=$?
+    : >"$in"
+}
+
+run() { start run "$@"; }
+boot() { start boot "$@"; }
+given() { printf '%s' "$1" >"$in"; }
+status() { [ "$code" = "$1" ] || show "the status is $code, not $1"; }
+stdout() { [ "$(cat "$out"; echo .)" = "$1
+." ] || show "standard output is not exactly: $1"; }
+stderr() { [ "$(cat "$err"; echo .)" = "$1
+." ] || show "standard error is not exactly: $1"; }
+stdout_has() { grep -qF -- "$1" "$out" || show "standard output lacks: $1"; }
+stderr_has() { grep -qF -- "$1" "$err" || show "standard error lacks: $1"; }
+log_has() { grep -qF -- "$1" "$log" || show "the kernel's log lacks: $1"; }
+stderr_last() { [ "$(tail -n 1 "$err")" = "$1" ] || show "the last line of standard error is not: $1"; }
+silent() { [ ! -s "$err" ] || show "standard error is not empty"; }
+check() { "$@" || show "failed: $*"; }
+
+case $test_file in
+*/*) . "$test_file" ;;
+*) . "./$test_file" ;;
+esac
