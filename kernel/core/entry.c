@@ -108,7 +108,7 @@ void kernel_link_input(void)
     host_link_input();
 }
 
-struct thread *kernel_leave(void)
+static __attribute__((noinline)) struct thread *leave_changed(void)
 {
     for (;;) { /* each further round has ended a process */
         object_reap();
@@ -125,4 +125,14 @@ struct thread *kernel_leave(void)
             return t;
         }
     }
+}
+
+struct thread *kernel_leave(void)
+{
+    const struct cpu *cpu = arch_cpu();
+    /* The common case: the thread has only asked for what could be answered at once. */
+    if (sched_unchanged(cpu) && !exit_record_machine_ended()) {
+        return cpu->current;
+    }
+    return leave_changed();
 }

@@ -19,8 +19,7 @@
 
 static void post(struct thread *t, const struct ring_entry *e, status_t status, uint32_t aux)
 {
-    struct ring_completion c = {.user_data = e->user_data, .status = -(int32_t)status, .aux = aux};
-    ring_post(t, &c);
+    ring_post_status(t, e->user_data, status, aux);
 }
 
 /* A refusal before there is a record. */
@@ -368,6 +367,10 @@ static const struct operation operations[RING_OP_COUNT] = {
 
 void operation_carry_out(struct thread *t, const struct ring_entry *e)
 {
+    if ((e->opcode | e->flags) == RING_OP_NOP && e->reserved == 0) {
+        operation_nop(t, e); /* what there is to do anyway, without a detour */
+        return;
+    }
     if (e->opcode >= RING_OP_COUNT) {
         post(t, e, STATUS_BAD_OPCODE, 0);
         return;

@@ -19,21 +19,28 @@
 
 static void *ring_place(const struct ring *r, uint32_t offset)
 {
+    if (offset < PAGE_SIZE) { /* always so in a ring of the default size */
+        return (char *)r->header + offset;
+    }
     KASSERT(offset >> PAGE_SHIFT < r->page_count);
     return (char *)arch_frame_address(r->pages[offset >> PAGE_SHIFT]) + (offset & (PAGE_SIZE - 1));
 }
 
 /* --- entries --- */
 
-static void read_entry(const struct ring *r, uint32_t index, struct ring_entry *out)
+/* Each word once, whatever the thread does to it meanwhile. */
+static void read_entry(const volatile uint64_t *from, struct ring_entry *out)
 {
-    uint32_t offset = r->sq_offset + (index & (r->sq_entries - 1)) * (uint32_t)sizeof(*out);
-    const volatile uint64_t *from = ring_place(r, offset);
     uint64_t *to = (uint64_t *)(void *)out;
-    arch_user_edge();
-    for (uint32_t i = 0; i < sizeof(*out) / sizeof(*to); i++) {
-        to[i] = from[i];
-    }
+    _Static_assert(sizeof(*out) == 8 * sizeof(*to), "eight words");
+    to[0] = from[0];
+    to[1] = from[1];
+    to[2] = from[2];
+    to[3] = from[3];
+    to[4] = from[4];
+    to[5] = from[5];
+    to[6] = from[6];
+    to[7] = from[7];
 }
 
 status_t ring_drain(struct thread *t)
@@ -51,7 +58,9 @@ status_t ring_drain(struct thread *t)
     uint32_t epoch = r->epoch;
     for (; room > 0 && r->sq_head != tail; room--) {
         struct ring_entry entry;
-        read_entry(r, r->sq_head, &entry);
+        uint32_t offset = r->sq_offset + (r->sq_head & (r->sq_entries - 1)) * (uint32_t)sizeof(entry);
+        arch_user_edge();
+        read_entry(ring_place(r, offset), &entry);
         r->sq_head++;
         operation_carry_out(t, &entry);
         if (r->epoch != epoch) {
@@ -71,12 +80,14 @@ uint32_t ring_completions(const struct ring *r)
     return waiting > r->cq_entries ? r->cq_entries : waiting;
 }
 
-void ring_post(struct thread *t, const struct ring_completion *c)
+static struct ring_completion *next_completion(const struct ring *r)
 {
-    struct ring *r = &t->ring;
     KASSERT(r->header != NULL);
-    uint32_t offset = r->cq_offset + (r->cq_tail & (r->cq_entries - 1)) * (uint32_t)sizeof(*c);
-    *(struct ring_completion *)ring_place(r, offset) = *c;
+    return ring_place(r, r->cq_offset + (r->cq_tail & (r->cq_entries - 1)) * (uint32_t)sizeof(struct ring_completion));
+}
+
+static void publish(struct thread *t, struct ring *r)
+{
     r->cq_tail++;
     /* release: pairs with the thread's acquire of the tail, so that it sees the completion before it */
     __atomic_store_n(&r->header->cq_tail, r->cq_tail, __ATOMIC_RELEASE);
@@ -86,6 +97,19 @@ void ring_post(struct thread *t, const struct ring_completion *c)
             thread_wake(t, waiting);
         }
     }
+}
+
+void ring_post(struct thread *t, const struct ring_completion *c)
+{
+    *next_completion(&t->ring) = *c;
+    publish(t, &t->ring);
+}
+
+void ring_post_status(struct thread *t, uint64_t user_data, status_t status, uint32_t aux)
+{
+    *next_completion(&t->ring) = (struct ring_completion){
+        .user_data = user_data, .status = -(int32_t)status, .aux = aux};
+    publish(t, &t->ring);
 }
 
 /* --- entries in flight --- */

@@ -41,6 +41,8 @@ void ring_destroy(struct ring *r, struct address_space *as, struct account *a);
 status_t ring_drain(struct thread *t) MUST_CHECK;
 uint32_t ring_completions(const struct ring *r); /* waiting to be taken; a nonsense cq_head counts as full */
 void ring_post(struct thread *t, const struct ring_completion *c); /* its place was reserved; wakes the thread if it waits */
+/* The same for an entry that has no more to say. */
+void ring_post_status(struct thread *t, uint64_t user_data, status_t status, uint32_t aux);
 /* The end of a thread: cancels every entry in flight. */
 void ring_abort(struct thread *t);
 /* The table of entries in flight: for call.c. */

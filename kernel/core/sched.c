@@ -32,6 +32,7 @@ void sched_init(struct cpu *cpu, uint32_t number)
     cpu->slice_end_ns = 0;
     cpu->armed_ns = UINT64_MAX;
     cpu->resched = false;
+    cpu->rearm = false;
 }
 
 static uint64_t weighted(const struct thread *t, uint64_t ns)
@@ -45,6 +46,7 @@ static void enqueue(struct cpu *cpu, struct thread *t)
     t->run.key = t->virtual_ns + weighted(t, SLICE_NS);
     heap_insert(&cpu->ready, &t->run);
     cpu->ready_count++;
+    cpu->rearm = true;
 }
 
 /* While a thread runs alone the queue's virtual time is its own: picks, which move it otherwise, do not happen. */
@@ -88,6 +90,7 @@ void sched_remove(struct thread *t)
     KASSERT(cpu->ready_count > 0);
     heap_remove(&cpu->ready, &t->run);
     cpu->ready_count--;
+    cpu->rearm = true;
 }
 
 void sched_hand_off(struct thread *t)
@@ -136,6 +139,7 @@ static bool yields(struct cpu *cpu, const struct thread *t, uint64_t now_ns)
 static void arm(struct cpu *cpu)
 {
     uint64_t deadline_ns = timer_next_ns();
+    cpu->rearm = false;
     if (cpu->ready_count > 0 && cpu->slice_end_ns < deadline_ns) {
         deadline_ns = cpu->slice_end_ns;
     }

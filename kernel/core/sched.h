@@ -16,6 +16,7 @@ struct cpu {
     uint64_t slice_end_ns;
     uint64_t armed_ns;         /* what the CPU's timer is set to; UINT64_MAX: off */
     bool resched;              /* an interrupt woke somebody, or the slice is over: compare with the queue */
+    bool rearm;                /* a deadline or the queue has changed: see what the timer must be set to */
     struct heap timers;
     struct object *dead;       /* kernel/core/object.c */
     struct wire_message_builder *building; /* the answer of the handler that runs now, in reply; else NULL */
@@ -32,6 +33,13 @@ void sched_ready(struct thread *t);  /* into its CPU's queue */
 void sched_remove(struct thread *t); /* out of it */
 void sched_hand_off(struct thread *t); /* it was just woken: runs next if the current thread of this CPU now blocks */
 void sched_charge(struct thread *t, uint64_t now_ns); /* the time it ran since it was picked or last charged */
+/* Whether a way out of the kernel needs none of what follows: nobody was woken, blocked or ended, no deadline has changed. */
+static inline bool sched_unchanged(const struct cpu *cpu)
+{
+    const struct thread *t = cpu->current;
+    return ((uintptr_t)cpu->dead | (uintptr_t)cpu->hand_off | cpu->resched | cpu->rearm) == 0 && t != NULL
+           && t->state == THREAD_RUNNING && !t->interrupt_wanted;
+}
 /* Who runs now on this CPU: the current thread unless it blocked, died or used up its slice. NULL: nobody. Arms the timer. */
 struct thread *sched_pick(void);
 /* The machine has ended: nobody runs any more, only timers count. */

@@ -17,6 +17,7 @@ void timer_start(struct timer *t, uint64_t deadline_ns, void (*fire)(struct time
     t->cpu = cpu->number;
     t->armed = true;
     heap_insert(&cpu->timers, &t->node);
+    cpu->rearm = true;
     armed++;
 }
 
@@ -26,7 +27,9 @@ void timer_stop(struct timer *t)
         return;
     }
     KASSERT(armed > 0);
-    heap_remove(&arch_cpu_by_number(t->cpu)->timers, &t->node);
+    struct cpu *cpu = arch_cpu_by_number(t->cpu);
+    heap_remove(&cpu->timers, &t->node);
+    cpu->rearm = true;
     t->armed = false;
     armed--;
 }

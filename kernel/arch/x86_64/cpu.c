@@ -51,6 +51,13 @@ _Static_assert(offsetof(struct arch_cpu, user_rsp) == CPU_USER_RSP, "offsets.h")
 _Static_assert(offsetof(struct arch_cpu, frame_top) == CPU_FRAME_TOP, "offsets.h");
 _Static_assert(offsetof(struct arch_cpu, stack) == CPU_STACK, "offsets.h");
 _Static_assert(offsetof(struct arch_cpu, running) == CPU_RUNNING, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, r10) == FRAME_R10, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, r9) == FRAME_R9, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, r8) == FRAME_R8, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, rdi) == FRAME_RDI, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, rsi) == FRAME_RSI, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, rdx) == FRAME_RDX, "offsets.h");
+_Static_assert(offsetof(struct arch_frame, rax) == FRAME_RAX, "offsets.h");
 _Static_assert(offsetof(struct arch_frame, r11) == FRAME_R11, "offsets.h");
 _Static_assert(offsetof(struct arch_frame, vector) == FRAME_VECTOR, "offsets.h");
 _Static_assert(offsetof(struct arch_frame, rip) == FRAME_RIP, "offsets.h");

@@ -171,7 +171,6 @@ x86_syscall_entry:
     movq %rcx, FRAME_RSP(%rsp)
     movq %gs:CPU_STACK, %rsp
     TAKE_LOCK
-    xorl %ebp, %ebp
     movq %rdx, %rcx
     movq %rsi, %rdx
     movq %rdi, %rsi
@@ -179,7 +178,8 @@ x86_syscall_entry:
     call kernel_syscall
     /* falls through */
 
-/* Kernel lock held, on the CPU's kernel stack. */
+/* Kernel lock held, on the CPU's kernel stack. Whoever comes from elsewhere than a `syscall` of the thread that it goes back to
+ * has set another vector in the frame, or goes through .Lswitch. */
     .globl x86_leave, x86_leave_boot
 x86_leave:
     call kernel_leave
@@ -189,12 +189,28 @@ x86_leave:
     jne .Lswitch
 .Lresume:
     movl $0, kernel_lock(%rip)
-.Lresume_unlocked:
+    cmpl $FRAME_BY_SYSCALL, FRAME_VECTOR(%rax)
+    jne .Lresume_all
+    /* It has not been off this CPU since its `syscall`, so C has kept rbx, rbp and r12 to r15. rip was saved by the
+     * `syscall`, below USER_END, and not changed since, so it is canonical. */
+    movq FRAME_R10(%rax), %r10
+    movq FRAME_R9(%rax), %r9
+    movq FRAME_R8(%rax), %r8
+    movq FRAME_RDI(%rax), %rdi
+    movq FRAME_RSI(%rax), %rsi
+    movq FRAME_RDX(%rax), %rdx
+    movq FRAME_RIP(%rax), %rcx
+    movq FRAME_RFLAGS(%rax), %r11
+    movq FRAME_RSP(%rax), %rsp
+    movq FRAME_RAX(%rax), %rax
+    swapgs
+    sysretq
+
+.Lresume_all: /* by sysret if it can be, which is faster on real processors */
     movq %rax, %rsp
     cmpl $FRAME_BY_SYSCALL, FRAME_VECTOR(%rsp)
     POP_REGISTERS
     jne .Liret
-    /* rip was saved by a `syscall` below USER_END and not changed since, so it is canonical. */
     movq (FRAME_RIP - FRAME_R11)(%rsp), %rcx
     movq (FRAME_RFLAGS - FRAME_R11)(%rsp), %r11
     movq (FRAME_RSP - FRAME_R11)(%rsp), %rsp
@@ -211,8 +227,9 @@ x86_leave:
     movq %rax, %rbx
     movq %rax, %rdi
     call x86_switch
+    movl $0, kernel_lock(%rip)
     movq %rbx, %rax
-    jmp .Lresume
+    jmp .Lresume_all
 
 .Lidle:
     call x86_idle
@@ -274,7 +291,7 @@ x86_trap_stubs:
     testb %al, %al
     jnz x86_leave
     movq %gs:CPU_RUNNING, %rax
-    jmp .Lresume_unlocked
+    jmp .Lresume_all
 
 .Ltrap_kernel:
     pushq %rcx

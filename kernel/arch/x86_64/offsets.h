@@ -5,6 +5,13 @@
 #define CPU_FRAME_TOP 16
 #define CPU_STACK 24
 #define CPU_RUNNING 32
+#define FRAME_R10 32
+#define FRAME_R9 40
+#define FRAME_R8 48
+#define FRAME_RDI 64
+#define FRAME_RSI 72
+#define FRAME_RDX 80
+#define FRAME_RAX 96
 #define FRAME_R11 104
 #define FRAME_VECTOR 120
 #define FRAME_RIP 136
