@@ -23,7 +23,9 @@ status_t console_write(struct object *self, struct call *call, struct wire_reade
     if (params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
-    log_text(data.data, data.size);
+    if (data.size != 0) {
+        log_text(data.data, data.size);
+    }
     return STATUS_OK;
 }
 
