@@ -13,7 +13,7 @@
 static void boot_package_destroy(struct object *self)
 {
     (void)self;
-    KASSERT(!"the machine's BootPackage is never released");
+    panic("the machine's BootPackage is never released");
 }
 
 static const struct object_class boot_package_class = {

@@ -11,7 +11,7 @@
 static void code_memory_destroy(struct object *self)
 {
     (void)self;
-    KASSERT(!"the machine's CodeMemory is never released");
+    panic("the machine's CodeMemory is never released");
 }
 
 static struct object *code_memory_rebind(struct object *self, struct process *child)

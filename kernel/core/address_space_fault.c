@@ -9,8 +9,8 @@
 #include "kernel/core/address_space_plan.h"
 #include "kernel/core/frame.h"
 
-#define FAULT_AROUND_PAGES                                                                         \
-    8 /* of an object that are there already: one fault instead of several; bounds the waste */
+/* Of an object's pages that are there already, one fault maps so many; bounds the waste. */
+#define FAULT_AROUND_PAGES 8
 
 static bool allows(enum protection p, enum upcall_access access)
 {
@@ -74,8 +74,7 @@ static status_t fault_private_write(struct address_space *as, const struct regio
     return status == STATUS_OK ? map_page(as, page, copy, PROTECTION_READ_WRITE) : status;
 }
 
-/* Maps the page of the object itself, and with it the next ones that are there and not mapped yet.
- */
+/* Maps the object's own page, and with it the next ones that are there and not mapped yet. */
 static status_t fault_shared(struct address_space *as, const struct region *r, uint64_t page,
                              uint64_t index)
 {
@@ -114,8 +113,8 @@ static status_t fault_absent(struct address_space *as, const struct region *r, u
         }
         return fault_shared(as, r, page, index);
     }
-    KASSERT(r->kind == REGION_ANONYMOUS
-            || r->kind == REGION_CODE); /* kernel pages are mapped from the beginning */
+    /* Kernel pages are mapped from the beginning. */
+    KASSERT(r->kind == REGION_ANONYMOUS || r->kind == REGION_CODE);
     frame_t f;
     status_t status = frame_alloc_zeroed(&f);
     return status == STATUS_OK ? map_page(as, page, f, (enum protection)r->protection) : status;
@@ -135,8 +134,7 @@ status_t address_space_fault(struct address_space *as, uint64_t address, enum up
         return fault_absent(as, r, page, access == UPCALL_ACCESS_WRITE);
     }
     if (allows(p, access)) {
-        return STATUS_OK; /* another thread's fault was faster, or the processor remembered too long
-                           */
+        return STATUS_OK; /* another thread was faster, or the processor remembered too long */
     }
     KASSERT(access == UPCALL_ACCESS_WRITE);
     return break_sharing(as, r, page, f);
