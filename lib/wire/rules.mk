@@ -7,8 +7,8 @@ WIRE_HOST_LIB := $(BUILD)/host/libwire.a
 
 $(BUILD)/host/lib/wire/%.o: lib/wire/%.c
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -c $< -o $@
+	@$(CC) $(HOST_CFLAGS) -c $< -o $@
 
 $(WIRE_HOST_LIB): $(patsubst %.c,$(BUILD)/host/%.o,$(WIRE_SRCS) $(WIRE_NAMES_SRCS))
-	rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@
+	@$(AR) rcs $@ $^

@@ -7,17 +7,23 @@ GENERATED := abi/gen kernel/gen lib/wire/gen lib/capos/gen tools/capos/gen docs/
 
 $(BUILD)/host/tools/schemac/%.o: tools/schemac/%.c
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE -c $< -o $@
+	@$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE -c $< -o $@
 
 $(SCHEMAC): $(SCHEMAC_SRCS:%.c=$(BUILD)/host/%.o) $(WIRE_SRCS:%.c=$(BUILD)/host/%.o)
-	$(CC) $^ -o $@
+	@$(CC) $^ -o $@
 
 $(BUILD)/host/capos.request: schema/capos.capnp
 	@mkdir -p $(@D)
-	capnp compile -o- $< >$@
+	@capnp compile -o- $< >$@
 
+# Also removes what is no longer generated.
 generate: $(SCHEMAC) $(BUILD)/host/capos.request
-	$(SCHEMAC) <$(BUILD)/host/capos.request
+	@$(SCHEMAC) <$(BUILD)/host/capos.request
+	@rm -rf $(BUILD)/generated
+	@$(SCHEMAC) --root $(BUILD)/generated <$(BUILD)/host/capos.request
+	@for file in $$(find $(GENERATED) -type f); do \
+		if [ ! -e $(BUILD)/generated/$$file ]; then rm $$file; fi; \
+	done
 
 # In a tree of its own, so that a stale file that is no longer generated is seen as well.
 generated-check: $(SCHEMAC) $(BUILD)/host/capos.request

@@ -6,4 +6,4 @@ $(WIRE_PROP): $(patsubst %.c,$(BUILD)/tests/wire-obj/%.o,$(wildcard tests/prop/w
 		tools/schemac/model.c tools/schemac/text.c tools/schemac/common.c) \
 		$(BUILD)/tests/wire.a | $(BUILD)/host/schemac
 	@mkdir -p $(@D)
-	$(CC) $(WIRE_TEST_CFLAGS) $^ -o $@
+	@$(CC) $(WIRE_TEST_CFLAGS) $^ -o $@

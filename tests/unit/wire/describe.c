@@ -116,3 +116,33 @@ TEST(unknown_enumerants_and_floats_without_help)
     print(&m, &info, sizeof(text));
     check_text("(f = bits 99)");
 }
+
+static const struct wire_struct_info nested;
+static const struct wire_field_info nested_field = {.name = "l",
+                                                    .kind = WIRE_KIND_STRUCT,
+                                                    .lists = 1,
+                                                    .discriminant = WIRE_NO_DISCRIMINANT,
+                                                    .structure = &nested};
+static const struct wire_struct_info nested = {.fields = &nested_field, .field_count = 1};
+
+/* Lists of structs in lists of structs: two levels of text for each pointer. */
+TEST(deeper_than_the_printer_goes)
+{
+    struct wire_message_builder m;
+    wire_message_begin(&m, buffer, sizeof(buffer));
+    struct wire_builder b = wire_message_init_root(&m, 0, 1);
+    for (unsigned i = 0; i < WIRE_DEPTH_LIMIT - 2; i++) {
+        b = wire_list_at(wire_init_struct_list(b, 0, 1, 0, 1), 0);
+    }
+    wire_printer_init(&printer, text, sizeof(text));
+    print(&m, &nested, sizeof(text));
+    CHECK_EQ(message.error, WIRE_OK);
+    CHECK(strstr(text, "l = [(...)]") != NULL);
+    size_t opened = 0;
+    size_t closed = 0;
+    for (const char *c = text; *c != 0; c++) {
+        opened += *c == '(' || *c == '[';
+        closed += *c == ')' || *c == ']';
+    }
+    CHECK_EQ(opened, closed);
+}

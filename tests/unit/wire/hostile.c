@@ -236,6 +236,8 @@ TEST(wild_lists)
         {LIST_POINTER(1, WIRE_COMPOSITE, 0), 0, WIRE_ERROR_BOUNDS}, /* no room for its tag */
         {LIST_POINTER(0, WIRE_COMPOSITE, 1), 0, WIRE_ERROR_BOUNDS}, /* more words than are there */
         {LIST_POINTER(0, WIRE_COMPOSITE, 0), TAG(1, 1, 0), WIRE_ERROR_BOUNDS},
+        {LIST_POINTER(0, WIRE_COMPOSITE, 0), TAG(0x20000000, 8, 0),
+         WIRE_ERROR_BOUNDS}, /* 2 to the 32 */
         {LIST_POINTER(0, WIRE_COMPOSITE, 0), TAG(0x3fffffff, 0xffff, 0xffff), WIRE_ERROR_BOUNDS},
         {LIST_POINTER(0, WIRE_COMPOSITE, 0), TAG(0, 0, 0) | 1, WIRE_ERROR_TYPE},
         {LIST_POINTER(0, WIRE_COMPOSITE, 0), TAG(0, 9, 9), WIRE_OK},
@@ -321,6 +323,19 @@ TEST(loop_through_segments)
     struct hostile *h = OPEN(TWO_SEGMENTS(2, 2), STRUCT_POINTER(0, 0, 1), FAR(1, 0),
                              STRUCT_POINTER(0, 0, 1), FAR(1, 0));
     CHECK_ERROR(h, WIRE_ERROR_DEPTH);
+}
+
+TEST(limit_that_the_caller_set)
+{
+    const uint64_t words[] = {ONE_SEGMENT(3), STRUCT_POINTER(0, 2, 0), 5, 6};
+    for (uint64_t limit = 0; limit < 4; limit++) {
+        struct wire_message message;
+        CHECK_EQ(wire_message_open(&message, words, sizeof(words)), WIRE_OK);
+        message.traversal_left = limit;
+        CHECK_EQ(wire_get_u64(wire_message_root(&message), 1), limit < 2 ? 0 : 6);
+        CHECK_EQ(message.error, limit < 2 ? WIRE_ERROR_TRAVERSAL : WIRE_OK);
+        CHECK_EQ(message.traversal_left, limit < 2 ? limit : limit - 2);
+    }
 }
 
 TEST(null_pointers_are_no_error)

@@ -11,12 +11,12 @@ UNIT_TESTS += $(WIRE_TESTS)
 
 $(WIRE_TEST_OBJ)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(WIRE_TEST_CFLAGS) -c $< -o $@
+	@$(CC) $(WIRE_TEST_CFLAGS) -c $< -o $@
 
 $(BUILD)/tests/wire.a: $(WIRE_TEST_LIB)
-	rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@
+	@$(AR) rcs $@ $^
 
 $(WIRE_TESTS): $(BUILD)/%: $(WIRE_TEST_OBJ)/%.o $(BUILD)/tests/wire.a
 	@mkdir -p $(@D)
-	$(CC) $(WIRE_TEST_CFLAGS) $^ -o $@
+	@$(CC) $(WIRE_TEST_CFLAGS) $^ -o $@
