@@ -1,0 +1,198 @@
+/*
+ * serve.c: the loop of a server. One entry to the kernel hands over the answer to a request and
+ * waits for the next one.
+ */
+#include "abi/limits.h"
+#include "lib/capos/libc/platform.h"
+#include "lib/capos/thread_self.h"
+#include "lib/wire/gen/messages.h"
+#include <string.h>
+
+#define SERVER_MESSAGE_DEFAULT (MESSAGE_MAX + 4096ul)
+
+/* What a loop needs; too large for a stack. */
+struct loop {
+    struct capos_request request;
+    void *request_bytes;
+    void *reply_bytes;
+    size_t message_bytes;
+    bool failed;     /* the answer is an Exception */
+    bool answering;  /* `answer` belongs to a RETURN that was queued, for this reply: */
+    cap_t answered;
+    struct capos_wait answer;
+};
+
+static const struct {
+    enum exception_type type;
+    const char *reason;
+} unimplemented = {EXCEPTION_TYPE_UNIMPLEMENTED, "the service does not have this method"};
+
+static void set_exception(struct wire_message_builder *message, enum exception_type type,
+                          const char *reason)
+{
+    struct wire_builder exception = exception_init(message);
+    exception_set_type(exception, type);
+    exception_set_reason(exception, (struct wire_span){reason, strlen(reason)});
+}
+
+status_t capos_request_fail(struct capos_request *request, enum exception_type type,
+                            const char *reason)
+{
+    struct loop *loop = (struct loop *)request;
+    wire_message_begin(&request->reply, loop->reply_bytes, loop->message_bytes);
+    request->sent = 0;
+    loop->failed = true;
+    set_exception(&request->reply, type, reason);
+    return STATUS_EXCEPTION;
+}
+
+static struct ring_entry receive_entry(struct loop *loop, cap_t endpoint)
+{
+    return (struct ring_entry){
+        .opcode = RING_OP_RECV,
+        .cap = endpoint,
+        .result = (uintptr_t)loop->request_bytes,
+        .result_size = (uint32_t)loop->message_bytes,
+        .transfers = (uintptr_t)loop->request.transfers_in,
+        .transfer_max = RING_TRANSFERS_MAX,
+    };
+}
+
+/* Open what was received. */
+static void open_request(struct loop *loop, const struct ring_completion *completion)
+{
+    struct capos_request *request = &loop->request;
+    const struct ring_request *head = loop->request_bytes;
+    request->tag = head->tag;
+    request->interface_id = head->interface_id;
+    request->method = completion->method;
+    request->received = completion->transfer_count;
+    request->sent = 0;
+    request->reply_cap = completion->aux;
+    loop->failed = false;
+    wire_message_begin(&request->reply, loop->reply_bytes, loop->message_bytes);
+    wire_message_open(&request->message, head + 1, completion->result_size - sizeof *head);
+    request->params = wire_message_root(&request->message);
+}
+
+/* What serve answered, as a message: results, its own exception, or one made here. */
+static void complete_answer(struct loop *loop, status_t status)
+{
+    struct capos_request *request = &loop->request;
+    if (status == STATUS_OK || loop->failed) {
+        return;
+    }
+    if (status == STATUS_UNKNOWN_METHOD || status == STATUS_NOT_SUPPORTED) {
+        (void)!capos_request_fail(request, unimplemented.type, unimplemented.reason);
+    } else {
+        (void)!capos_request_fail(request, EXCEPTION_TYPE_FAILED, capos_status_name(status));
+    }
+}
+
+/* Queue the answer, to be handed over with the next wait. */
+static void queue_answer(struct loop *loop)
+{
+    struct capos_request *request = &loop->request;
+    size_t size = wire_message_finish(&request->reply);
+    if (size == 0) {
+        (void)!capos_request_fail(request, EXCEPTION_TYPE_FAILED, "the answer is too large");
+        size = wire_message_finish(&request->reply);
+    }
+    struct ring_entry entry = {
+        .opcode = RING_OP_RETURN,
+        .flags = loop->failed ? RING_FLAG_EXCEPTION : 0,
+        .cap = request->reply_cap,
+        .message = (uintptr_t)loop->reply_bytes,
+        .message_size = (uint32_t)size,
+        .transfers = (uintptr_t)request->transfers_out,
+        .transfer_count = request->sent,
+    };
+    loop->answering = true;
+    loop->answered = request->reply_cap;
+    capos_queue_entry(&entry, &loop->answer);
+}
+
+/* An answer that the kernel refused, for its capabilities perhaps, left the reply unused: the caller
+ * must not wait for ever. */
+static void check_answer(struct loop *loop)
+{
+    if (loop->answering && loop->answer.done && loop->answer.completion.status != 0) {
+        capos_release(loop->answered); /* the call completes as failed */
+    }
+    loop->answering = false;
+}
+
+static void handle_request(struct capos_server *server, struct loop *loop,
+                           const struct ring_completion *completion)
+{
+    struct capos_request *request = &loop->request;
+    if (completion->result_size < sizeof(struct ring_request)) {
+        return;
+    }
+    open_request(loop, completion);
+    status_t status = server->serve(server->context, request);
+    if (status != STATUS_PENDING) {
+        complete_answer(loop, status);
+        queue_answer(loop);
+    }
+    for (uint32_t i = 0; i < request->received; i++) {
+        capos_release(request->transfers_in[i].cap);
+    }
+}
+
+static void handle_notice(struct capos_server *server, const struct loop *loop)
+{
+    if (server->released != NULL) {
+        server->released(server->context, ((const struct ring_request *)loop->request_bytes)->tag);
+    }
+}
+
+status_t capos_serve(struct capos_server *server)
+{
+    size_t message_bytes =
+        server->message_bytes != 0 ? server->message_bytes : SERVER_MESSAGE_DEFAULT;
+    size_t head_bytes = (sizeof(struct loop) + 63) & ~63ul;
+    size_t total = head_bytes + 2 * message_bytes;
+    struct loop *loop = capos_pages_map(total);
+    if (loop == NULL) {
+        return STATUS_FRAMES_EXHAUSTED;
+    }
+    loop->message_bytes = message_bytes;
+    loop->request_bytes = (char *)loop + head_bytes;
+    loop->reply_bytes = (char *)loop->request_bytes + message_bytes;
+    status_t status = STATUS_OK;
+    while (!server->stop && status == STATUS_OK) {
+        struct capos_wait wait;
+        struct ring_entry entry = receive_entry(loop, server->endpoint);
+        capos_submit_entry(&entry, &wait);
+        status = capos_await_entry(&wait);
+        check_answer(loop);
+        if (status == STATUS_OK && (wait.completion.flags & RING_FLAG_NOTICE) != 0) {
+            handle_notice(server, loop);
+        } else if (status == STATUS_OK) {
+            handle_request(server, loop, &wait.completion);
+        }
+    }
+    capos_flush();
+    capos_pages_unmap(loop, total);
+    return status;
+}
+
+status_t capos_reply(cap_t reply_cap, struct wire_message_builder *message,
+                     const struct cap_transfer *transfers, uint16_t sent)
+{
+    struct capos_wait wait;
+    struct ring_entry entry = {
+        .opcode = RING_OP_RETURN,
+        .cap = reply_cap,
+        .message = (uintptr_t)(message->segment - 1),
+        .message_size = (uint32_t)wire_message_finish(message),
+        .transfers = (uintptr_t)transfers,
+        .transfer_count = sent,
+    };
+    if (entry.message_size == 0) {
+        return STATUS_MESSAGE_TOO_LARGE;
+    }
+    capos_submit_entry(&entry, &wait);
+    return capos_await_entry(&wait);
+}
