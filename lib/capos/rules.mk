@@ -14,38 +14,41 @@ CAPOS_LDFLAGS = -static-pie -nostdlib -nostartfiles -T $(CAPOS_LDSCRIPT) -Wl,--g
 CAPOS_LDLIBS = $(CAPOS_LIB) -lgcc
 
 # The memory functions must not be compiled into calls of themselves.
-CAPOS_CFLAGS = $(CAPOS_PROGRAM_CFLAGS) -fno-tree-loop-distribute-patterns
+LIBCAPOS_CFLAGS = $(CAPOS_PROGRAM_CFLAGS) -fno-tree-loop-distribute-patterns
 
 LIBC_SRCS := $(wildcard lib/capos/libc/*.c)
 LIBC_ASMS := $(wildcard lib/capos/libc/*.S)
-CAPOS_SRCS := $(LIBC_SRCS) $(wildcard lib/capos/*.c lib/capos/gen/*.c) \
+LIBCAPOS_SRCS := $(LIBC_SRCS) $(wildcard lib/capos/*.c lib/capos/gen/*.c) \
 	$(wildcard lib/wire/*.c lib/wire/gen/*.c)
-CAPOS_ASMS := $(LIBC_ASMS) $(wildcard lib/capos/*.S)
+LIBCAPOS_ASMS := $(LIBC_ASMS) $(wildcard lib/capos/*.S)
+# User objects have a folder of their own: the kernel compiles lib/wire too, with other flags.
+CAPOS_USER := $(BUILD)/x86_64/user
 CAPOS_LIB := $(BUILD)/x86_64/libcapos.a
-CAPOS_OBJS := $(CAPOS_SRCS:%.c=$(BUILD)/x86_64/%.o) $(CAPOS_ASMS:%.S=$(BUILD)/x86_64/%.o)
+LIBCAPOS_OBJS := $(LIBCAPOS_SRCS:%.c=$(CAPOS_USER)/%.o) $(LIBCAPOS_ASMS:%.S=$(CAPOS_USER)/%.o)
 
-$(BUILD)/x86_64/lib/%.o: lib/%.c
+$(CAPOS_USER)/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CAPOS_CFLAGS) -c $< -o $@
+	$(CC) $(LIBCAPOS_CFLAGS) -c $< -o $@
 
-$(BUILD)/x86_64/lib/%.o: lib/%.S
+$(CAPOS_USER)/lib/%.o: lib/%.S
 	@mkdir -p $(@D)
 	$(CC) $(USER_CFLAGS) -c $< -o $@
 
-$(CAPOS_LIB): $(CAPOS_OBJS)
+$(CAPOS_LIB): $(LIBCAPOS_OBJS)
 	rm -f $@
 	$(AR) rcs $@ $^
 
 libcapos: $(CAPOS_LIB)
 
 # A program of one folder: $(BUILD)/x86_64/demos/c-hello.elf from all of demos/c-hello/*.c.
-$(BUILD)/x86_64/demos/%.o: demos/%.c
+$(CAPOS_USER)/demos/%.o: demos/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CAPOS_PROGRAM_CFLAGS) -c $< -o $@
 
 define capos_demo
-$(BUILD)/x86_64/demos/$(1).elf: $(patsubst %.c,$(BUILD)/x86_64/%.o,$(wildcard demos/$(1)/*.c)) \
+$(BUILD)/x86_64/demos/$(1).elf: $(patsubst %.c,$(CAPOS_USER)/%.o,$(wildcard demos/$(1)/*.c)) \
 		$(CAPOS_LIB) $(CAPOS_LDSCRIPT)
+	@mkdir -p $$(@D)
 	$(CC) $(CAPOS_LDFLAGS) $$(filter %.o,$$^) $$(CAPOS_LDLIBS) -o $$@
 endef
 CAPOS_DEMOS := $(notdir $(wildcard demos/c-*))
@@ -53,9 +56,11 @@ $(foreach demo,$(CAPOS_DEMOS),$(eval $(call capos_demo,$(demo))))
 CAPOS_DEMO_ELFS := $(CAPOS_DEMOS:%=$(BUILD)/x86_64/demos/%.elf)
 demos-c: $(CAPOS_DEMO_ELFS)
 
+CAPOS_DEMO_OBJS := $(patsubst %.c,$(CAPOS_USER)/%.o,$(wildcard demos/c-*/*.c))
+
 # Only the library has what no program may bring along; see the script.
-libcapos-check: $(CAPOS_LIB) $(CAPOS_DEMO_ELFS)
-	@sh lib/capos/check/libcapos.sh $(CAPOS_LIB) $(CAPOS_DEMO_ELFS)
+libcapos-check: $(CAPOS_LIB) $(CAPOS_DEMO_ELFS) $(CAPOS_DEMO_OBJS)
+	@sh lib/capos/check/libcapos.sh $(CAPOS_LIB) $(CAPOS_DEMO_ELFS) $(CAPOS_DEMO_OBJS)
 
 runtime-surface-check: $(CAPOS_LIB)
 	@sh lib/capos/check/surface.sh $(CAPOS_LIB) lib/capos/include

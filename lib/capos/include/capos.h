@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "abi/limits.h"
 #include "abi/start.h"
 #include "abi/syscall.h"
 #include "abi/upcall.h"
