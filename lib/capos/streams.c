@@ -21,7 +21,15 @@ static struct capos_once looked_up;
 static cap_t std_io;
 static cap_t console;
 
+/* What a stream for output has besides: the message that its bytes are gathered in. */
+struct output {
+    struct capos_call *call;
+    struct wire_builder params;
+    size_t capacity;
+};
+
 static struct capos_call calls[3];
+static struct output outputs[3];
 static _Alignas(8) char input_request[MESSAGE_EXTRA];
 static _Alignas(8) char input_reply[STREAM_CHUNK_MAX + MESSAGE_EXTRA];
 static _Alignas(8) char output_request[STREAM_CHUNK_MAX + MESSAGE_EXTRA];
@@ -48,41 +56,50 @@ static void look_up(void)
                     sizeof error_reply);
 }
 
-/* Begin a message with size_bytes of data; where they lie depends on nothing else. All of
- * StdIO.write, StdIO.writeError and Console.write have the same parameters: the data. */
-static char *begin_output(struct capos_call *call, size_t size_bytes)
+/* Begin the next message, with as much data as the stream may gather; where they lie is the same
+ * each time. All of StdIO.write, StdIO.writeError and Console.write have the same parameters: the
+ * data. */
+static char *begin_output(struct output *output)
 {
-    capos_call_reset(call);
-    struct wire_builder params = std_io_write_params_init(&call->message);
-    return std_io_write_params_init_data(params, size_bytes);
+    capos_call_reset(output->call);
+    output->params = std_io_write_params_init(&output->call->message);
+    return std_io_write_params_init_data(output->params, output->capacity);
 }
 
 bool platform_output_buffer(enum platform_stream stream, char **buffer, size_t *capacity_bytes)
 {
+    struct output *output = &outputs[stream];
     capos_once(&looked_up, look_up);
     if (std_io == CAP_ID_NONE && console == CAP_ID_NONE) {
         return false;
     }
-    size_t capacity = stream == PLATFORM_STDERR ? STDERR_BUFFER : STREAM_CHUNK_MAX;
-    if (std_io == CAP_ID_NONE && capacity > CONSOLE_WRITE_MAX) {
-        capacity = CONSOLE_WRITE_MAX;
+    output->call = &calls[stream];
+    output->capacity = stream == PLATFORM_STDERR ? STDERR_BUFFER : STREAM_CHUNK_MAX;
+    if (std_io == CAP_ID_NONE && output->capacity > CONSOLE_WRITE_MAX) {
+        output->capacity = CONSOLE_WRITE_MAX;
     }
-    *buffer = begin_output(&calls[stream], capacity);
-    *capacity_bytes = capacity;
+    *buffer = begin_output(output);
+    *capacity_bytes = output->capacity;
     return true;
 }
 
 bool platform_output(enum platform_stream stream, size_t size_bytes)
 {
-    struct capos_call *call = &calls[stream];
-    (void)begin_output(call, size_bytes);
+    struct output *output = &outputs[stream];
+    struct capos_call *call = output->call;
+    bool written;
+    std_io_write_params_truncate_data(output->params, size_bytes);
     if (std_io == CAP_ID_NONE) {
-        return capos_invoke(call, console, CONSOLE_INTERFACE_ID, CONSOLE_METHOD_WRITE) == STATUS_OK;
+        written =
+            capos_invoke(call, console, CONSOLE_INTERFACE_ID, CONSOLE_METHOD_WRITE) == STATUS_OK;
+    } else {
+        uint16_t method =
+            stream == PLATFORM_STDERR ? STD_IO_METHOD_WRITE_ERROR : STD_IO_METHOD_WRITE;
+        written = capos_invoke(call, std_io, STD_IO_INTERFACE_ID, method) == STATUS_OK &&
+                  std_io_write_results_written(call->results) == size_bytes;
     }
-    uint16_t method =
-        stream == PLATFORM_STDERR ? STD_IO_METHOD_WRITE_ERROR : STD_IO_METHOD_WRITE;
-    return capos_invoke(call, std_io, STD_IO_INTERFACE_ID, method) == STATUS_OK &&
-           std_io_write_results_written(call->results) == size_bytes;
+    (void)begin_output(output);
+    return written;
 }
 
 bool platform_input(const unsigned char **bytes, size_t *size_bytes)
