@@ -44,7 +44,7 @@ static uint64_t heap_check(const struct heap *heap, void (*each)(const struct he
         const struct heap_node *before = node;
         for (const struct heap_node *child = node->child; child != NULL; child = child->next) {
             CHECK(child->previous == before);
-            CHECK(child->key >= node->key); /* unsigned: deadlines may be in the far future */
+            CHECK_GE(child->key, node->key);
             CHECK_LT(top, NODES_MAX);
             stack[top++] = child;
             before = child;

@@ -53,13 +53,14 @@ uint64_t test_number(const char *name, uint64_t otherwise);
         }                                                                                          \
     } while (0)
 
+/* Signed and unsigned numbers are compared as the numbers they are. */
 #define CHECK_COMPARE_(a, relation, b)                                                             \
     do {                                                                                           \
-        long long check_a_ = (long long)(a);                                                       \
-        long long check_b_ = (long long)(b);                                                       \
+        __int128 check_a_ = (__int128)(a);                                                         \
+        __int128 check_b_ = (__int128)(b);                                                         \
         if (!(check_a_ relation check_b_)) {                                                       \
-            FAIL("%s %s %s: %lld (0x%llx), %lld (0x%llx)", #a, #relation, #b, check_a_,            \
-                 (unsigned long long)check_a_, check_b_, (unsigned long long)check_b_);            \
+            FAIL("%s %s %s: %lld (0x%llx), %lld (0x%llx)", #a, #relation, #b, (long long)check_a_, \
+                 (unsigned long long)check_a_, (long long)check_b_, (unsigned long long)check_b_); \
         }                                                                                          \
     } while (0)
 

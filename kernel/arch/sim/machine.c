@@ -134,6 +134,9 @@ void arch_log(const char *text, size_t size)
     if (sim_machine.log_to_stderr) {
         fwrite(text, 1, size, stderr);
     }
+    if (size == 0) {
+        return;
+    }
     if (size >= SIM_LOG_SIZE) {
         text += size - (SIM_LOG_SIZE - 1);
         size = SIM_LOG_SIZE - 1;
