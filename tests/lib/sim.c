@@ -17,6 +17,7 @@
 #define LOG_SHOWN 3000 /* bytes of the kernel's log that a failing test shows */
 
 static struct counts counts_at_boot;
+static uint64_t frames_of_machine;
 static bool booted, machine_ended;
 static int machine_code;
 static jmp_buf *entry_jump, *panic_jump;
@@ -133,7 +134,7 @@ void sim_boot(const struct sim_options *options)
         make_images(options->package);
     }
     booted = true;
-    counts_at_boot = counts_take();
+    counts_start();
     test_at_end(at_end);
 }
 
@@ -297,6 +298,14 @@ struct counts counts_take(void)
 void counts_start(void)
 {
     counts_at_boot = counts_take();
+    uint64_t used = frame_total() - frame_free_count() - kmem_frames();
+    uint64_t charged = ledger_root.used[LEDGER_FRAMES];
+    frames_of_machine = used > charged ? used - charged : 0;
+}
+
+uint64_t sim_frames_of_machine(void)
+{
+    return frames_of_machine;
 }
 
 void counts_check(const struct counts *before)

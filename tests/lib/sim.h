@@ -61,6 +61,7 @@ struct counts counts_take(void);
 void counts_check(const struct counts *before); /* fails the test where one differs */
 /* From here on: what the machine makes once and keeps, as its time page, has been made. */
 void counts_start(void);
+uint64_t sim_frames_of_machine(void); /* that no account pays for */
 /* Ends every process, lets go of what the driver holds, reaps. */
 void sim_end_all(void);
 
