@@ -1,4 +1,5 @@
-/* Console: text for people who look after the machine, into the kernel's log. A call takes at most CONSOLE_WRITE_MAX bytes.
+/* Console: text for people who look after the machine, into the kernel's log. A call takes at
+ * most CONSOLE_WRITE_MAX bytes.
  *
  * The bytes go there as they are. Two programs that write parts of lines may find them on one. */
 #include "kernel/cap/root_objects.h"
@@ -9,7 +10,8 @@
 
 static status_t too_long(struct call *call, const char *argument)
 {
-    return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more than 1024 bytes in one call", argument);
+    return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more than 1024 bytes in one call",
+                          argument);
 }
 
 status_t console_write(struct object *self, struct call *call, struct wire_reader params,
@@ -54,5 +56,6 @@ static void console_destroy(struct object *o)
     panic("Console %p released once too often", (void *)o); /* the machine has one, for ever */
 }
 
-static const struct object_class console_class = {.interface = &console_interface, .destroy = console_destroy};
+static const struct object_class console_class = {.interface = &console_interface,
+                                                  .destroy = console_destroy};
 struct object console_object = {.class = &console_class, .references = 1};

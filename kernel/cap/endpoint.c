@@ -1,4 +1,5 @@
-/* Endpoint's methods: minting facets and forwarders. What an endpoint does is kernel/core/endpoint.c. */
+/* Endpoint's methods: minting facets and forwarders. What an endpoint does is
+ * kernel/core/endpoint.c. */
 #include "kernel/core/endpoint.h"
 
 #include "kernel/core/memory_object.h"
@@ -12,7 +13,8 @@ status_t endpoint_mint(struct object *self, struct call *call, struct wire_reade
     uint64_t tag = endpoint_mint_params_tag(params);
     struct object *facet;
     if (interface_id == 0) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "an interface id is never 0", "interfaceId");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "an interface id is never 0",
+                              "interfaceId");
     }
     status_t s = endpoint_mint_facet(self, call_account(call), interface_id, tag, &facet);
     if (s == STATUS_OK) {
@@ -27,7 +29,8 @@ static const char *not_revocable(const struct object *o)
     if (o->class == &endpoint_class || o->class == &reply_class) {
         return "owning an endpoint and answering a call are not calls";
     }
-    if (o->class == &memory_object_class || o->class == &read_only_memory_class || o->class == &image_class) {
+    if (o->class == &memory_object_class || o->class == &read_only_memory_class
+        || o->class == &image_class) {
         return "what was mapped through a forwarder could not be unmapped by cutting it";
     }
     return NULL;
@@ -40,7 +43,8 @@ status_t endpoint_revocable(struct object *self, struct call *call, struct wire_
     struct object *target, *forwarder, *cutter;
     KASSERT(self->class == &endpoint_class);
     if (cap == NULL) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no capability was sent", "cap");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no capability was sent",
+                              "cap");
     }
     status_t s = forwarder_resolve(cap, &target);
     if (s != STATUS_OK) {
@@ -52,7 +56,8 @@ status_t endpoint_revocable(struct object *self, struct call *call, struct wire_
     }
     s = forwarder_create(call_account(call), cap, &forwarder, &cutter);
     if (s == STATUS_OVERFLOW) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "forwarders nest to a depth of 8", "cap");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
+                              "forwarders nest to a depth of 8", "cap");
     }
     if (s == STATUS_OK) {
         endpoint_revocable_results_set_forwarder(results, call_give(call, forwarder));

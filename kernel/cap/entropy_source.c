@@ -1,4 +1,5 @@
-/* EntropySource: random bytes for programs, at most ENTROPY_FILL_MAX a call, from the kernel's generator. */
+/* EntropySource: random bytes for programs, at most ENTROPY_FILL_MAX a call, from the kernel's
+ * generator. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/call.h"
 #include "kernel/core/random.h"
@@ -11,7 +12,8 @@ status_t entropy_source_fill(struct object *self, struct call *call, struct wire
     uint32_t count = entropy_source_fill_params_count(params);
     KASSERT(self == &entropy_source_object);
     if (count > ENTROPY_FILL_MAX) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more than 64 bytes in one call", "count");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
+                              "more than 64 bytes in one call", "count");
     }
     void *bytes = entropy_source_fill_results_init_data(results, count);
     KASSERT(bytes != NULL);
@@ -21,7 +23,8 @@ status_t entropy_source_fill(struct object *self, struct call *call, struct wire
 
 static void entropy_source_destroy(struct object *o)
 {
-    panic("EntropySource %p released once too often", (void *)o); /* the machine has one, for ever */
+    /* the machine has one, for ever */
+    panic("EntropySource %p released once too often", (void *)o);
 }
 
 static const struct object_class entropy_source_class = {.interface = &entropy_source_interface,

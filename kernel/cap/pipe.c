@@ -79,8 +79,8 @@ uint32_t pipe_take(struct pipe *p, void *to, uint32_t size)
     return taken;
 }
 
-status_t pipe_put(struct pipe *p, struct account *a, struct address_space *as, uint64_t from, uint32_t size,
-                  uint32_t *done)
+status_t pipe_put(struct pipe *p, struct account *a, struct address_space *as, uint64_t from,
+                  uint32_t size, uint32_t *done)
 {
     uint32_t room = PIPE_CAPACITY - pipe_used(p);
     status_t s = STATUS_OK;
@@ -131,7 +131,8 @@ uint32_t pipe_writer_state(const struct pipe *p)
 
 /* --- calls that wait --- */
 
-void pipe_answer_read(struct pipe *p, const struct call *call, uint32_t max_bytes, struct wire_builder results)
+void pipe_answer_read(struct pipe *p, const struct call *call, uint32_t max_bytes,
+                      struct wire_builder results)
 {
     uint32_t room = stream_room(call);
     uint32_t size = pipe_used(p);

@@ -1,4 +1,5 @@
-/* PipeReader: the end that bytes come out of. A read takes what is there, or waits for the first byte or the end. */
+/* PipeReader: the end that bytes come out of. A read takes what is there, or waits for the first
+ * byte or the end. */
 #include "kernel/cap/pipe.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/pipe_reader.h"
@@ -55,4 +56,5 @@ static void pipe_reader_destroy(struct object *o)
     pipe_end_gone(p);
 }
 
-const struct object_class pipe_reader_class = {.interface = &pipe_reader_interface, .destroy = pipe_reader_destroy};
+const struct object_class pipe_reader_class = {.interface = &pipe_reader_interface,
+                                               .destroy = pipe_reader_destroy};

@@ -1,6 +1,8 @@
-/* PipeWriter: the end that bytes go into. A write waits until all is taken; those that wait are served in their order.
+/* PipeWriter: the end that bytes go into. A write waits until all is taken; those that wait are
+ * served in their order.
  *
- * When a write cannot go on for lack of budget or memory after part of it was taken, it answers how much that was. */
+ * When a write cannot go on for lack of budget or memory after part of it was taken, it answers
+ * how much that was. */
 #include "kernel/cap/pipe.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/pipe_writer.h"
@@ -44,7 +46,8 @@ status_t pipe_writer_write(struct object *self, struct call *call, struct wire_r
         return STATUS_DISCONNECTED;
     }
     if (list_empty(&p->writes)) {
-        s = pipe_put(p, call_account(call), NULL, (uint64_t)(uintptr_t)data.data, (uint32_t)data.size, &done);
+        s = pipe_put(p, call_account(call), NULL, (uint64_t)(uintptr_t)data.data,
+                     (uint32_t)data.size, &done);
     }
     if (s == STATUS_OK && done < data.size) {
         s = wait(p, call, data, done);
@@ -73,4 +76,5 @@ static void pipe_writer_destroy(struct object *o)
     pipe_end_gone(p);
 }
 
-const struct object_class pipe_writer_class = {.interface = &pipe_writer_interface, .destroy = pipe_writer_destroy};
+const struct object_class pipe_writer_class = {.interface = &pipe_writer_interface,
+                                               .destroy = pipe_writer_destroy};

@@ -1,9 +1,10 @@
 /* StdIO: the three standard streams of the command that started the machine, over the host link.
  *
- * The machine has one StdIO. What cannot be answered at once waits in one of four lists until the link has news: reads, writes
- * (of both outputs in one order, since they share the link's room and the host shows them in their order), ready(), and
- * questions about the terminal before the host's greeting. A read takes what is there and fits; a write waits until all is taken.
- * A write that cannot be kept after part of it was taken answers how much that was.
+ * The machine has one StdIO. What cannot be answered at once waits in one of four lists until
+ * the link has news: reads, writes (of both outputs in one order, since they share the link's
+ * room and the host shows them in their order), ready(), and questions about the terminal before
+ * the host's greeting. A read takes what is there and fits; a write waits until all is taken. A
+ * write that cannot be kept after part of it was taken answers how much that was.
  *
  * CLOSED holds when input has ended or nobody reads standard output any more. */
 #include "kernel/arch/arch.h"
@@ -43,7 +44,8 @@ static void cancel_write(struct call *call)
     stream_note_done(call);
 }
 
-static status_t wait_in(struct call *call, struct list *list, void (*cancel)(struct call *), struct call **kept)
+static status_t wait_in(struct call *call, struct list *list, void (*cancel)(struct call *),
+                        struct call **kept)
 {
     status_t s = call_keep(call, cancel, kept);
     if (s != STATUS_OK) {
@@ -76,7 +78,8 @@ static void take_input(const struct call *call, uint32_t max_bytes, struct wire_
     std_io_read_results_set_end_of_input(results, end && max_bytes > 0);
 }
 
-status_t std_io_read(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+status_t std_io_read(struct object *self, struct call *call, struct wire_reader params,
+                     struct wire_builder results)
 {
     uint32_t max_bytes = std_io_read_params_max_bytes(params);
     struct call *kept;
@@ -146,7 +149,8 @@ static status_t begin_write(struct call *call, enum host_link_stream stream, str
     return STATUS_OK;
 }
 
-status_t std_io_write(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+status_t std_io_write(struct object *self, struct call *call, struct wire_reader params,
+                      struct wire_builder results)
 {
     KASSERT(self == &std_io_object);
     return begin_write(call, HOST_LINK_STREAM_OUT, std_io_write_params_data(params), results);
@@ -163,7 +167,8 @@ status_t std_io_write_error(struct object *self, struct call *call, struct wire_
 static bool go_on_writing(struct call *call, status_t *outcome)
 {
     enum host_link_stream stream = (enum host_link_stream)(uintptr_t)call->context;
-    uint8_t *buffer = arch_cpu()->request; /* no handler is at work: the link's news come with an interrupt */
+    /* no handler is at work: the link's news come with an interrupt */
+    uint8_t *buffer = arch_cpu()->request;
     KASSERT(arch_cpu()->building == NULL);
     if (host_link_closed(stream)) {
         *outcome = STATUS_DISCONNECTED;
@@ -216,12 +221,13 @@ static uint32_t readiness(void)
     return state;
 }
 
-status_t std_io_ready(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+status_t std_io_ready(struct object *self, struct call *call, struct wire_reader params,
+                      struct wire_builder results)
 {
     KASSERT(self == &std_io_object);
     host_link_listen(link_news);
-    return stream_ready(call, results, std_io_ready_params_mask(params), readiness(), &waiting.readies,
-                        std_io_ready_results_set_mask);
+    return stream_ready(call, results, std_io_ready_params_mask(params), readiness(),
+                        &waiting.readies, std_io_ready_results_set_mask);
 }
 
 /* --- the terminal --- */
@@ -254,7 +260,8 @@ status_t std_io_is_terminal(struct object *self, struct call *call, struct wire_
     struct call *kept;
     KASSERT(self == &std_io_object);
     if (stream >= STREAMS) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "streams are 0, 1 and 2", "stream");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "streams are 0, 1 and 2",
+                              "stream");
     }
     if (answer_terminal(stream, results)) {
         return STATUS_OK;
@@ -271,7 +278,8 @@ status_t std_io_window_size(struct object *self, struct call *call, struct wire_
 {
     struct call *kept;
     KASSERT(self == &std_io_object && params.message != NULL);
-    return answer_window(results) ? STATUS_OK : wait_in(call, &waiting.questions, cancel_waiting, &kept);
+    return answer_window(results) ? STATUS_OK
+                                  : wait_in(call, &waiting.questions, cancel_waiting, &kept);
 }
 
 static void serve_questions(void)
@@ -306,5 +314,6 @@ static void std_io_destroy(struct object *o)
     panic("StdIO %p released once too often", (void *)o); /* the machine has one, for ever */
 }
 
-static const struct object_class std_io_class = {.interface = &std_io_interface, .destroy = std_io_destroy};
+static const struct object_class std_io_class = {.interface = &std_io_interface,
+                                                 .destroy = std_io_destroy};
 struct object std_io_object = {.class = &std_io_class, .references = 1};

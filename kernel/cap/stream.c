@@ -1,5 +1,6 @@
-/* What the streams share. See stream.h. A kept ready() has its mask in value[0]; a kept write the address of what is left
- * in value[0], and in value[1] how much is left (upper half) and done. */
+/* What the streams share. See stream.h. A kept ready() has its mask in value[0]; a kept write
+ * the address of what is left in value[0], and in value[1] how much is left (upper half) and
+ * done. */
 #include "kernel/cap/stream.h"
 
 #include "kernel/arch/arch.h"
@@ -18,10 +19,12 @@ uint32_t stream_room(const struct call *call)
 status_t stream_check_read(struct call *call, uint32_t max_bytes)
 {
     if (max_bytes > STREAM_CHUNK_MAX) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more than 32 KiB in one call", "maxBytes");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more than 32 KiB in one call",
+                              "maxBytes");
     }
     if (max_bytes > 0 && stream_room(call) == 0) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "the result buffer has no room for data", NULL);
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
+                              "the result buffer has no room for data", NULL);
     }
     return STATUS_OK;
 }
@@ -29,7 +32,8 @@ status_t stream_check_read(struct call *call, uint32_t max_bytes)
 status_t stream_check_write(struct call *call, struct wire_span data)
 {
     if (data.size > STREAM_CHUNK_MAX) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more than 32 KiB in one call", "data");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more than 32 KiB in one call",
+                              "data");
     }
     return STATUS_OK;
 }
@@ -73,7 +77,8 @@ status_t stream_ready(struct call *call, struct wire_builder results, uint32_t m
 {
     struct call *kept;
     if (mask == 0 || (mask & ~(READINESS_READABLE | READINESS_WRITABLE | READINESS_CLOSED)) != 0) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no bits of Readiness", "mask");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no bits of Readiness",
+                              "mask");
     }
     if ((mask & state) != 0) {
         set_mask(results, mask & state);

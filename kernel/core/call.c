@@ -1,8 +1,9 @@
 /* Call records: keeping, answering and completing them. See call.h.
  *
- * A completion goes through three steps, each at most once: call_settle() copies the answer out and settles what was sent
- * and given; call_post() writes the completion; call_free() gives the memory back. After call_post() no buffer of the entry is
- * touched. Whatever goes wrong while an answer is copied out, the operation has taken place: moves are then committed. */
+ * A completion goes through three steps, each at most once: call_settle() copies the answer out
+ * and settles what was sent and given; call_post() writes the completion; call_free() gives the
+ * memory back. After call_post() no buffer of the entry is touched. Whatever goes wrong while an
+ * answer is copied out, the operation has taken place: moves are then committed. */
 #include "kernel/core/call.h"
 
 #include "kernel/arch/arch.h"
@@ -38,7 +39,8 @@ static status_t keep_sent(struct account *a, struct call *kept)
     return s;
 }
 
-status_t call_keep_sized(struct call *call, size_t size, void (*cancel)(struct call *), struct call **out)
+status_t call_keep_sized(struct call *call, size_t size, void (*cancel)(struct call *),
+                         struct call **out)
 {
     KASSERT(!call->kept && cancel != NULL && size >= sizeof(*call));
     struct account *a = call_account(call);
@@ -95,7 +97,8 @@ struct object *call_sent(const struct call *call, uint32_t index)
     return index < call->transfers.sent_count ? call->transfers.sent[index].object : NULL;
 }
 
-struct object *call_sent_as(const struct call *call, uint32_t index, const struct object_class *class)
+struct object *call_sent_as(const struct call *call, uint32_t index,
+                            const struct object_class *class)
 {
     struct object *o = call_sent(call, index);
     if (o == NULL || forwarder_resolve(o, &o) != STATUS_OK) {
@@ -132,10 +135,12 @@ struct wire_builder call_reply(struct call *call)
 {
     const struct method *m = call->method;
     KASSERT(m != NULL);
-    return wire_message_init_root(reply_begin(call), m->results_data_words, m->results_pointer_words);
+    return wire_message_init_root(reply_begin(call), m->results_data_words,
+                                  m->results_pointer_words);
 }
 
-status_t call_exception(struct call *call, enum exception_type type, const char *reason, const char *argument)
+status_t call_exception(struct call *call, enum exception_type type, const char *reason,
+                        const char *argument)
 {
     struct wire_builder b = exception_init(reply_begin(call));
     exception_set_type(b, type);
@@ -252,7 +257,8 @@ void call_post(struct call *call, status_t status)
     ring_post(call->caller, &c);
 }
 
-/* The kept record waits for nothing any more: references go, and the memory unless a Reply has it. */
+/* The kept record waits for nothing any more: references go, and the memory unless a Reply has
+ * it. */
 static void retire(struct call *call)
 {
     KASSERT(call->kept && call->transfers.sent_count == 0 && call->transfers.reserved_count == 0);
@@ -304,7 +310,8 @@ void call_finish(struct call *call, status_t status)
     retire(call);
 }
 
-/* What was given or reserved goes back, what was sent ends, with or without a table to return it to. */
+/* What was given or reserved goes back, what was sent ends, with or without a table to return it
+ * to. */
 static void unwind(struct call *call, bool moved)
 {
     struct call_transfers *x = &call->transfers;

@@ -1,25 +1,28 @@
 /* Call records: one accepted ring entry, from its acceptance to its completion.
  *
- * A record lives on the stack of ring_drain() while the entry is carried out. Whoever cannot answer at once takes
- * call_keep(), which moves it into memory charged to the caller (LEDGER_CALLS), sets how to cancel it, and returns
- * STATUS_PENDING. Later call_finish() completes it, exactly once. Between the two the record hangs in its thread's table of
- * entries in flight (found by user_data for CANCEL). `caller`, `process` and its memory are there as long as the record is
- * kept: the end of a thread cancels its records first.
+ * A record lives on the stack of ring_drain() while the entry is carried out. Whoever cannot
+ * answer at once takes call_keep(), which moves it into memory charged to the caller
+ * (LEDGER_CALLS), sets how to cancel it, and returns STATUS_PENDING. Later call_finish()
+ * completes it, exactly once. Between the two the record hangs in its thread's table of entries
+ * in flight (found by user_data for CANCEL). `caller`, `process` and its memory are there as
+ * long as the record is kept: the end of a thread cancels its records first.
  *
- * A handler of a kernel object gets `params` and a root `results` in the CPU's reply buffer. After STATUS_PENDING the
- * kernel code that answers later begins a new reply with call_reply(). A handler may complete other, kept calls while it
- * builds its own results: their replies are made behind what it has built so far. The next call_reply() or
- * call_exception() of a kept call ends the one before, so each is followed by its call_finish() at once.
+ * A handler of a kernel object gets `params` and a root `results` in the CPU's reply buffer.
+ * After STATUS_PENDING the kernel code that answers later begins a new reply with call_reply().
+ * A handler may complete other, kept calls while it builds its own results: their replies are
+ * made behind what it has built so far. The next call_reply() or call_exception() of a kept call
+ * ends the one before, so each is followed by its call_finish() at once.
  *
- * A getter that meets a bad pointer answers the default and marks the message. The call then answers badMessage, but what the
- * handler did stays done; so a handler whose effects matter looks at params.message->error between its last getter and its first
- * effect.
+ * A getter that meets a bad pointer answers the default and marks the message. The call then
+ * answers badMessage, but what the handler did stays done; so a handler whose effects matter
+ * looks at params.message->error between its last getter and its first effect.
  *
- * Capabilities sent: resolved before the handler runs; call_sent() reads them, the reference stays the call's (take one to
- * keep it). Those sent by move are in transit and leave the sender's table when the call completes with success, and are
- * back under their id otherwise.
- * Capabilities given: the method's result_capabilities slots are reserved in the caller's table before the handler runs, so
- * call_give() cannot fail; it takes over a reference and returns the index to set in the results. */
+ * Capabilities sent: resolved before the handler runs; call_sent() reads them, the reference
+ * stays the call's (take one to keep it). Those sent by move are in transit and leave the
+ * sender's table when the call completes with success, and are back under their id otherwise.
+ * Capabilities given: the method's result_capabilities slots are reserved in the caller's table
+ * before the handler runs, so call_give() cannot fail; it takes over a reference and returns the
+ * index to set in the results. */
 #pragma once
 
 #include "abi/ring.h"
@@ -56,47 +59,63 @@ struct call {
     uint8_t opcode;
     uint8_t completion_flags;
     bool kept;
-    bool of_reply;               /* the memory belongs to a Reply (kernel/core/endpoint.c), which frees it */
+    /* the memory belongs to a Reply (kernel/core/endpoint.c), which frees it */
+    bool of_reply;
     uint32_t answer_size;        /* goes to the completion: bytes written at result */
     uint16_t answer_count;       /* goes to the completion: capabilities received */
-    struct object *forwarder;    /* the outermost one that the call came through, or NULL; a reference while kept */
+    /* the outermost one that the call came through, or NULL; a reference while kept */
+    struct object *forwarder;
     struct list revocation;      /* kept: the forwarder's list of calls that its cutter ends */
     struct account *account;     /* kept: who pays for the record; a reference */
     struct call_transfers transfers;
     struct list in_flight;       /* thread's table, by user_data */
     struct list queue;           /* the waiting side's list: an endpoint's, a pipe's, a process's */
-    void (*cancel)(struct call *call); /* takes it out of whatever it waits in; the caller of cancel completes it */
+    /* takes it out of whatever it waits in; the caller of cancel completes it */
+    void (*cancel)(struct call *call);
     void *context;               /* the waiter's own */
     uint64_t value[2];           /* the waiter's own */
     uint32_t aux;                /* goes to the completion */
 };
 
-/* Moves a record into memory of its own. *out is the kept one. Error: callsExhausted or bytesExhausted; the handler returns it. */
+/* Moves a record into memory of its own. *out is the kept one. Error: callsExhausted or
+ * bytesExhausted; the handler returns it. */
 status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call **out) MUST_CHECK;
 /* The account of the caller, for what the handler makes on its behalf. */
 struct account *call_account(const struct call *call);
-struct object *call_sent(const struct call *call, uint32_t index); /* NULL: no such, or WIRE_NO_CAPABILITY */
+/* NULL: no such, or WIRE_NO_CAPABILITY */
+struct object *call_sent(const struct call *call, uint32_t index);
 /* As call_sent, if it is of the given class (forwarders followed), else NULL. */
-struct object *call_sent_as(const struct call *call, uint32_t index, const struct object_class *class);
+struct object *call_sent_as(const struct call *call, uint32_t index,
+                            const struct object_class *class);
 uint32_t call_give(struct call *call, struct object *o);
-/* Builds an Exception as the answer; returns STATUS_EXCEPTION. reason: static text; argument may be NULL. */
-status_t call_exception(struct call *call, enum exception_type type, const char *reason, const char *argument);
-/* For an answer after STATUS_PENDING: an empty root of the method's results, in the CPU's reply buffer. */
+/* Builds an Exception as the answer; returns STATUS_EXCEPTION. reason: static text; argument may
+ * be NULL. */
+status_t call_exception(struct call *call, enum exception_type type, const char *reason,
+                        const char *argument);
+/* For an answer after STATUS_PENDING: an empty root of the method's results, in the CPU's reply
+ * buffer. */
 struct wire_builder call_reply(struct call *call);
-/* Completes a kept call: copies the reply out if STATUS_OK or STATUS_EXCEPTION (an empty one if no call_reply() was made),
- * inserts what was given, posts the completion and frees the record. */
+/* Completes a kept call: copies the reply out if STATUS_OK or STATUS_EXCEPTION (an empty one if
+ * no call_reply() was made), inserts what was given, posts the completion and frees the record. */
 void call_finish(struct call *call, status_t status);
 
 /* --- for ring.c, endpoint.c and forwarder.c --- */
 /* As call_keep, in `size` bytes that begin with the record. */
-status_t call_keep_sized(struct call *call, size_t size, void (*cancel)(struct call *), struct call **out) MUST_CHECK;
-void call_free(struct call *call, size_t size); /* the memory of a kept record and what was charged for it */
-/* Completes without an answer in the reply buffer: the answer's size and count are set already, or there is none. */
+status_t call_keep_sized(struct call *call, size_t size, void (*cancel)(struct call *),
+                         struct call **out) MUST_CHECK;
+/* the memory of a kept record and what was charged for it */
+void call_free(struct call *call, size_t size);
+/* Completes without an answer in the reply buffer: the answer's size and count are set already,
+ * or there is none. */
 void call_complete(struct call *call, status_t status);
 /* The same without a completion: its thread ends. */
 void call_drop(struct call *call);
-/* A call on the stack whose ring is gone because its handler ended the thread, or replaced its program. */
+/* A call on the stack whose ring is gone because its handler ended the thread, or replaced its
+ * program. */
 void call_abandon(struct call *call);
-/* Copies the answer out (NULL: there is none), settles what was sent and given. Returns the status to post. */
-status_t call_settle(struct call *call, status_t status, struct wire_message_builder *answer) MUST_CHECK;
-void call_post(struct call *call, status_t status); /* nothing but the completion, and a denial record where one is due */
+/* Copies the answer out (NULL: there is none), settles what was sent and given. Returns the
+ * status to post. */
+status_t call_settle(struct call *call, status_t status,
+                     struct wire_message_builder *answer) MUST_CHECK;
+/* nothing but the completion, and a denial record where one is due */
+void call_post(struct call *call, status_t status);

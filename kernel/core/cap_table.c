@@ -1,14 +1,17 @@
 /* The capability table of a process. See cap_table.h.
  *
- * An index has three parts: directory (3 bits), page (9 bits), slot (8 bits). Directory 0 grows by doubling, so that a small
- * process pays for one page of slots and a few pointers; the others come whole.
+ * An index has three parts: directory (3 bits), page (9 bits), slot (8 bits). Directory 0 grows
+ * by doubling, so that a small process pays for one page of slots and a few pointers; the others
+ * come whole.
  *
- * A slot's generation is the one that it has (live, reserved, in transit) or will have next (free). So an id with a lower
- * generation was given out once, and one with a higher never was. A slot whose generations are used up is retired; a page of
- * retired slots is freed, and comes back only when the frontier has reached the end of the table.
+ * A slot's generation is the one that it has (live, reserved, in transit) or will have next
+ * (free). So an id with a lower generation was given out once, and one with a higher never was.
+ * A slot whose generations are used up is retired; a page of retired slots is freed, and comes
+ * back only when the frontier has reached the end of the table.
  *
- * Invariants: slots below the frontier are on the free list, in use, or retired; slot 0 is retired from the start; `live` is the
- * number of slots in use, and as many are charged to the account. Kernel lock held by every caller. */
+ * Invariants: slots below the frontier are on the free list, in use, or retired; slot 0 is
+ * retired from the start; `live` is the number of slots in use, and as many are charged to the
+ * account. Kernel lock held by every caller. */
 #include "kernel/core/cap_table.h"
 
 #include "kernel/core/endpoint.h"
@@ -40,7 +43,8 @@ struct cap_slot {
 };
 
 _Static_assert(sizeof(struct cap_slot) * SLOTS_PER_PAGE == PAGE_SIZE, "a page of slots is a page");
-_Static_assert(SLOTS_PER_DIRECTORY * CAP_TABLE_DIRECTORIES == SLOTS_MAX, "the directories cover all slots");
+_Static_assert(SLOTS_PER_DIRECTORY * CAP_TABLE_DIRECTORIES == SLOTS_MAX,
+               "the directories cover all slots");
 
 #define PAGE_OF(index) ((index) / SLOTS_PER_PAGE)
 
@@ -54,7 +58,8 @@ static struct cap_slot **page_place(const struct cap_table *t, uint32_t index)
 /* NULL: its page is all retired. The index is below the frontier. */
 static struct cap_slot *slot_at(const struct cap_table *t, uint32_t index)
 {
-    struct cap_slot *page = t->directory[index / SLOTS_PER_DIRECTORY][PAGE_OF(index) % PAGES_PER_DIRECTORY];
+    struct cap_slot *page =
+        t->directory[index / SLOTS_PER_DIRECTORY][PAGE_OF(index) % PAGES_PER_DIRECTORY];
     return page == NULL ? NULL : &page[index % SLOTS_PER_PAGE];
 }
 
@@ -173,7 +178,8 @@ static status_t page_make(struct cap_table *t, uint32_t index)
     return STATUS_OK;
 }
 
-/* All slots have been used once: pages that were retired as a whole begin anew. Bounded, and as rare as 2^32 releases. */
+/* All slots have been used once: pages that were retired as a whole begin anew. Bounded, and as
+ * rare as 2^32 releases. */
 static status_t recycle(struct cap_table *t)
 {
     for (uint32_t index = 0; index < SLOTS_MAX; index += SLOTS_PER_PAGE) {
@@ -423,7 +429,8 @@ static struct object *forked(struct object *o, struct process *child)
 }
 
 /* The charge for the slot was taken. */
-static void fork_slot(const struct cap_slot *from, struct cap_table *to, uint32_t index, struct process *child)
+static void fork_slot(const struct cap_slot *from, struct cap_table *to, uint32_t index,
+                      struct process *child)
 {
     struct cap_slot *slot = slot_at(to, index);
     slot->generation = from->generation;
@@ -463,7 +470,8 @@ static status_t fork_page(const struct cap_table *parent, struct cap_table *chil
     return s;
 }
 
-status_t cap_table_fork(const struct cap_table *parent, struct cap_table *child, struct process *child_process)
+status_t cap_table_fork(const struct cap_table *parent, struct cap_table *child,
+                        struct process *child_process)
 {
     KASSERT(child->frontier == 0 && child->live == 0);
     uint32_t charged = parent->live;
@@ -475,7 +483,8 @@ status_t cap_table_fork(const struct cap_table *parent, struct cap_table *child,
     for (uint32_t first = 0; s == STATUS_OK && first < parent->frontier; first += SLOTS_PER_PAGE) {
         s = fork_page(parent, child, first, child_process);
     }
-    for (uint32_t index = 1; index < child->frontier; index++) { /* vacate() has refunded for dropped ones */
+    /* vacate() has refunded for dropped ones */
+    for (uint32_t index = 1; index < child->frontier; index++) {
         const struct cap_slot *from = slot_at(parent, index);
         given_back += from != NULL && (from->state == SLOT_LIVE || from->state == SLOT_TRANSIT);
     }
@@ -523,7 +532,8 @@ void cap_table_keep_commit(struct cap_table *t, const cap_id_t *keep, uint32_t c
     }
 }
 
-uint32_t cap_table_next(const struct cap_table *t, uint32_t index, cap_id_t *id, struct object **out)
+uint32_t cap_table_next(const struct cap_table *t, uint32_t index, cap_id_t *id,
+                        struct object **out)
 {
     for (index++; index < t->frontier; index++) {
         const struct cap_slot *slot = slot_at(t, index);

@@ -33,8 +33,8 @@ static void tell_host(const struct process *p, const struct denial *d)
     host_link_send_denial(&record);
 }
 
-void denial_record(struct process *p, uint64_t interface_id, uint16_t method, enum denial_reason reason,
-                   const char *name, const char *grant)
+void denial_record(struct process *p, uint64_t interface_id, uint16_t method,
+                   enum denial_reason reason, const char *name, const char *grant)
 {
     struct denial *d = &p->denials[p->denial_count % DENIALS_KEPT];
     KASSERT(reason < DENIAL_REASON_COUNT);
@@ -87,7 +87,8 @@ void denial_of_status(struct process *p, uint64_t interface_id, uint16_t method,
     }
     /* only what was not granted, or is of the wrong type, would be otherwise with a grant */
     bool grant = reason == DENIAL_REASON_NOT_GRANTED || reason == DENIAL_REASON_WRONG_TYPE;
-    denial_record(p, interface_id, method, reason, NULL, grant ? interface_grant(interface_id) : NULL);
+    denial_record(p, interface_id, method, reason, NULL,
+                  grant ? interface_grant(interface_id) : NULL);
 }
 
 void denial_not_granted(struct process *p, uint64_t interface_id, uint16_t method)

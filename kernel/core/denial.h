@@ -1,4 +1,5 @@
-/* Denial records: why something was refused, kept with the process (the last DENIALS_KEPT) and sent with its exit status. */
+/* Denial records: why something was refused, kept with the process (the last DENIALS_KEPT) and
+ * sent with its exit status. */
 #pragma once
 
 #include "kernel/core/types.h"
@@ -15,9 +16,11 @@ struct denial {
 
 struct process;
 /* name, grant: may be NULL; cut to fit. */
-void denial_record(struct process *p, uint64_t interface_id, uint16_t method, enum denial_reason reason, const char *name,
-                   const char *grant);
-/* The record that a refusal by status is due, if one is: its reason follows from the status, the grant from the interface. */
+void denial_record(struct process *p, uint64_t interface_id, uint16_t method,
+                   enum denial_reason reason, const char *name, const char *grant);
+/* The record that a refusal by status is due, if one is: its reason follows from the status, the
+ * grant from the interface. */
 void denial_of_status(struct process *p, uint64_t interface_id, uint16_t method, status_t status);
-/* CAP_ID_NONE was called: the program asked its CapSet for the interface and did not look at the answer. */
+/* CAP_ID_NONE was called: the program asked its CapSet for the interface and did not look at the
+ * answer. */
 void denial_not_granted(struct process *p, uint64_t interface_id, uint16_t method);

@@ -1,20 +1,23 @@
-/* Endpoints: calls from one process to another. See endpoint.h; docs/abi.md says who gets which error.
+/* Endpoints: calls from one process to another. See endpoint.h; docs/abi.md says who gets which
+ * error.
  *
- *   struct endpoint   what RECV names. Its memory stays while facets or replies point at it; `dead` says that the owner's
- *                     object is gone.
- *   struct facet      what clients hold. On its last reference it becomes the notice, in `notices`.
- *   struct reply      one call, from its CALL to its RETURN: the caller's kept record, and the object that the receiver
- *                     returns on. It is in `calls` until received and in `received` until completed; then it only waits for
- *                     its last reference.
+ *   struct endpoint   what RECV names. Its memory stays while facets or replies point at it;
+ *                     `dead` says that the owner's object is gone.
+ *   struct facet      what clients hold. On its last reference it becomes the notice.
+ *   struct reply      one call, from its CALL to its RETURN: the caller's kept record, and the
+ *                     object that the receiver returns on. It is in `calls` until received and
+ *                     in `received` until completed; then it waits for its last reference.
  *
- * A kept call refers to its facet until it completes, so a notice comes only when no call of its facet is under way.
+ * A kept call refers to its facet until it completes, so a notice comes only when no call of its
+ * facet is under way.
  *
- * Check, then commit: whose fault a failed delivery is decides who hears of it. A call that its receiver cannot take (too
- * large, unreadable, no room for capabilities) completes with an error, and the receiver waits on; a receiver whose own buffer is
- * bad hears of that, and the call waits for the next one. So neither can harm the other.
+ * Check, then commit: whose fault a failed delivery is decides who hears of it. A call that its
+ * receiver cannot take (too large, unreadable, no room for capabilities) completes with an
+ * error, and the receiver waits on; a receiver whose own buffer is bad hears of that, and the
+ * call waits for the next one. So neither can harm the other.
  *
- * Invariants: `receivers` is empty, or `calls` and `notices` both are; a reply in `calls` has the one reference of that list.
- * Kernel lock held. */
+ * Invariants: `receivers` is empty, or `calls` and `notices` both are; a reply in `calls` has
+ * the one reference of that list. Kernel lock held. */
 #include "kernel/core/endpoint.h"
 
 #include "kernel/core/address_space.h"
@@ -98,8 +101,8 @@ static void endpoint_let_go(struct endpoint *e)
     }
 }
 
-status_t endpoint_mint_facet(struct object *endpoint, struct account *a, uint64_t interface_id, uint64_t tag,
-                             struct object **out)
+status_t endpoint_mint_facet(struct object *endpoint, struct account *a, uint64_t interface_id,
+                             uint64_t tag, struct object **out)
 {
     void *memory;
     status_t s = kmem_alloc(a, sizeof(struct facet), &memory);
@@ -165,7 +168,8 @@ static void endpoint_destroy(struct object *o)
 /* --- whose fault --- */
 
 /* Whether every page of the range can be had for the access. */
-static bool range_good(struct address_space *as, uint64_t address, uint64_t size, enum upcall_access access)
+static bool range_good(struct address_space *as, uint64_t address, uint64_t size,
+                       enum upcall_access access)
 {
     if (size == 0) {
         return true;
@@ -191,16 +195,19 @@ enum delivery {
     RECEIVER_AT_FAULT, /* nothing happened to the call */
 };
 
-/* Both sides' sizes, then slots for the Reply (ids[0]) and for what was sent. What is missing here is the receiver's, but
- * the call cannot wait for it. */
-static status_t deliver_reserve(const struct call *receive, struct call *call, struct cap_transfer *ids)
+/* Both sides' sizes, then slots for the Reply (ids[0]) and for what was sent. What is missing
+ * here is the receiver's, but the call cannot wait for it. */
+static status_t deliver_reserve(const struct call *receive, struct call *call,
+                                struct cap_transfer *ids)
 {
     uint32_t sent = call->transfers.sent_count;
-    if (call->message_size > receive->result_size - sizeof(struct ring_request) || sent > receive->transfer_max) {
+    if (call->message_size > receive->result_size - sizeof(struct ring_request)
+        || sent > receive->transfer_max) {
         return STATUS_MESSAGE_TOO_LARGE;
     }
     if (transfer_reserve(&receive->process->table, sent + 1, ids) != STATUS_OK) {
-        return call_exception(call, EXCEPTION_TYPE_OVERLOADED, "the receiver has no room for capabilities", NULL);
+        return call_exception(call, EXCEPTION_TYPE_OVERLOADED,
+                              "the receiver has no room for capabilities", NULL);
     }
     return STATUS_OK;
 }
@@ -213,12 +220,15 @@ static enum delivery deliver_copy(const struct call *receive, const struct call 
     struct ring_request head = {.tag = f->tag, .interface_id = f->interface_id};
     uint64_t body = receive->result + sizeof(head);
     if (user_copy_out(to, receive->result, &head, sizeof(head)) != STATUS_OK
-        || transfer_write(to, receive->transfers_address, call->transfers.sent_count, ids + 1) != STATUS_OK) {
+        || transfer_write(to, receive->transfers_address, call->transfers.sent_count, ids + 1)
+               != STATUS_OK) {
         return RECEIVER_AT_FAULT;
     }
     if (call->message_size != 0
-        && user_copy_across(to, body, call->process->space, call->message, call->message_size) != STATUS_OK) {
-        return range_good(to, body, call->message_size, UPCALL_ACCESS_WRITE) ? CALL_AT_FAULT : RECEIVER_AT_FAULT;
+        && user_copy_across(to, body, call->process->space, call->message, call->message_size)
+               != STATUS_OK) {
+        return range_good(to, body, call->message_size, UPCALL_ACCESS_WRITE) ? CALL_AT_FAULT
+                                                                             : RECEIVER_AT_FAULT;
     }
     return DELIVERED;
 }
@@ -247,7 +257,8 @@ static void deliver_commit(struct call *receive, struct reply *r, const struct c
     list_remove(&call->queue);
     list_append(&r->endpoint->received, &call->queue);
     call->cancel = cancel_received;
-    cap_table_commit(&receive->process->table, ids[0].cap, &r->object); /* takes over the queue's reference */
+    /* takes over the queue's reference */
+    cap_table_commit(&receive->process->table, ids[0].cap, &r->object);
 }
 
 static enum delivery deliver(struct call *receive, struct reply *r)
@@ -305,7 +316,8 @@ static status_t take_next(struct endpoint *e, struct call *receive)
     return STATUS_WOULD_BLOCK;
 }
 
-/* Something came: hands it to who waits, and goes on to the next receiver if that one's buffer is bad. */
+/* Something came: hands it to who waits, and goes on to the next receiver if that one's buffer
+ * is bad. */
 static void match(struct endpoint *e)
 {
     while (!list_empty(&e->receivers)) {
@@ -336,7 +348,8 @@ static void facet_destroy(struct object *o)
 static void cancel_undelivered(struct call *call)
 {
     list_remove(&call->queue);
-    object_put(&of_call(call)->object); /* the queue's reference; its memory stays until the end of the kernel entry */
+    /* the queue's reference; its memory stays until the end of the kernel entry */
+    object_put(&of_call(call)->object);
 }
 
 status_t endpoint_call(struct object *facet, struct call *call)
@@ -384,9 +397,10 @@ status_t endpoint_receive(struct object *endpoint, struct call *call)
 
 /* --- RETURN --- */
 
-/* Copies the answer to the caller. *theirs is what the caller then completes with; an error returned is the returner's, and
- * nothing has happened. */
-static status_t return_copy(const struct call *back, struct call *call, struct cap_transfer *ids, status_t *theirs)
+/* Copies the answer to the caller. *theirs is what the caller then completes with; an error
+ * returned is the returner's, and nothing has happened. */
+static status_t return_copy(const struct call *back, struct call *call, struct cap_transfer *ids,
+                            status_t *theirs)
 {
     uint32_t sent = back->transfers.sent_count;
     struct address_space *to = call->process->space;
@@ -404,8 +418,10 @@ static status_t return_copy(const struct call *back, struct call *call, struct c
     }
     status_t s = STATUS_OK;
     if (back->message_size != 0) {
-        s = user_copy_across(to, call->result, back->process->space, back->message, back->message_size);
-        if (s != STATUS_OK && !range_good(to, call->result, back->message_size, UPCALL_ACCESS_WRITE)) {
+        s = user_copy_across(to, call->result, back->process->space, back->message,
+                             back->message_size);
+        if (s != STATUS_OK
+            && !range_good(to, call->result, back->message_size, UPCALL_ACCESS_WRITE)) {
             s = STATUS_OK;
             *theirs = STATUS_BAD_ADDRESS;
         }
@@ -453,10 +469,12 @@ static void reply_destroy(struct object *o)
 {
     struct reply *r = CONTAINER_OF(o, struct reply, object);
     struct endpoint *e = r->endpoint;
-    if (r->call.caller != NULL) { /* dropped without a RETURN; or the owner ended, and this is looked at first */
+    /* dropped without a RETURN; or the owner ended, and this is looked at first */
+    if (r->call.caller != NULL) {
         bool dying = e->dead || e->object.references == 0;
         reply_fail(r, dying ? STATUS_DISCONNECTED
-                            : call_exception(&r->call, EXCEPTION_TYPE_FAILED, "the server dropped the call", NULL));
+                            : call_exception(&r->call, EXCEPTION_TYPE_FAILED,
+                                             "the server dropped the call", NULL));
     }
     endpoint_let_go(e);
     call_free(&r->call, sizeof(*r));
@@ -465,6 +483,7 @@ static void reply_destroy(struct object *o)
 /* A Reply has no methods: it is for RETURN alone. A forked child must not answer for its parent. */
 static const struct interface reply_interface = {.name = "Reply", .fork = FORK_POLICY_DROP};
 
-const struct object_class endpoint_class = {.interface = &endpoint_interface, .destroy = endpoint_destroy};
+const struct object_class endpoint_class = {.interface = &endpoint_interface,
+                                            .destroy = endpoint_destroy};
 const struct object_class facet_class = {.destroy = facet_destroy};
 const struct object_class reply_class = {.interface = &reply_interface, .destroy = reply_destroy};

@@ -1,14 +1,16 @@
 /* Forwarders: a capability that can be cut. See endpoint.h.
  *
- * A forwarder and its cutter are two faces of one piece of memory, which goes when both are gone. A forwarder refers to what it
- * stands for, which may be another forwarder; it hangs in that one's list of dependents. So cutting finds everything
- * that was passed on from here: the forwarders made of this one, and the kept calls that came through any of them.
+ * A forwarder and its cutter are two faces of one piece of memory, which goes when both are
+ * gone. A forwarder refers to what it stands for, which may be another forwarder; it hangs in
+ * that one's list of dependents. So cutting finds everything that was passed on from here: the
+ * forwarders made of this one, and the kept calls that came through any of them.
  *
  *   client --> outermost forwarder --> forwarder --> object
  *              calls: kept records     dependents
  *
- * Invariants: target is NULL once cut; a kept call is in the list of the outermost forwarder that it came through, until it
- * completes or a server has received it; nesting is at most FORWARDER_DEPTH_MAX. Kernel lock held. */
+ * Invariants: target is NULL once cut; a kept call is in the list of the outermost forwarder
+ * that it came through, until it completes or a server has received it; nesting is at most
+ * FORWARDER_DEPTH_MAX. Kernel lock held. */
 #include "kernel/core/endpoint.h"
 #include "kernel/core/kmem.h"
 #include "kernel/gen/dispatch.h"
@@ -51,7 +53,8 @@ status_t forwarder_resolve(struct object *o, struct object **target)
     return STATUS_OK;
 }
 
-status_t forwarder_create(struct account *a, struct object *target, struct object **forwarder, struct object **cutter)
+status_t forwarder_create(struct account *a, struct object *target, struct object **forwarder,
+                          struct object **cutter)
 {
     struct forwarder *inner = target->class == &forwarder_class ? of_object(target) : NULL;
     uint32_t depth = inner == NULL ? 1 : inner->depth + 1;
@@ -153,4 +156,5 @@ static void cutter_destroy(struct object *o)
 }
 
 const struct object_class forwarder_class = {.destroy = forwarder_destroy};
-const struct object_class cutter_class = {.interface = &cutter_interface, .destroy = cutter_destroy};
+const struct object_class cutter_class = {.interface = &cutter_interface,
+                                          .destroy = cutter_destroy};

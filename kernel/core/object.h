@@ -1,9 +1,10 @@
 /* Kernel objects: what a capability names.
  *
- * Every object begins with a struct object. The count of references is kept under the kernel lock. When it reaches zero the
- * object goes to the list of the dead; its class's destroy runs at the end of the kernel entry from object_reap(), so a
- * release is never recursive and destroy may release others.
- * An object with two faces embeds two struct objects, each with a class of its own. */
+ * Every object begins with a struct object. The count of references is kept under the kernel
+ * lock. When it reaches zero the object goes to the list of the dead; its class's destroy runs
+ * at the end of the kernel entry from object_reap(), so a release is never recursive and destroy
+ * may release others. An object with two faces embeds two struct objects, each with a class of
+ * its own. */
 #pragma once
 
 #include "kernel/core/types.h"
@@ -20,7 +21,8 @@ struct method {
                         struct wire_builder results);
     uint16_t results_data_words;
     uint16_t results_pointer_words;
-    uint16_t result_capabilities; /* slots to reserve in the caller's table before the handler runs */
+    /* slots to reserve in the caller's table before the handler runs */
+    uint16_t result_capabilities;
     uint16_t reserved;
 };
 
@@ -35,10 +37,11 @@ struct interface {
 struct object_class {
     const struct interface *interface; /* NULL: a facet or a forwarder, which have their own */
     void (*destroy)(struct object *self);
-    /* fork policy rebind: the object that the child gets instead (a new reference); must not allocate */
+    /* fork policy rebind: the object that the child gets instead (a new reference); must not
+     * allocate */
     struct object *(*rebind)(struct object *self, struct process *child);
-    /* a slot that named the object was released, or moved away; optional. For ends of pipes no use: they count
-     * references. */
+    /* a slot that named the object was released, or moved away; optional. For ends of pipes no
+     * use: they count references. */
     void (*released)(struct object *self);
 };
 
@@ -51,8 +54,10 @@ struct object {
 
 void object_init(struct object *o, const struct object_class *class); /* one reference */
 void object_bury(struct object *o); /* onto the list of the dead; for object_put() only */
-void object_reap(void); /* destroys the dead until none is left; called at the end of each kernel entry */
-uint64_t object_interface_id(const struct object *o); /* of a forwarder: that of what it stands for; 0: none */
+/* destroys the dead until none is left; called at the end of each kernel entry */
+void object_reap(void);
+/* of a forwarder: that of what it stands for; 0: none */
+uint64_t object_interface_id(const struct object *o);
 
 /* One more; returns o. */
 static inline struct object *object_get(struct object *o)

@@ -1,9 +1,10 @@
 /* The ring's operations. See operation.h.
  *
- * Each checks the entry, then the capability, then buffers and transfers, and only then has an effect; the first that is wrong
- * names the status. docs/abi.md has the order and the statuses. A call to a kernel object is decoded here and handed to
- * its method; a call to a facet goes to its endpoint; both have a record on this stack, which costs a few stores and becomes
- * memory only when somebody keeps it. */
+ * Each checks the entry, then the capability, then buffers and transfers, and only then has an
+ * effect; the first that is wrong names the status. docs/abi.md has the order and the statuses.
+ * A call to a kernel object is decoded here and handed to its method; a call to a facet goes to
+ * its endpoint; both have a record on this stack, which costs a few stores and becomes memory
+ * only when somebody keeps it. */
 #include "kernel/core/operation.h"
 
 #include "abi/syscall.h"
@@ -38,8 +39,10 @@ static void refuse(struct thread *t, const struct ring_entry *e, status_t status
 
 /* --- records --- */
 
-/* What ring_post(), a handler and call_keep() may look at, and no more: the rest of the record is not touched. */
-static void begin(struct call *call, struct thread *t, const struct ring_entry *e, struct object *target)
+/* What ring_post(), a handler and call_keep() may look at, and no more: the rest of the record
+ * is not touched. */
+static void begin(struct call *call, struct thread *t, const struct ring_entry *e,
+                  struct object *target)
 {
     call->caller = t;
     call->process = t->process;
@@ -104,12 +107,14 @@ static status_t open_message(const struct call *call, struct cpu *cpu, struct wi
         KASSERT(none == WIRE_OK);
         return STATUS_OK;
     }
-    status_t s = user_copy_in(call->process->space, cpu->request, call->message, call->message_size);
+    status_t s = user_copy_in(call->process->space, cpu->request, call->message,
+                              call->message_size);
     if (s != STATUS_OK) {
         return s;
     }
-    return wire_message_open(message, cpu->request, call->message_size) == WIRE_OK ? STATUS_OK
-                                                                                  : STATUS_BAD_MESSAGE;
+    return wire_message_open(message, cpu->request, call->message_size) == WIRE_OK
+               ? STATUS_OK
+               : STATUS_BAD_MESSAGE;
 }
 
 static status_t reserve_given(struct call *call)

@@ -1,6 +1,7 @@
-/* The kernel's random generator: ChaCha20 (RFC 8439) as a stream, with its key replaced after each use by the stream's own
- * first words ("fast key erasure", D. J. Bernstein, 2017), so that what was given out cannot be found from a later state.
- * The machine's own source is mixed in at the first use and again after RESEED_BYTES: it may be slow. */
+/* The kernel's random generator: ChaCha20 (RFC 8439) as a stream, with its key replaced after
+ * each use by the stream's own first words ("fast key erasure", D. J. Bernstein, 2017), so that
+ * what was given out cannot be found from a later state. The machine's own source is mixed in at
+ * the first use and again after RESEED_BYTES: it may be slow. */
 #include "kernel/core/random.h"
 
 #include "kernel/arch/arch.h"
@@ -80,7 +81,8 @@ static void refill(void)
     }
     __builtin_memcpy(start, constants, sizeof(constants));
     __builtin_memcpy(start + 4, generator.key, KEY_BYTES);
-    for (uint32_t i = 0; i < POOL_BLOCKS; i++) { /* the counter; the nonce is zero, since each key is used once */
+    /* the counter; the nonce is zero, since each key is used once */
+    for (uint32_t i = 0; i < POOL_BLOCKS; i++) {
         start[12] = i;
         random_chacha20(start, generator.pool.words[i]);
     }

@@ -1,4 +1,5 @@
-/* Random bytes that nobody can predict: a generator of the kernel's own, seeded from arch_entropy(). Kernel lock held. */
+/* Random bytes that nobody can predict: a generator of the kernel's own, seeded from
+ * arch_entropy(). Kernel lock held. */
 #pragma once
 
 #include <stddef.h>

@@ -1,11 +1,13 @@
-/* The ring's memory, its two queues, and the table of entries in flight. What an entry means is in operation.c.
+/* The ring's memory, its two queues, and the table of entries in flight. What an entry means is
+ * in operation.c.
  *
- * Room for a completion is reserved by a count: an entry is accepted only while entries in flight and completions that
- * wait are fewer than the CQ has places. A completion turns one of the former into one of the latter, so ring_post() always has
- * a place. A thread that moves cq_head at will can only spoil its own completions.
+ * Room for a completion is reserved by a count: an entry is accepted only while entries in
+ * flight and completions that wait are fewer than the CQ has places. A completion turns one of
+ * the former into one of the latter, so ring_post() always has a place. A thread that moves
+ * cq_head at will can only spoil its own completions.
  *
- * The words that the thread writes (sq_tail, cq_head, entries) are read once each, from the kernel's own mapping. Kernel
- * lock held by every caller. */
+ * The words that the thread writes (sq_tail, cq_head, entries) are read once each, from the
+ * kernel's own mapping. Kernel lock held by every caller. */
 #include "kernel/core/ring.h"
 
 #include "kernel/arch/arch.h"
@@ -53,12 +55,14 @@ status_t ring_drain(struct thread *t)
     if (tail - r->sq_head > r->sq_entries || waiting > r->cq_entries) {
         return STATUS_BAD_RING;
     }
-    uint32_t room = r->cq_entries - waiting; /* each accepted entry takes one place, in flight or completed */
+    /* each accepted entry takes one place, in flight or completed */
+    uint32_t room = r->cq_entries - waiting;
     room = room > r->in_flight ? room - r->in_flight : 0;
     uint32_t epoch = r->epoch;
     for (; room > 0 && r->sq_head != tail; room--) {
         struct ring_entry entry;
-        uint32_t offset = r->sq_offset + (r->sq_head & (r->sq_entries - 1)) * (uint32_t)sizeof(entry);
+        uint32_t offset = r->sq_offset
+                          + (r->sq_head & (r->sq_entries - 1)) * (uint32_t)sizeof(entry);
         arch_user_edge();
         read_entry(ring_place(r, offset), &entry);
         r->sq_head++;
@@ -83,13 +87,16 @@ uint32_t ring_completions(const struct ring *r)
 static struct ring_completion *next_completion(const struct ring *r)
 {
     KASSERT(r->header != NULL);
-    return ring_place(r, r->cq_offset + (r->cq_tail & (r->cq_entries - 1)) * (uint32_t)sizeof(struct ring_completion));
+    return ring_place(r, r->cq_offset
+                             + (r->cq_tail & (r->cq_entries - 1))
+                                   * (uint32_t)sizeof(struct ring_completion));
 }
 
 static void publish(struct thread *t, struct ring *r)
 {
     r->cq_tail++;
-    /* release: pairs with the thread's acquire of the tail, so that it sees the completion before it */
+    /* release: pairs with the thread's acquire of the tail, so that it sees the completion
+     * before it */
     __atomic_store_n(&r->header->cq_tail, r->cq_tail, __ATOMIC_RELEASE);
     if (t->state == THREAD_BLOCKED) {
         uint32_t waiting = ring_completions(r);
@@ -323,9 +330,11 @@ status_t ring_fork(struct ring *child, const struct ring *parent, struct address
         return s;
     }
     for (uint32_t i = 0; i < child->page_count; i++) {
-        __builtin_memcpy(arch_frame_address(child->pages[i]), arch_frame_address(parent->pages[i]), PAGE_SIZE);
+        __builtin_memcpy(arch_frame_address(child->pages[i]), arch_frame_address(parent->pages[i]),
+                         PAGE_SIZE);
     }
-    /* what the kernel writes there is as the kernel has it, whatever the parent's threads wrote over it */
+    /* what the kernel writes there is as the kernel has it, whatever the parent's threads wrote
+     * over it */
     child->header->sq_head = child->sq_head;
     child->header->cq_tail = child->cq_tail;
     s = map(child, child_as, parent->user_address);

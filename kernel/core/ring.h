@@ -1,7 +1,8 @@
 /* The kernel's side of a ring: see abi/ring.h for the layout and the rules.
  *
- * The kernel reaches the pages through its own mapping of their frames, so posting a completion never faults, whichever
- * address space is current. It trusts nothing it finds there. Kernel lock held. */
+ * The kernel reaches the pages through its own mapping of their frames, so posting a completion
+ * never faults, whichever address space is current. It trusts nothing it finds there. Kernel
+ * lock held. */
 #pragma once
 
 #include "abi/ring.h"
@@ -10,7 +11,8 @@
 
 struct address_space;
 
-#define RING_BUCKETS_PER_PAGE (PAGE_SIZE / sizeof(struct list)) /* a piece of kernel memory is at most a page */
+/* a piece of kernel memory is at most a page */
+#define RING_BUCKETS_PER_PAGE (PAGE_SIZE / sizeof(struct list))
 #define RING_BUCKET_PAGES (2 * RING_ENTRIES_MAX / 4 / RING_BUCKETS_PER_PAGE)
 
 struct ring {
@@ -20,27 +22,35 @@ struct ring {
     uint32_t sq_offset, cq_offset; /* bytes from the header; no entry crosses a page */
     uint32_t sq_head, cq_tail;  /* the kernel's own */
     uint32_t in_flight;         /* kept calls */
-    uint32_t epoch;             /* counts creations and destructions: an entry may end the ring that it came from */
+    /* counts creations and destructions: an entry may end the ring that it came from */
+    uint32_t epoch;
     uint32_t page_count;
     frame_t *pages;             /* header, SQ, CQ; the default ring has one */
     frame_t first_page;         /* storage for the default ring's pages[0] */
-    struct list *buckets[RING_BUCKET_PAGES]; /* kept calls by user_data: a quarter as many lists as cq_entries */
+    /* kept calls by user_data: a quarter as many lists as cq_entries */
+    struct list *buckets[RING_BUCKET_PAGES];
     uint32_t bucket_count;      /* a power of two */
     uint64_t bucket_key;        /* random and odd: no program can aim at one list */
 };
 
-/* Allocates, charges and maps it. sq_entries: power of two up to RING_ENTRIES_MAX, or 0. *r is zeroed, or destroyed. Errors: badEntry (the
- * size), the ledger's. */
+/* Allocates, charges and maps it. sq_entries: power of two up to RING_ENTRIES_MAX, or 0. *r is
+ * zeroed, or destroyed. Errors: badEntry (the size), the ledger's. */
 status_t ring_create(struct ring *r, struct address_space *as, uint32_t sq_entries) MUST_CHECK;
-/* A private copy at the same address for a forked child (the mapping in the child included), nothing in flight. */
-status_t ring_fork(struct ring *child, const struct ring *parent, struct address_space *child_as) MUST_CHECK;
-/* Unmaps unless the address space is being cleared (as NULL). All calls must have been finished or cancelled. */
+/* A private copy at the same address for a forked child (the mapping in the child included),
+ * nothing in flight. */
+status_t ring_fork(struct ring *child, const struct ring *parent,
+                   struct address_space *child_as) MUST_CHECK;
+/* Unmaps unless the address space is being cleared (as NULL). All calls must have been finished
+ * or cancelled. */
 void ring_destroy(struct ring *r, struct address_space *as, struct account *a);
 
-/* cap_enter's first half: takes entries and carries them out. badRing if the indices are out of bounds. */
+/* cap_enter's first half: takes entries and carries them out. badRing if the indices are out of
+ * bounds. */
 status_t ring_drain(struct thread *t) MUST_CHECK;
-uint32_t ring_completions(const struct ring *r); /* waiting to be taken; a nonsense cq_head counts as full */
-void ring_post(struct thread *t, const struct ring_completion *c); /* its place was reserved; wakes the thread if it waits */
+/* waiting to be taken; a nonsense cq_head counts as full */
+uint32_t ring_completions(const struct ring *r);
+/* its place was reserved; wakes the thread if it waits */
+void ring_post(struct thread *t, const struct ring_completion *c);
 /* The same for an entry that has no more to say. */
 void ring_post_status(struct thread *t, uint64_t user_data, status_t status, uint32_t aux);
 /* The end of a thread: cancels every entry in flight. */
@@ -48,4 +58,5 @@ void ring_abort(struct thread *t);
 /* The table of entries in flight: for call.c. */
 void ring_track(struct thread *t, struct call *call);
 void ring_untrack(struct thread *t, struct call *call);
-struct call *ring_find(struct thread *t, uint64_t user_data); /* the one accepted first; NULL: none */
+/* the one accepted first; NULL: none */
+struct call *ring_find(struct thread *t, uint64_t user_data);

@@ -1,7 +1,8 @@
 /* Transfers: looking up, reserving, delivering, giving back. See transfer.h.
  *
- * The array of the user is read once, into the kernel's own words; ids are written back only with the completion.
- * Ownership of an endpoint and a Reply lie in one process: they move and are never copied. */
+ * The array of the user is read once, into the kernel's own words; ids are written back only
+ * with the completion. Ownership of an endpoint and a Reply lie in one process: they move and
+ * are never copied. */
 #include "kernel/core/transfer.h"
 
 #include "kernel/core/address_space.h"
@@ -33,7 +34,8 @@ static status_t resolve_one(struct cap_table *table, const struct cap_transfer *
     return STATUS_OK;
 }
 
-status_t transfer_resolve(struct call *call, uint64_t address, uint32_t count, struct sent_capability *room)
+status_t transfer_resolve(struct call *call, uint64_t address, uint32_t count,
+                          struct sent_capability *room)
 {
     struct cap_transfer wanted[RING_TRANSFERS_MAX];
     KASSERT(count <= RING_TRANSFERS_MAX && call->transfers.sent_count == 0);
@@ -74,7 +76,8 @@ void transfer_unreserve(struct cap_table *table, uint32_t count, const struct ca
     }
 }
 
-status_t transfer_write(struct address_space *as, uint64_t address, uint32_t count, const struct cap_transfer *ids)
+status_t transfer_write(struct address_space *as, uint64_t address, uint32_t count,
+                        const struct cap_transfer *ids)
 {
     KASSERT(count <= RING_TRANSFERS_MAX);
     return count == 0 ? STATUS_OK : user_copy_out(as, address, ids, count * sizeof(ids[0]));
@@ -94,7 +97,8 @@ void transfer_deliver(struct call *call, struct cap_table *to, const struct cap_
 
 void transfer_end(struct call *call, bool moved)
 {
-    bool table_gone = call->process->table.account == NULL; /* the call itself has ended its process */
+    /* the call itself has ended its process */
+    bool table_gone = call->process->table.account == NULL;
     for (uint32_t i = 0; i < call->transfers.sent_count; i++) {
         struct sent_capability *sent = &call->transfers.sent[i];
         if (sent->moving && !table_gone) {

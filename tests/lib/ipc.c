@@ -74,11 +74,13 @@ void ipc_take_none(struct user *u)
 {
     struct ring_completion c;
     if (user_reap(u, &c)) {
-        FAIL("a completion of %llu: %s", (unsigned long long)c.user_data, test_status_name(c.status));
+        FAIL("a completion of %llu: %s", (unsigned long long)c.user_data,
+             test_status_name(c.status));
     }
 }
 
-static struct ring_entry entry(struct user *u, uint8_t opcode, uint64_t user_data, cap_id_t cap, const char *text)
+static struct ring_entry entry(struct user *u, uint8_t opcode, uint64_t user_data, cap_id_t cap,
+                               const char *text)
 {
     struct ring_entry e = {.opcode = opcode, .user_data = user_data, .cap = cap};
     if (text != NULL) {
@@ -116,7 +118,8 @@ struct ring_entry ipc_return(struct user *u, uint64_t user_data, cap_id_t reply,
 
 struct ring_entry ipc_cancel(uint64_t user_data, uint64_t of)
 {
-    return (struct ring_entry){.opcode = RING_OP_CANCEL, .user_data = user_data, .interface_id = of};
+    return (struct ring_entry){
+        .opcode = RING_OP_CANCEL, .user_data = user_data, .interface_id = of};
 }
 
 void ipc_send(struct user *u, struct ring_entry *e, cap_id_t cap, enum cap_transfer_mode mode)

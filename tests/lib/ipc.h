@@ -1,4 +1,5 @@
-/* A server and a client in the simulated machine: what tests of endpoints, transfers and forwarders begin with. */
+/* A server and a client in the simulated machine: what tests of endpoints, transfers and
+ * forwarders begin with. */
 #pragma once
 
 #include "kernel/core/endpoint.h"
@@ -15,7 +16,8 @@ struct ipc {
     cap_id_t endpoint, facet; /* in the server's table, in the client's */
 };
 
-/* Boots the machine and makes both, the server with an endpoint of its own, the client with a facet of it. */
+/* Boots the machine and makes both, the server with an endpoint of its own, the client with a
+ * facet of it. */
 void ipc_boot(struct ipc *w);
 /* The same in a machine that runs: for allocation failures. */
 void ipc_make(struct ipc *w);
@@ -27,7 +29,8 @@ void ipc_touch(struct user *u);
 cap_id_t ipc_endpoint(struct process *p);
 /* A facet of the endpoint that `owner` has as `endpoint`, in another process's table. */
 cap_id_t ipc_facet(struct process *owner, cap_id_t endpoint, struct process *holder, uint64_t tag);
-/* A new object that nobody else has (an endpoint): to be sent by copy it must be a facet, so this is one. */
+/* A new object that nobody else has (an endpoint): to be sent by copy it must be a facet, so
+ * this is one. */
 cap_id_t ipc_token(struct process *p);
 
 /* Submits one entry and enters without waiting. */

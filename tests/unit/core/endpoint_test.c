@@ -1,5 +1,5 @@
-/* Endpoints: a call's way to the server and back, what can go wrong on it and whose error that is, notices, and the death of either
- * side in each state. */
+/* Endpoints: a call's way to the server and back, what can go wrong on it and whose error that
+ * is, notices, and the death of either side in each state. */
 #include "kernel/core/kmem.h"
 #include "tests/lib/ipc.h"
 
@@ -7,7 +7,8 @@ static struct ipc w;
 
 /* --- the way there and back --- */
 
-static void check_request(const struct ring_entry *receive, const struct ring_completion *c, const char *text)
+static void check_request(const struct ring_entry *receive, const struct ring_completion *c,
+                          const char *text)
 {
     struct ring_request request = ipc_request(w.server, receive);
     CHECK_OK(c->status);
@@ -67,7 +68,8 @@ TEST(a_blocked_server_runs_when_its_client_blocks)
     CHECK_EQ(user_result(w.server), 1);
     CHECK(arch_cpu()->current == w.server->thread);
     struct ring_completion c = ipc_take(w.server, 2);
-    struct ring_entry back = ipc_return(w.server, 3, c.aux, "y"), again = ipc_receive(w.server, 4, w.endpoint);
+    struct ring_entry back = ipc_return(w.server, 3, c.aux, "y"),
+                      again = ipc_receive(w.server, 4, w.endpoint);
     user_submit(w.server, &back);
     user_submit(w.server, &again);
     CHECK_EQ(user_enter(w.server, 2, CAP_ENTER_FOREVER), USER_BLOCKED);
@@ -115,13 +117,18 @@ TEST(the_interface_id_is_checked)
     CHECK_STATUS(user_run(w.client, call).status, -STATUS_WRONG_INTERFACE);
     CHECK_EQ(w.client_process->denial_count, 1);
     CHECK_EQ(w.client_process->denials[0].reason, DENIAL_REASON_WRONG_TYPE);
-    CHECK_STATUS(user_run(w.client, ipc_receive(w.client, 1, w.facet)).status, -STATUS_WRONG_INTERFACE);
-    CHECK_STATUS(user_run(w.client, ipc_return(w.client, 1, w.facet, "")).status, -STATUS_WRONG_INTERFACE);
-    CHECK_STATUS(user_run(w.server, ipc_return(w.server, 1, w.endpoint, "")).status, -STATUS_WRONG_INTERFACE);
+    CHECK_STATUS(user_run(w.client, ipc_receive(w.client, 1, w.facet)).status,
+                 -STATUS_WRONG_INTERFACE);
+    CHECK_STATUS(user_run(w.client, ipc_return(w.client, 1, w.facet, "")).status,
+                 -STATUS_WRONG_INTERFACE);
+    CHECK_STATUS(user_run(w.server, ipc_return(w.server, 1, w.endpoint, "")).status,
+                 -STATUS_WRONG_INTERFACE);
     ipc_start(w.client, ipc_call(w.client, 1, w.facet, "x"));
     cap_id_t reply = ipc_receive_now(&w);
-    CHECK_STATUS(user_run(w.server, ipc_receive(w.server, 1, reply)).status, -STATUS_WRONG_INTERFACE);
-    CHECK_STATUS(user_run(w.server, ipc_call(w.server, 1, reply, "")).status, -STATUS_WRONG_INTERFACE);
+    CHECK_STATUS(user_run(w.server, ipc_receive(w.server, 1, reply)).status,
+                 -STATUS_WRONG_INTERFACE);
+    CHECK_STATUS(user_run(w.server, ipc_call(w.server, 1, reply, "")).status,
+                 -STATUS_WRONG_INTERFACE);
 }
 
 /* --- whose error --- */
@@ -133,7 +140,8 @@ TEST(a_call_too_large_for_its_receiver_is_the_callers_error)
     receive.result_size = sizeof(struct ring_request) + 4;
     receive.transfer_max = 1;
     ipc_start(w.server, receive);
-    CHECK_STATUS(user_run(w.client, ipc_call(w.client, 1, w.facet, "12345")).status, -STATUS_MESSAGE_TOO_LARGE);
+    CHECK_STATUS(user_run(w.client, ipc_call(w.client, 1, w.facet, "12345")).status,
+                 -STATUS_MESSAGE_TOO_LARGE);
     struct ring_entry call = ipc_call(w.client, 1, w.facet, "1234");
     cap_id_t token = ipc_token(w.client_process);
     ipc_send(w.client, &call, token, CAP_TRANSFER_COPY);
@@ -234,7 +242,8 @@ TEST(an_answer_that_does_not_fit_is_the_callers_error)
     struct ring_entry call = ipc_call(w.client, 1, w.facet, "x");
     call.result_size = 4;
     ipc_start(w.client, call);
-    struct ring_completion back = user_run(w.server, ipc_return(w.server, 3, ipc_receive_now(&w), "12345"));
+    struct ring_completion back = user_run(w.server,
+                                           ipc_return(w.server, 3, ipc_receive_now(&w), "12345"));
     CHECK_OK(back.status);
     struct ring_completion c = ipc_take(w.client, 1);
     CHECK_STATUS(c.status, -STATUS_RESULT_TOO_SMALL);
@@ -288,7 +297,8 @@ TEST(a_reply_is_used_once)
     ipc_start(w.client, ipc_call(w.client, 1, w.facet, "x"));
     cap_id_t reply = ipc_receive_now(&w);
     CHECK_OK(user_run(w.server, ipc_return(w.server, 3, reply, "")).status);
-    CHECK_STATUS(user_run(w.server, ipc_return(w.server, 3, reply, "")).status, -STATUS_STALE_CAPABILITY);
+    CHECK_STATUS(user_run(w.server, ipc_return(w.server, 3, reply, "")).status,
+                 -STATUS_STALE_CAPABILITY);
     CHECK_OK(ipc_take(w.client, 1).status);
     ipc_take_none(w.client);
 }
@@ -334,7 +344,8 @@ TEST(a_reply_moves_and_is_never_copied)
     struct ring_entry receive = ipc_receive(helper, 2, endpoint);
     struct ring_completion c = user_run(helper, receive);
     CHECK_EQ(c.transfer_count, 1);
-    CHECK_STATUS(user_run(w.server, ipc_return(w.server, 3, reply, "")).status, -STATUS_STALE_CAPABILITY);
+    CHECK_STATUS(user_run(w.server, ipc_return(w.server, 3, reply, "")).status,
+                 -STATUS_STALE_CAPABILITY);
     CHECK_OK(user_run(helper, ipc_return(helper, 3, ipc_got(helper, &receive, 0), "done")).status);
     CHECK_OK(ipc_take(w.client, 1).status);
     CHECK_OK(user_run(helper, ipc_return(helper, 3, c.aux, "passed")).status);
@@ -354,7 +365,8 @@ TEST(a_reply_returned_with_itself_among_the_capabilities)
     struct ring_completion c = ipc_take(w.client, 1);
     CHECK_OK(c.status);
     CHECK_EQ(c.transfer_count, 1);
-    struct ring_completion used = user_run(w.client, ipc_return(w.client, 2, ipc_got(w.client, &call, 0), ""));
+    struct ring_completion used = user_run(
+        w.client, ipc_return(w.client, 2, ipc_got(w.client, &call, 0), ""));
     CHECK_OK(used.status);
     CHECK_EQ(used.flags, RING_FLAG_CALLER_GONE);
 }
@@ -408,7 +420,8 @@ TEST(a_client_that_dies_leaves_a_reply_without_caller)
     CHECK_EQ(user_syscall(w.client, SYSCALL_EXIT, 0, 0, 0), USER_DIED);
     sim_settle();
     struct ring_entry receive = ipc_receive(w.server, 2, w.endpoint);
-    struct ring_completion c = user_run(w.server, receive); /* its facet went with it; the queued call is gone */
+    /* its facet went with it; the queued call is gone */
+    struct ring_completion c = user_run(w.server, receive);
     CHECK_OK(c.status);
     CHECK_EQ(c.flags, RING_FLAG_NOTICE);
     c = user_run(w.server, ipc_return(w.server, 3, reply, "late"));
@@ -434,7 +447,8 @@ TEST(an_owner_that_dies_disconnects_every_call)
     CHECK_STATUS(a.status, -STATUS_DISCONNECTED);
     CHECK_STATUS(b.status, -STATUS_DISCONNECTED);
     CHECK_OK(ipc_look_up(w.client_process, token));
-    CHECK_STATUS(user_run(w.client, ipc_call(w.client, 3, w.facet, "x")).status, -STATUS_DISCONNECTED);
+    CHECK_STATUS(user_run(w.client, ipc_call(w.client, 3, w.facet, "x")).status,
+                 -STATUS_DISCONNECTED);
 }
 
 TEST(an_owner_that_lets_go_of_its_endpoint_disconnects_every_call)
@@ -447,7 +461,8 @@ TEST(an_owner_that_lets_go_of_its_endpoint_disconnects_every_call)
     CHECK_OK(user_run(w.server, release).status);
     CHECK_STATUS(ipc_take(w.client, 2).status, -STATUS_DISCONNECTED);
     CHECK_STATUS(ipc_take(w.client, 1).status, -STATUS_DISCONNECTED);
-    CHECK_EQ(user_run(w.server, ipc_return(w.server, 3, reply, "late")).flags, RING_FLAG_CALLER_GONE);
+    CHECK_EQ(user_run(w.server, ipc_return(w.server, 3, reply, "late")).flags,
+             RING_FLAG_CALLER_GONE);
 }
 
 TEST(a_receive_in_flight_keeps_its_endpoint)
@@ -458,7 +473,8 @@ TEST(a_receive_in_flight_keeps_its_endpoint)
     CHECK_OK(user_run(w.server, release).status);
     ipc_start(w.client, ipc_call(w.client, 1, w.facet, "x"));
     CHECK_OK(ipc_take(w.server, 2).status);
-    CHECK_STATUS(ipc_take(w.client, 1).status, -STATUS_DISCONNECTED); /* with the RECV the last reference went */
+    /* with the RECV the last reference went */
+    CHECK_STATUS(ipc_take(w.client, 1).status, -STATUS_DISCONNECTED);
 }
 
 /* --- notices --- */
@@ -493,7 +509,8 @@ TEST(the_last_reference_to_a_facet_brings_one_notice)
 TEST(a_notice_needs_no_memory_and_survives_a_bad_receiver)
 {
     ipc_boot(&w);
-    struct ring_entry bad = ipc_receive(w.server, 2, w.endpoint), good = ipc_receive(w.server, 3, w.endpoint);
+    struct ring_entry bad = ipc_receive(w.server, 2, w.endpoint),
+                      good = ipc_receive(w.server, 3, w.endpoint);
     ipc_touch(w.server);
     bad.result = 0x1000;
     ipc_start(w.server, bad);
@@ -538,8 +555,8 @@ static void round_trip(void)
         CHECK_OK(user_run(w.server, ipc_return(w.server, 3, c.aux, "answer")).status);
     }
     if (user_reap(w.client, &c)) {
-        CHECK(c.status == 0 || c.status == -(int)STATUS_BYTES_EXHAUSTED || c.status == -(int)STATUS_EXCEPTION
-              || c.status == -(int)STATUS_FRAMES_EXHAUSTED);
+        CHECK(c.status == 0 || c.status == -(int)STATUS_BYTES_EXHAUSTED
+              || c.status == -(int)STATUS_EXCEPTION || c.status == -(int)STATUS_FRAMES_EXHAUSTED);
     }
 }
 

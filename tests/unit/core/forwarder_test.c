@@ -1,4 +1,5 @@
-/* Forwarders and cutters: what goes through, what cutting ends, how deep they nest, and what a fork does with them. */
+/* Forwarders and cutters: what goes through, what cutting ends, how deep they nest, and what a
+ * fork does with them. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/kmem.h"
 #include "lib/wire/gen/endpoint.h"
@@ -12,12 +13,12 @@ static struct user_reply reply;
 /* Endpoint.revocable by the server on a capability of its own: the ids of forwarder and cutter. */
 static status_t revocable(cap_id_t cap, cap_id_t *forwarder, cap_id_t *cutter)
 {
-    struct wire_builder b =
-        user_message(&message, ENDPOINT_REVOCABLE_PARAMS_DATA_WORDS, ENDPOINT_REVOCABLE_PARAMS_POINTER_WORDS);
+    struct wire_builder b = user_message(&message, ENDPOINT_REVOCABLE_PARAMS_DATA_WORDS,
+                                         ENDPOINT_REVOCABLE_PARAMS_POINTER_WORDS);
     endpoint_revocable_params_set_cap(b, 0);
     struct cap_transfer sent = {.cap = cap};
-    status_t s = user_call(w.server, w.endpoint, ENDPOINT_INTERFACE_ID, ENDPOINT_METHOD_REVOCABLE, &message, &sent, 1,
-                           &reply);
+    status_t s = user_call(w.server, w.endpoint, ENDPOINT_INTERFACE_ID, ENDPOINT_METHOD_REVOCABLE,
+                           &message, &sent, 1, &reply);
     if (s == STATUS_OK) {
         *forwarder = reply.transfers[endpoint_revocable_results_forwarder(reply.root)].cap;
         *cutter = reply.transfers[endpoint_revocable_results_cutter(reply.root)].cap;
@@ -27,7 +28,8 @@ static status_t revocable(cap_id_t cap, cap_id_t *forwarder, cap_id_t *cutter)
 
 static void cut(cap_id_t cutter)
 {
-    CHECK_OK(user_call(w.server, cutter, CUTTER_INTERFACE_ID, CUTTER_METHOD_CUT, NULL, NULL, 0, NULL));
+    CHECK_OK(
+        user_call(w.server, cutter, CUTTER_INTERFACE_ID, CUTTER_METHOD_CUT, NULL, NULL, 0, NULL));
 }
 
 /* The server's capability, in the client's table too. */
@@ -105,8 +107,8 @@ TEST(a_call_that_waits_in_a_kernel_object_is_ended)
     CHECK_STATUS(user_run(w.client, read).status, -STATUS_EXCEPTION); /* an empty mask */
     struct wire_builder b = user_message(&message, 1, 0);
     wire_set_u32(b, 0, READINESS_READABLE);
-    read = user_call_entry(w.client, hand_on(forwarder), PIPE_READER_INTERFACE_ID, PIPE_READER_METHOD_READY, &message,
-                           NULL, 0);
+    read = user_call_entry(w.client, hand_on(forwarder), PIPE_READER_INTERFACE_ID,
+                           PIPE_READER_METHOD_READY, &message, NULL, 0);
     ipc_start(w.client, read);
     ipc_take_none(w.client);
     cut(cutter);
@@ -145,12 +147,14 @@ TEST(what_may_not_be_forwarded)
     cap_id_t forwarder, cutter;
     struct object *face;
     CHECK_STATUS(revocable(0x00100fff, &forwarder, &cutter), STATUS_BAD_CAPABILITY);
-    CHECK_STATUS(revocable(w.endpoint, &forwarder, &cutter), STATUS_NOT_SUPPORTED); /* it is not even copied */
+    /* it is not even copied */
+    CHECK_STATUS(revocable(w.endpoint, &forwarder, &cutter), STATUS_NOT_SUPPORTED);
     CHECK_OK(memory_object_create(w.server_process->account, PAGE_SIZE, &face));
     cap_id_t memory = sim_grant(w.server_process, face);
     object_put(face);
     CHECK_STATUS(revocable(memory, &forwarder, &cutter), STATUS_EXCEPTION);
-    CHECK_STATUS(user_call(w.server, w.endpoint, ENDPOINT_INTERFACE_ID, ENDPOINT_METHOD_REVOCABLE, NULL, NULL, 0, NULL),
+    CHECK_STATUS(user_call(w.server, w.endpoint, ENDPOINT_INTERFACE_ID, ENDPOINT_METHOD_REVOCABLE,
+                           NULL, NULL, 0, NULL),
                  STATUS_EXCEPTION);
 }
 
@@ -186,7 +190,8 @@ TEST(a_kernel_object_answers_through_a_forwarder)
     CHECK_OK(user_call(w.client, id, ENTROPY_SOURCE_INTERFACE_ID, 0, &message, NULL, 0, &reply));
     CHECK_EQ(entropy_source_fill_results_data(reply.root).size, 8);
     cut(cutter);
-    CHECK_STATUS(user_call(w.client, id, ENTROPY_SOURCE_INTERFACE_ID, 0, &message, NULL, 0, NULL), STATUS_REVOKED);
+    CHECK_STATUS(user_call(w.client, id, ENTROPY_SOURCE_INTERFACE_ID, 0, &message, NULL, 0, NULL),
+                 STATUS_REVOKED);
 }
 
 static void setup(void)

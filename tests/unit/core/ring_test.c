@@ -1,4 +1,5 @@
-/* The ring: acceptance, completions, statuses of entries that are wrong, and what a hostile thread can do with its own. */
+/* The ring: acceptance, completions, statuses of entries that are wrong, and what a hostile
+ * thread can do with its own. */
 #include "kernel/cap/root_objects.h"
 #include "lib/wire/gen/console.h"
 #include "lib/wire/gen/entropy_source.h"
@@ -182,7 +183,8 @@ TEST(each_bad_capability_id_has_its_status)
     boot();
     cap_id_t stale = ipc_token(u->process);
     CHECK_OK(run((struct ring_entry){.opcode = RING_OP_RELEASE, .cap = stale}));
-    static const uint8_t opcodes[] = {RING_OP_CALL, RING_OP_RETURN, RING_OP_RELEASE, RING_OP_PARK, RING_OP_UNPARK};
+    static const uint8_t opcodes[] = {RING_OP_CALL, RING_OP_RETURN, RING_OP_RELEASE, RING_OP_PARK,
+                                      RING_OP_UNPARK};
     for (unsigned i = 0; i < sizeof(opcodes); i++) {
         struct ring_entry e = {.opcode = opcodes[i], .cap = CAP_ID_NONE};
         CHECK_STATUS(run(e), -STATUS_BAD_CAPABILITY);
@@ -204,13 +206,18 @@ TEST(each_bad_capability_id_has_its_status)
 TEST(wrong_interface_and_unknown_method)
 {
     boot();
-    CHECK_STATUS(user_call(u, CONSOLE, ENTROPY_SOURCE_INTERFACE_ID, 0, NULL, NULL, 0, NULL), STATUS_WRONG_INTERFACE);
+    CHECK_STATUS(user_call(u, CONSOLE, ENTROPY_SOURCE_INTERFACE_ID, 0, NULL, NULL, 0, NULL),
+                 STATUS_WRONG_INTERFACE);
     CHECK_STATUS(user_call(u, CONSOLE, 0, 0, NULL, NULL, 0, NULL), STATUS_WRONG_INTERFACE);
-    CHECK_STATUS(user_call(u, CONSOLE, CONSOLE_INTERFACE_ID, CONSOLE_METHOD_COUNT, NULL, NULL, 0, NULL),
+    CHECK_STATUS(
+        user_call(u, CONSOLE, CONSOLE_INTERFACE_ID, CONSOLE_METHOD_COUNT, NULL, NULL, 0, NULL),
+        STATUS_UNKNOWN_METHOD);
+    CHECK_STATUS(user_call(u, CONSOLE, CONSOLE_INTERFACE_ID, 0xffff, NULL, NULL, 0, NULL),
                  STATUS_UNKNOWN_METHOD);
-    CHECK_STATUS(user_call(u, CONSOLE, CONSOLE_INTERFACE_ID, 0xffff, NULL, NULL, 0, NULL), STATUS_UNKNOWN_METHOD);
-    CHECK_STATUS(run((struct ring_entry){.opcode = RING_OP_PARK, .cap = CONSOLE}), -STATUS_WRONG_INTERFACE);
-    CHECK_STATUS(run((struct ring_entry){.opcode = RING_OP_UNPARK, .cap = CONSOLE}), -STATUS_WRONG_INTERFACE);
+    CHECK_STATUS(run((struct ring_entry){.opcode = RING_OP_PARK, .cap = CONSOLE}),
+                 -STATUS_WRONG_INTERFACE);
+    CHECK_STATUS(run((struct ring_entry){.opcode = RING_OP_UNPARK, .cap = CONSOLE}),
+                 -STATUS_WRONG_INTERFACE);
 }
 
 /* --- messages and buffers --- */
@@ -220,13 +227,15 @@ TEST(bad_messages_to_a_kernel_object)
     boot();
     struct wire_builder b = user_message(&message, 0, 1);
     console_write_line_params_set_text(b, (struct wire_span){"line", 4});
-    struct ring_entry good = user_call_entry(u, CONSOLE, CONSOLE_INTERFACE_ID, CONSOLE_METHOD_WRITE_LINE, &message, NULL, 0);
+    struct ring_entry good = user_call_entry(u, CONSOLE, CONSOLE_INTERFACE_ID,
+                                             CONSOLE_METHOD_WRITE_LINE, &message, NULL, 0);
     CHECK_OK(run(good));
     CHECK(strstr(sim_machine.log, "line\n") != NULL);
     struct ring_entry e = good;
     e.message_size = MESSAGE_MAX + 1;
     CHECK_STATUS(run(e), -STATUS_MESSAGE_TOO_LARGE);
-    static const uint64_t addresses[] = {0, 0x1000, USER_END - 8, USER_END, 1ull << 63, UINT64_MAX - 7};
+    static const uint64_t addresses[] = {0,        0x1000,     USER_END - 8,
+                                         USER_END, 1ull << 63, UINT64_MAX - 7};
     for (unsigned i = 0; i < ARRAY_SIZE(addresses); i++) {
         e = good;
         e.message = addresses[i];
@@ -253,7 +262,8 @@ TEST(an_answer_without_room)
     boot();
     struct wire_builder b = user_message(&message, 1, 0);
     entropy_source_fill_params_set_count(b, 64);
-    struct ring_entry e = user_call_entry(u, ENTROPY, ENTROPY_SOURCE_INTERFACE_ID, 0, &message, NULL, 0);
+    struct ring_entry e = user_call_entry(u, ENTROPY, ENTROPY_SOURCE_INTERFACE_ID, 0, &message,
+                                          NULL, 0);
     e.result_size = 80;
     struct ring_completion c = user_run(u, e);
     CHECK_STATUS(c.status, -STATUS_RESULT_TOO_SMALL);
@@ -276,7 +286,8 @@ TEST(an_answer_without_room)
 TEST(transfer_counts_are_bounded)
 {
     boot();
-    struct ring_entry e = user_call_entry(u, CONSOLE, CONSOLE_INTERFACE_ID, CONSOLE_METHOD_WRITE, NULL, NULL, 0);
+    struct ring_entry e = user_call_entry(u, CONSOLE, CONSOLE_INTERFACE_ID, CONSOLE_METHOD_WRITE,
+                                          NULL, NULL, 0);
     e.transfer_count = RING_TRANSFERS_MAX + 1;
     CHECK_STATUS(run(e), -STATUS_BAD_ENTRY);
     e.transfer_count = 0;
@@ -301,7 +312,8 @@ TEST(transfer_counts_are_bounded)
     sent[62].mode = CAP_TRANSFER_COPY;
     e.transfers = user_place(u, sent, sizeof(sent));
     CHECK_OK(run(e));
-    CHECK_STATUS(ipc_look_up(u->process, CONSOLE), STATUS_STALE_CAPABILITY); /* it was accepted with success: gone */
+    /* it was accepted with success: gone */
+    CHECK_STATUS(ipc_look_up(u->process, CONSOLE), STATUS_STALE_CAPABILITY);
 }
 
 /* --- the thread against its own ring --- */
@@ -371,7 +383,8 @@ TEST(moving_cq_head_back_hurts_nobody_but_the_thread)
     SET(cq_head, h.cq_tail - RING_CQ_ENTRIES_DEFAULT); /* as if nothing had been taken */
     cap_id_t facet = ipc_facet(u->process, endpoint, u->process, 1);
     for (uint64_t i = 0; i < 8; i++) {
-        ipc_start(other, ipc_call(other, i, facet, "x")); /* completes the RECVs, over what was there */
+        /* completes the RECVs, over what was there */
+        ipc_start(other, ipc_call(other, i, facet, "x"));
     }
     CHECK_EQ(u->thread->ring.in_flight, 0);
     CHECK_EQ(user_ring(u).cq_tail, h.cq_tail + 8);
@@ -412,22 +425,27 @@ TEST(refusals_leave_records)
 {
     boot();
     struct process *p = u->process;
-    CHECK_STATUS(user_call(u, CAP_ID_NONE, TIMER_INTERFACE_ID, 0, NULL, NULL, 0, NULL), STATUS_BAD_CAPABILITY);
+    CHECK_STATUS(user_call(u, CAP_ID_NONE, TIMER_INTERFACE_ID, 0, NULL, NULL, 0, NULL),
+                 STATUS_BAD_CAPABILITY);
     CHECK_EQ(p->denial_count, 1);
     CHECK_EQ(p->denials[0].reason, DENIAL_REASON_NOT_GRANTED);
     CHECK_EQ(p->denials[0].interface_id, TIMER_INTERFACE_ID);
     CHECK(strcmp(p->denials[0].grant, "timer") == 0);
-    CHECK_STATUS(user_call(u, CONSOLE, STD_IO_INTERFACE_ID, 2, NULL, NULL, 0, NULL), STATUS_WRONG_INTERFACE);
+    CHECK_STATUS(user_call(u, CONSOLE, STD_IO_INTERFACE_ID, 2, NULL, NULL, 0, NULL),
+                 STATUS_WRONG_INTERFACE);
     CHECK_EQ(p->denials[1].reason, DENIAL_REASON_WRONG_TYPE);
     CHECK_EQ(p->denials[1].method, 2);
     CHECK(strcmp(p->denials[1].grant, "stdio") == 0);
-    CHECK_STATUS(user_call(u, CONSOLE, CONSOLE_INTERFACE_ID, 9, NULL, NULL, 0, NULL), STATUS_UNKNOWN_METHOD);
+    CHECK_STATUS(user_call(u, CONSOLE, CONSOLE_INTERFACE_ID, 9, NULL, NULL, 0, NULL),
+                 STATUS_UNKNOWN_METHOD);
     CHECK_EQ(p->denials[2].reason, DENIAL_REASON_UNSUPPORTED);
     CHECK_EQ(p->denials[2].grant[0], '\0');
-    CHECK_STATUS(user_call(u, CAP_ID(900, 1), TIMER_INTERFACE_ID, 0, NULL, NULL, 0, NULL), STATUS_BAD_CAPABILITY);
+    CHECK_STATUS(user_call(u, CAP_ID(900, 1), TIMER_INTERFACE_ID, 0, NULL, NULL, 0, NULL),
+                 STATUS_BAD_CAPABILITY);
     CHECK_EQ(p->denial_count, 3); /* a forged id is a mistake, not a refusal */
     for (int i = 0; i < 20; i++) {
-        CHECK_STATUS(user_call(u, CAP_ID_NONE, TIMER_INTERFACE_ID, 0, NULL, NULL, 0, NULL), STATUS_BAD_CAPABILITY);
+        CHECK_STATUS(user_call(u, CAP_ID_NONE, TIMER_INTERFACE_ID, 0, NULL, NULL, 0, NULL),
+                     STATUS_BAD_CAPABILITY);
     }
     CHECK_EQ(p->denial_count, 23);
 }
