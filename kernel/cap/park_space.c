@@ -1,4 +1,5 @@
-/* ParkSpace: the name for PARK and UNPARK on the ring; it has no methods. The work is done in kernel/core/park.c. */
+/* ParkSpace: the name for PARK and UNPARK on the ring; it has no methods. The work is done in
+ * kernel/core/park.c. */
 #include "kernel/core/process.h"
 #include "kernel/gen/dispatch.h"
 

@@ -1,5 +1,5 @@
-/* ProcessHandle: waiting for the end of a process, ending it, and what it uses. The struct is the process's own
- * (kernel/core/process.c). */
+/* ProcessHandle: waiting for the end of a process, ending it, and what it uses. The struct is the
+ * process's own (kernel/core/process.c). */
 #include "kernel/core/exit_record.h"
 #include "kernel/core/process.h"
 #include "kernel/gen/dispatch.h"
@@ -16,7 +16,8 @@ static void cancelled(struct call *call)
 }
 
 /* mask 0: wait. */
-static status_t answer_or_keep(struct process *p, struct call *call, uint64_t mask, struct wire_builder results)
+static status_t answer_or_keep(struct process *p, struct call *call, uint64_t mask,
+                               struct wire_builder results)
 {
     call->value[0] = mask;
     if (p->ended) {
@@ -45,8 +46,8 @@ status_t process_handle_ready(struct object *self, struct call *call, struct wir
 {
     uint32_t mask = process_handle_ready_params_mask(params);
     if ((mask & READINESS_READABLE) == 0) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "a process becomes readable, and nothing else",
-                              "mask");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
+                              "a process becomes readable, and nothing else", "mask");
     }
     return answer_or_keep(CONTAINER_OF(self, struct process, object), call, mask, results);
 }
@@ -76,7 +77,8 @@ status_t process_handle_stats(struct object *self, struct call *call, struct wir
     if (p->account != NULL) { /* else it has ended and uses nothing */
         process_handle_stats_results_set_frames(results, p->account->used[LEDGER_FRAMES]);
         process_handle_stats_results_set_slots(results, (uint32_t)p->account->used[LEDGER_SLOTS]);
-        process_handle_stats_results_set_threads(results, (uint32_t)p->account->used[LEDGER_THREADS]);
+        process_handle_stats_results_set_threads(results,
+                                                 (uint32_t)p->account->used[LEDGER_THREADS]);
         process_handle_stats_results_set_calls(results, (uint32_t)p->account->used[LEDGER_CALLS]);
     }
     return STATUS_OK;

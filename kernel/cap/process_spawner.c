@@ -1,7 +1,7 @@
 /* ProcessSpawner: new processes, and what only two processes need: pipes and endpoints.
  *
- * The object holds nothing: a child draws on the account of whoever calls and is handed what the caller sent. fork and exec
- * act on the caller, so they create no authority. */
+ * The object holds nothing: a child draws on the account of whoever calls and is handed what the
+ * caller sent. fork and exec act on the caller, so they create no authority. */
 #include "kernel/arch/arch.h"
 #include "kernel/cap/root_objects.h"
 #include "kernel/cap/spawn.h"
@@ -57,8 +57,8 @@ status_t process_spawner_spawn(struct object *self, struct call *call, struct wi
     return status;
 }
 
-status_t process_spawner_create_pipe(struct object *self, struct call *call, struct wire_reader params,
-                                     struct wire_builder results)
+status_t process_spawner_create_pipe(struct object *self, struct call *call,
+                                     struct wire_reader params, struct wire_builder results)
 {
     (void)self;
     (void)params;
@@ -72,8 +72,8 @@ status_t process_spawner_create_pipe(struct object *self, struct call *call, str
     return STATUS_OK;
 }
 
-status_t process_spawner_create_endpoint(struct object *self, struct call *call, struct wire_reader params,
-                                         struct wire_builder results)
+status_t process_spawner_create_endpoint(struct object *self, struct call *call,
+                                         struct wire_reader params, struct wire_builder results)
 {
     (void)self;
     (void)params;
@@ -86,7 +86,8 @@ status_t process_spawner_create_endpoint(struct object *self, struct call *call,
     return STATUS_OK;
 }
 
-/* The child's completion of the call that made it. It has no other entry in flight, so there is room for it. */
+/* The child's completion of the call that made it. It has no other entry in flight, so there is
+ * room for it. */
 static void answer_child(struct process *child, const struct call *call)
 {
     _Alignas(8) uint8_t buffer[FORK_ANSWER_SIZE];
@@ -96,9 +97,11 @@ static void answer_child(struct process *child, const struct call *call)
     process_spawner_fork_results_set_is_child(results, true);
     size_t size = wire_message_finish(&message);
     KASSERT(size != 0);
-    struct ring_completion completion = {.user_data = call->user_data, .result_size = (uint32_t)size};
-    status_t status = size > call->result_size ? STATUS_RESULT_TOO_SMALL
-                                               : user_copy_out(child->space, call->result, buffer, size);
+    struct ring_completion completion = {.user_data = call->user_data,
+                                         .result_size = (uint32_t)size};
+    status_t status = size > call->result_size
+                          ? STATUS_RESULT_TOO_SMALL
+                          : user_copy_out(child->space, call->result, buffer, size);
     if (status != STATUS_OK) {
         completion.status = -(int32_t)status;
         completion.result_size = 0;
@@ -129,7 +132,8 @@ status_t process_spawner_exec(struct object *self, struct call *call, struct wir
 {
     (void)self;
     (void)results;
-    struct object *image = call_sent_as(call, process_spawner_exec_params_image(params), &image_class);
+    struct object *image =
+        call_sent_as(call, process_spawner_exec_params_image(params), &image_class);
     struct wire_span start = process_spawner_exec_params_start(params);
     struct wire_list keep = process_spawner_exec_params_keep(params);
     if (params.message->error != WIRE_OK) {
@@ -139,7 +143,8 @@ status_t process_spawner_exec(struct object *self, struct call *call, struct wir
         return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "an Image is needed", "image");
     }
     if (keep.count != 0 && (keep.step_bits != 32 || keep.element != WIRE_FOUR_BYTES)) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no list of capability ids", "keep");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no list of capability ids",
+                              "keep");
     }
     const char *reason = NULL;
     /* Elements of 32 bits, one after the other, in the kernel's own copy of the message. */

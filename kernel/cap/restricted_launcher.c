@@ -1,6 +1,8 @@
-/* RestrictedLauncher: starts programs of the boot package, those that the manifest lists as launchable and no others.
+/* RestrictedLauncher: starts programs of the boot package, those that the manifest lists as
+ * launchable and no others.
  *
- * The list is read from the manifest at each call: its bytes never change, and nothing of it needs to be kept. */
+ * The list is read from the manifest at each call: its bytes never change, and nothing of it needs
+ * to be kept. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/cap/spawn.h"
 #include "kernel/core/boot_package.h"
@@ -50,8 +52,8 @@ static bool is_launchable(struct wire_span name)
     return false;
 }
 
-status_t restricted_launcher_launch(struct object *self, struct call *call, struct wire_reader params,
-                                    struct wire_builder results)
+status_t restricted_launcher_launch(struct object *self, struct call *call,
+                                    struct wire_reader params, struct wire_builder results)
 {
     (void)self;
     struct spawn_request request = {
@@ -67,9 +69,10 @@ status_t restricted_launcher_launch(struct object *self, struct call *call, stru
         for (size_t i = 0; i < request.name.size && i < sizeof name - 1; i++) {
             name[i] = ((const char *)request.name.data)[i];
         }
-        denial_record(call->process, RESTRICTED_LAUNCHER_INTERFACE_ID, RESTRICTED_LAUNCHER_METHOD_LAUNCH,
-                      DENIAL_REASON_ATTENUATED, name, NULL);
-        return call_exception(call, EXCEPTION_TYPE_FAILED, "the launcher was not granted for this program", "name");
+        denial_record(call->process, RESTRICTED_LAUNCHER_INTERFACE_ID,
+                      RESTRICTED_LAUNCHER_METHOD_LAUNCH, DENIAL_REASON_ATTENUATED, name, NULL);
+        return call_exception(call, EXCEPTION_TYPE_FAILED,
+                              "the launcher was not granted for this program", "name");
     }
     status_t status = boot_package_image(request.name.data, request.name.size, &request.image);
     if (status != STATUS_OK) {

@@ -2,14 +2,15 @@
  *
  * Each is defined in the file of its capability, as
  *     struct object timer_object = {.class = &timer_class, .references = 1};
- * That one reference is never given back, so its destroy never runs. They hold no state of a process: who calls is in
- * the call record. So an interface whose fork policy is rebind answers object_get(self) here. */
+ * That one reference is never given back, so its destroy never runs. They hold no state of a
+ * process: who calls is in the call record. So an interface whose fork policy is rebind answers
+ * object_get(self) here. */
 #pragma once
 
 #include "kernel/core/object.h"
 
-extern struct object console_object, std_io_object, timer_object, entropy_source_object, code_memory_object,
-    boot_package_object, process_spawner_object, restricted_launcher_object;
+extern struct object console_object, std_io_object, timer_object, entropy_source_object,
+    code_memory_object, boot_package_object, process_spawner_object, restricted_launcher_object;
 
 struct account;
 /* kernel/cap/pipe.c: a pipe whose record is charged to `a`; one reference to each end. */

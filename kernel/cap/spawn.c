@@ -1,4 +1,5 @@
-/* See spawn.h. Everything that can fail comes before the child exists for anybody; then it is given and started. */
+/* See spawn.h. Everything that can fail comes before the child exists for anybody; then it is given
+ * and started. */
 #include "kernel/cap/spawn.h"
 
 #include "kernel/core/host_link.h"
@@ -11,8 +12,8 @@ static status_t collect_grants(struct call *call, struct wire_list list, struct 
     for (uint32_t i = 0; i < list.count; i++) {
         grants[i] = call_sent(call, granted_cap_cap(wire_list_get_struct(list, i)));
         if (grants[i] == NULL) {
-            return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "a grant names no capability that was sent",
-                                  "grants");
+            return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
+                                  "a grant names no capability that was sent", "grants");
         }
     }
     return STATUS_OK;
@@ -43,7 +44,8 @@ static void note_program(const struct process *parent, struct process *child)
 status_t spawn_process(struct call *call, const struct spawn_request *request, uint32_t *handle)
 {
     if (request->grants.count > RING_TRANSFERS_MAX) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more grants than can be sent", "grants");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more grants than can be sent",
+                              "grants");
     }
     struct object *grants[RING_TRANSFERS_MAX];
     status_t status = collect_grants(call, request->grants, grants);
@@ -57,9 +59,9 @@ status_t spawn_process(struct call *call, const struct spawn_request *request, u
     }
     const char *reason = NULL;
     struct process *child;
-    status = process_create(call_account(call), request->name.data, request->name.size, request->image,
-                            request->start.data, request->start.size, grants, request->grants.count, limits, &child,
-                            &reason);
+    status = process_create(call_account(call), request->name.data, request->name.size,
+                            request->image, request->start.data, request->start.size, grants,
+                            request->grants.count, limits, &child, &reason);
     if (status == STATUS_BAD_MESSAGE && reason != NULL) {
         return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, reason, "image");
     }

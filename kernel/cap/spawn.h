@@ -13,4 +13,5 @@ struct spawn_request {
 };
 
 /* Makes and starts it; *handle: the index of the ProcessHandle for the results. */
-status_t spawn_process(struct call *call, const struct spawn_request *request, uint32_t *handle) MUST_CHECK;
+status_t spawn_process(struct call *call, const struct spawn_request *request,
+                       uint32_t *handle) MUST_CHECK;

@@ -1,5 +1,5 @@
-/* ThreadControl: what a thread may do to itself, and the interrupts that it may send to threads whose handle it holds. One of
- * the four own objects; it acts on whichever thread calls it. */
+/* ThreadControl: what a thread may do to itself, and the interrupts that it may send to threads
+ * whose handle it holds. One of the four own objects; it acts on whichever thread calls it. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/log.h"
 #include "kernel/core/process.h"
@@ -17,11 +17,12 @@ const struct object_class thread_control_class = {
 
 static status_t bad_argument(struct call *call, const char *argument)
 {
-    return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no address of user memory", argument);
+    return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no address of user memory",
+                          argument);
 }
 
-status_t thread_control_set_fs_base(struct object *self, struct call *call, struct wire_reader params,
-                                    struct wire_builder results)
+status_t thread_control_set_fs_base(struct object *self, struct call *call,
+                                    struct wire_reader params, struct wire_builder results)
 {
     (void)self;
     (void)results;
@@ -33,8 +34,8 @@ status_t thread_control_set_fs_base(struct object *self, struct call *call, stru
     return STATUS_OK;
 }
 
-status_t thread_control_set_gs_base(struct object *self, struct call *call, struct wire_reader params,
-                                    struct wire_builder results)
+status_t thread_control_set_gs_base(struct object *self, struct call *call,
+                                    struct wire_reader params, struct wire_builder results)
 {
     (void)self;
     (void)results;
@@ -61,9 +62,11 @@ status_t thread_control_interrupt(struct object *self, struct call *call, struct
 {
     (void)self;
     (void)results;
-    struct object *o = call_sent_as(call, thread_control_interrupt_params_thread(params), &thread_handle_class);
+    struct object *o =
+        call_sent_as(call, thread_control_interrupt_params_thread(params), &thread_handle_class);
     if (o == NULL) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "a ThreadHandle is needed", "thread");
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "a ThreadHandle is needed",
+                              "thread");
     }
     struct thread *t = CONTAINER_OF(o, struct thread, object);
     if (t->state == THREAD_DEAD || t->state == THREAD_NEW) {
@@ -73,8 +76,8 @@ status_t thread_control_interrupt(struct object *self, struct call *call, struct
     return STATUS_OK;
 }
 
-status_t thread_control_set_upcall(struct object *self, struct call *call, struct wire_reader params,
-                                   struct wire_builder results)
+status_t thread_control_set_upcall(struct object *self, struct call *call,
+                                   struct wire_reader params, struct wire_builder results)
 {
     (void)self;
     (void)results;
@@ -105,8 +108,8 @@ static void copy_text(char *out, size_t room, struct wire_span text)
     out[i] = '\0';
 }
 
-status_t thread_control_report_denial(struct object *self, struct call *call, struct wire_reader params,
-                                      struct wire_builder results)
+status_t thread_control_report_denial(struct object *self, struct call *call,
+                                      struct wire_reader params, struct wire_builder results)
 {
     (void)self;
     (void)results;
@@ -125,8 +128,8 @@ status_t thread_control_report_denial(struct object *self, struct call *call, st
     return STATUS_OK;
 }
 
-status_t thread_control_panic_message(struct object *self, struct call *call, struct wire_reader params,
-                                      struct wire_builder results)
+status_t thread_control_panic_message(struct object *self, struct call *call,
+                                      struct wire_reader params, struct wire_builder results)
 {
     (void)self;
     (void)results;

@@ -1,5 +1,5 @@
-/* ThreadHandle: waiting for the end of a thread. The struct is the thread's own (kernel/core/thread.c); any number may wait,
- * and the code stays as long as a handle does. */
+/* ThreadHandle: waiting for the end of a thread. The struct is the thread's own
+ * (kernel/core/thread.c); any number may wait, and the code stays as long as a handle does. */
 #include "kernel/core/process.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/thread_handle.h"
@@ -24,7 +24,8 @@ status_t thread_handle_join(struct object *self, struct call *call, struct wire_
     }
     if (t->state == THREAD_DEAD) {
         if (!t->exited) {
-            return STATUS_DISCONNECTED; /* its process ended, or another thread replaced the image */
+            return STATUS_DISCONNECTED; /* its process ended, or another thread replaced the image
+                                         */
         }
         thread_handle_join_results_set_code(results, t->exit_code);
         return STATUS_OK;

@@ -10,7 +10,8 @@ const struct object_class thread_spawner_class = {
     .rebind = process_own_rebind,
 };
 
-/* The argument that is at fault, or NULL. Whether the addresses are mapped shows when the thread uses them. */
+/* The argument that is at fault, or NULL. Whether the addresses are mapped shows when the thread
+ * uses them. */
 static const char *check(struct wire_reader params)
 {
     uint64_t entry = thread_spawner_spawn_params_entry(params);
@@ -18,7 +19,8 @@ static const char *check(struct wire_reader params)
     if (entry < USER_BASE || entry >= USER_END) {
         return "entry";
     }
-    if (thread_spawner_spawn_params_stack(params) > USER_END || thread_spawner_spawn_params_stack(params) % 16 != 0) {
+    if (thread_spawner_spawn_params_stack(params) > USER_END
+        || thread_spawner_spawn_params_stack(params) % 16 != 0) {
         return "stack";
     }
     if (thread_spawner_spawn_params_fs_base(params) >= USER_END) {
@@ -36,8 +38,8 @@ status_t thread_spawner_spawn(struct object *self, struct call *call, struct wir
     struct process *p = process_of_own(self);
     const char *argument = check(params);
     if (argument != NULL) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "the thread cannot be started with this value",
-                              argument);
+        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
+                              "the thread cannot be started with this value", argument);
     }
     if (p->ending) {
         return STATUS_DISCONNECTED;
@@ -47,7 +49,8 @@ status_t thread_spawner_spawn(struct object *self, struct call *call, struct wir
     if (status != STATUS_OK) {
         return status;
     }
-    arch_thread_start(t, thread_spawner_spawn_params_entry(params), thread_spawner_spawn_params_stack(params),
+    arch_thread_start(t, thread_spawner_spawn_params_entry(params),
+                      thread_spawner_spawn_params_stack(params),
                       thread_spawner_spawn_params_argument(params), t->ring.user_address, 0,
                       thread_spawner_spawn_params_fs_base(params));
     thread_spawner_spawn_results_set_handle(results, call_give(call, object_get(&t->object)));

@@ -1,7 +1,9 @@
-/* Timer: monotonic time, sleeping, and the page from which time is read without entering the kernel.
+/* Timer: monotonic time, sleeping, and the page from which time is read without entering the
+ * kernel.
  *
- * Time is an authority: whoever calls one of these holds it, so the process may use time-outs from then on, and the first
- * call of page() opens the time-stamp counter for it. A waiting call holds a record with its timer, charged to the caller. */
+ * Time is an authority: whoever calls one of these holds it, so the process may use time-outs from
+ * then on, and the first call of page() opens the time-stamp counter for it. A waiting call holds a
+ * record with its timer, charged to the caller. */
 #include "kernel/arch/arch.h"
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/call.h"
@@ -79,7 +81,8 @@ static status_t wait_until(struct call *call, uint64_t deadline_ns, bool answers
     return STATUS_PENDING;
 }
 
-status_t timer_now(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+status_t timer_now(struct object *self, struct call *call, struct wire_reader params,
+                   struct wire_builder results)
 {
     (void)self;
     (void)params;
@@ -89,7 +92,8 @@ status_t timer_now(struct object *self, struct call *call, struct wire_reader pa
     return STATUS_OK;
 }
 
-status_t timer_sleep(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+status_t timer_sleep(struct object *self, struct call *call, struct wire_reader params,
+                     struct wire_builder results)
 {
     (void)self;
     (void)results;
@@ -102,7 +106,8 @@ status_t timer_sleep(struct object *self, struct call *call, struct wire_reader 
     return wait_until(call, ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + ns, false);
 }
 
-status_t timer_ready(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+status_t timer_ready(struct object *self, struct call *call, struct wire_reader params,
+                     struct wire_builder results)
 {
     (void)self;
     uint64_t deadline_ns = timer_ready_params_deadline_ns(params);
@@ -115,7 +120,8 @@ status_t timer_ready(struct object *self, struct call *call, struct wire_reader 
     return wait_until(call, deadline_ns, true);
 }
 
-status_t timer_page(struct object *self, struct call *call, struct wire_reader params, struct wire_builder results)
+status_t timer_page(struct object *self, struct call *call, struct wire_reader params,
+                    struct wire_builder results)
 {
     (void)self;
     (void)params;
@@ -125,7 +131,8 @@ status_t timer_page(struct object *self, struct call *call, struct wire_reader p
         frame_t frame;
         status_t status = time_page_frame(&frame);
         if (status == STATUS_OK) {
-            status = address_space_map_kernel_pages(p->space, 0, &frame, 1, PROTECTION_READ, &p->time_page);
+            status = address_space_map_kernel_pages(p->space, 0, &frame, 1, PROTECTION_READ,
+                                                    &p->time_page);
         }
         if (status != STATUS_OK) {
             p->time_page = 0;

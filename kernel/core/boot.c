@@ -1,7 +1,9 @@
-/* The start of the machine: brings up core, then makes init from the boot package and hands it every kernel object.
+/* The start of the machine: brings up core, then makes init from the boot package and hands it
+ * every kernel object.
  *
- * What init is handed, and under which names, is the table below; the names are those of the schema's $grant. It is the only
- * process that the kernel makes by itself; all others get what their parents hand on. */
+ * What init is handed, and under which names, is the table below; the names are those of the
+ * schema's $grant. It is the only process that the kernel makes by itself; all others get what
+ * their parents hand on. */
 #include "abi/boot_package.h"
 #include "abi/start.h"
 #include "kernel/arch/arch.h"
@@ -23,8 +25,9 @@ static const struct {
     const char *name;
     struct object *object;
 } grants[] = {
-    {"console", &console_object},      {"stdio", &std_io_object},       {"timer", &timer_object},
-    {"random", &entropy_source_object}, {"code", &code_memory_object},  {"boot", &boot_package_object},
+    {"console", &console_object},       {"stdio", &std_io_object},
+    {"timer", &timer_object},           {"random", &entropy_source_object},
+    {"code", &code_memory_object},      {"boot", &boot_package_object},
     {"spawn", &process_spawner_object}, {"launch", &restricted_launcher_object},
 };
 
@@ -85,13 +88,14 @@ static size_t write_start_block(void *buffer, size_t room)
     start_block_init_environment(start, 0);
     start_block_set_current_directory(start, text("/"));
     start_block_set_entry_gate(start, arch_gate_address());
-    struct wire_list_builder set = start_block_init_cap_set(start, ARRAY_SIZE(own) + ARRAY_SIZE(grants));
+    struct wire_list_builder set =
+        start_block_init_cap_set(start, ARRAY_SIZE(own) + ARRAY_SIZE(grants));
     for (uint32_t i = 0; i < ARRAY_SIZE(own); i++) {
         set_entry(wire_list_at(set, i), own[i].name, own[i].slot, own[i].interface_id);
     }
     for (uint32_t i = 0; i < ARRAY_SIZE(grants); i++) {
-        set_entry(wire_list_at(set, (uint32_t)ARRAY_SIZE(own) + i), grants[i].name, CAP_SLOT_FIRST_GRANT + i,
-                  object_interface_id(grants[i].object));
+        set_entry(wire_list_at(set, (uint32_t)ARRAY_SIZE(own) + i), grants[i].name,
+                  CAP_SLOT_FIRST_GRANT + i, object_interface_id(grants[i].object));
     }
     arch_entropy(start_block_init_random_seed(start, RANDOM_SEED_SIZE), RANDOM_SEED_SIZE);
     size_t size = wire_message_finish(&message);
@@ -114,8 +118,8 @@ static status_t make_init(const char **reason)
     void *start = arch_cpu()->request;
     size_t start_size = write_start_block(start, sizeof arch_cpu()->request);
     struct process *init;
-    status = process_create(&ledger_root, BOOT_PACKAGE_INIT, sizeof BOOT_PACKAGE_INIT - 1, image, start, start_size,
-                            objects, ARRAY_SIZE(grants), NULL, &init, reason);
+    status = process_create(&ledger_root, BOOT_PACKAGE_INIT, sizeof BOOT_PACKAGE_INIT - 1, image,
+                            start, start_size, objects, ARRAY_SIZE(grants), NULL, &init, reason);
     object_put(image);
     if (status == STATUS_OK) {
         process_init = init;

@@ -1,7 +1,9 @@
-/* The boot package, checked once. See abi/boot_package.h for the layout and boot_package.h for who asks.
+/* The boot package, checked once. See abi/boot_package.h for the layout and boot_package.h for who
+ * asks.
  *
- * Nothing of it is trusted: every number is compared with the size that the boot loader gave before it is used, and the
- * entries must ascend without overlap, so no page belongs to two of them. Afterwards the bytes are only read. */
+ * Nothing of it is trusted: every number is compared with the size that the boot loader gave before
+ * it is used, and the entries must ascend without overlap, so no page belongs to two of them.
+ * Afterwards the bytes are only read. */
 #include "kernel/core/boot_package.h"
 
 #include "abi/boot_package.h"
@@ -14,7 +16,8 @@ static struct {
     const struct boot_package_entry *entries;
     uint32_t count;
     const struct boot_package_entry *manifest; /* NULL: none */
-    struct object *images[BOOT_PACKAGE_MAX_ENTRIES]; /* made when first asked for; a reference each */
+    /* made when first asked for; a reference each */
+    struct object *images[BOOT_PACKAGE_MAX_ENTRIES];
 } package;
 
 static size_t name_length(const struct boot_package_entry *e)
@@ -50,7 +53,8 @@ static const struct boot_package_entry *find(const char *name, size_t size)
 }
 
 /* *end: where the entry before ends; moved to the end of this one. */
-static const char *check_entry(const struct boot_package_entry *e, uint64_t package_size, uint64_t *end)
+static const char *check_entry(const struct boot_package_entry *e, uint64_t package_size,
+                               uint64_t *end)
 {
     size_t length = name_length(e);
     if (length == 0 || length == BOOT_PACKAGE_NAME_SIZE) {
@@ -79,7 +83,8 @@ static const char *check(const struct boot_package_header *h, uint64_t size)
         || sizeof *h + h->count * sizeof h->entries[0] > h->size) {
         return "the boot package is cut off";
     }
-    uint64_t end = ALIGN_UP(sizeof *h + h->count * sizeof h->entries[0], (uint64_t)BOOT_PACKAGE_ALIGN);
+    uint64_t end =
+        ALIGN_UP(sizeof *h + h->count * sizeof h->entries[0], (uint64_t)BOOT_PACKAGE_ALIGN);
     for (uint32_t i = 0; i < h->count; i++) {
         const char *reason = check_entry(&h->entries[i], h->size, &end);
         if (reason != NULL) {
@@ -130,7 +135,8 @@ status_t boot_package_image(const char *name, size_t name_size, struct object **
     }
     struct object **kept = &package.images[e - package.entries];
     if (*kept == NULL) {
-        status_t status = memory_object_create_boot(package.first + (e->offset >> PAGE_SHIFT), e->size, kept);
+        status_t status =
+            memory_object_create_boot(package.first + (e->offset >> PAGE_SHIFT), e->size, kept);
         if (status != STATUS_OK) {
             *kept = NULL;
             return status;

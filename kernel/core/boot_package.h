@@ -1,5 +1,6 @@
-/* The boot package, checked: what abi/boot_package.h describes, as the kernel reads it. Written once at the start of the
- * machine and only read after that. Used by boot.c, by the BootPackage object and by the RestrictedLauncher. */
+/* The boot package, checked: what abi/boot_package.h describes, as the kernel reads it. Written
+ * once at the start of the machine and only read after that. Used by boot.c, by the BootPackage
+ * object and by the RestrictedLauncher. */
 #pragma once
 
 #include "kernel/core/types.h"
@@ -11,8 +12,8 @@ struct object;
 status_t boot_package_open(frame_t first, uint64_t size, const char **reason) MUST_CHECK;
 /* Forgets the package: its images go with their last other reference. */
 void boot_package_close(void);
-/* A binary by name, as an Image with a new reference; the same object each time. The manifest is no binary.
- * Errors: notFound, bytesExhausted. */
+/* A binary by name, as an Image with a new reference; the same object each time. The manifest is no
+ * binary. Errors: notFound, bytesExhausted. */
 status_t boot_package_image(const char *name, size_t name_size, struct object **image) MUST_CHECK;
 /* The name under which the package has an Image; "" if it does not come from there. */
 const char *boot_package_name_of(const struct object *image);

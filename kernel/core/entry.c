@@ -1,5 +1,5 @@
-/* The ways into the portable kernel: see entry.h. Each runs with the kernel lock held and returns to arch, which then calls
- * kernel_leave(). Only cap_enter blocks, and only here. */
+/* The ways into the portable kernel: see entry.h. Each runs with the kernel lock held and returns
+ * to arch, which then calls kernel_leave(). Only cap_enter blocks, and only here. */
 #include "kernel/core/entry.h"
 
 #include "abi/syscall.h"
@@ -10,8 +10,10 @@
 #include "kernel/core/process.h"
 #include "kernel/core/upcall.h"
 
-/* Drains, then answers or blocks. The thread may die in the drain: then nothing of it is touched any more. */
-static void cap_enter(struct thread *t, uint64_t min_complete, uint64_t timeout_ns, uint32_t upcalls_seen)
+/* Drains, then answers or blocks. The thread may die in the drain: then nothing of it is touched
+ * any more. */
+static void cap_enter(struct thread *t, uint64_t min_complete, uint64_t timeout_ns,
+                      uint32_t upcalls_seen)
 {
     if (upcalls_seen != t->upcalls) {
         arch_thread_set_result(t, -(int64_t)STATUS_INTERRUPTED);
@@ -31,7 +33,8 @@ static void cap_enter(struct thread *t, uint64_t min_complete, uint64_t timeout_
     }
     uint32_t ready = ring_completions(&t->ring);
     /* A full completion queue is all that can ever be there. */
-    uint32_t wanted = min_complete < t->ring.cq_entries ? (uint32_t)min_complete : t->ring.cq_entries;
+    uint32_t wanted =
+        min_complete < t->ring.cq_entries ? (uint32_t)min_complete : t->ring.cq_entries;
     if (ready >= wanted) {
         arch_thread_set_result(t, ready);
     } else if (t->interrupt_wanted) { /* by an entry of its own: the upcall comes on the way out */

@@ -1,4 +1,5 @@
-/* See exit_record.h. The records' values are the schema's (ExitStatus) and abi/host_link.h's, which agree by number. */
+/* See exit_record.h. The records' values are the schema's (ExitStatus) and abi/host_link.h's, which
+ * agree by number. */
 #include "kernel/core/exit_record.h"
 
 #include "kernel/arch/arch.h"
@@ -10,7 +11,8 @@
 
 #define ACKNOWLEDGE_NS 1000000000ull /* a host that does not answer in that time is gone */
 
-_Static_assert((int)HOST_LINK_PANICKED == (int)EXIT_KIND_PANICKED && (int)HOST_LINK_EXITED == (int)EXIT_KIND_EXITED
+_Static_assert((int)HOST_LINK_PANICKED == (int)EXIT_KIND_PANICKED
+                   && (int)HOST_LINK_EXITED == (int)EXIT_KIND_EXITED
                    && (int)HOST_LINK_OUT_OF_BUDGET == (int)EXIT_KIND_OUT_OF_BUDGET,
                "the host link's kinds are the schema's");
 _Static_assert((int)UPCALL_FOREIGN_SYSCALL == (int)FAULT_CAUSE_FOREIGN_SYSCALL
@@ -32,7 +34,8 @@ void exit_record_trace(struct thread *t, struct exit_record *record)
     while (record->backtrace_count < BACKTRACE_MAX) {
         uint64_t words[2]; /* the caller's frame pointer, the return address */
         if (frame % 8 != 0 || frame >= USER_END - sizeof words
-            || user_copy_in(t->process->space, words, frame, sizeof words) != STATUS_OK || words[1] == 0) {
+            || user_copy_in(t->process->space, words, frame, sizeof words) != STATUS_OK
+            || words[1] == 0) {
             break;
         }
         record->backtrace[record->backtrace_count++] = words[1];
@@ -97,8 +100,14 @@ static void copy_name(char *out, const char *name)
 
 static const char *cause_name(enum upcall_cause cause)
 {
-    static const char *const names[] = {"?",          "page fault", "divide error",         "illegal instruction",
-                                        "breakpoint", "protection fault", "floating point error", "interrupt",
+    static const char *const names[] = {"?",
+                                        "page fault",
+                                        "divide error",
+                                        "illegal instruction",
+                                        "breakpoint",
+                                        "protection fault",
+                                        "floating point error",
+                                        "interrupt",
                                         "foreign system call"};
     return (size_t)cause < ARRAY_SIZE(names) ? names[cause] : names[0];
 }
@@ -106,7 +115,8 @@ static const char *cause_name(enum upcall_cause cause)
 static void report_fault(const struct process *p)
 {
     const struct exit_record *e = &p->exit;
-    log_line("%s: %s at %lx, address %lx", p->name, cause_name(e->cause), e->instruction, e->address);
+    log_line("%s: %s at %lx, address %lx", p->name, cause_name(e->cause), e->instruction,
+             e->address);
     struct host_link_fault record = {
         .process = p->id,
         .thread = (uint32_t)e->thread,
@@ -186,10 +196,12 @@ void exit_record_end_machine(const struct process *init)
         record.kind = (uint32_t)p->exit.kind;
     } else {
         p = init;
-        record.kind = p->exit.kind == EXIT_KIND_EXITED ? (uint32_t)HOST_LINK_BOOT_FAILED : (uint32_t)p->exit.kind;
+        record.kind = p->exit.kind == EXIT_KIND_EXITED ? (uint32_t)HOST_LINK_BOOT_FAILED
+                                                       : (uint32_t)p->exit.kind;
     }
     record.process = p->id;
-    record.code = p->exit.kind == EXIT_KIND_OUT_OF_BUDGET ? (uint32_t)p->exit.exhausted : (uint32_t)p->exit.code;
+    record.code = p->exit.kind == EXIT_KIND_OUT_OF_BUDGET ? (uint32_t)p->exit.exhausted
+                                                          : (uint32_t)p->exit.code;
     end_machine(&record);
 }
 

@@ -1,4 +1,5 @@
-/* Text from numbers, for the log and for panics: the few conversions that log.h names. Allocates nothing, any context. */
+/* Text from numbers, for the log and for panics: the few conversions that log.h names. Allocates
+ * nothing, any context. */
 #include "kernel/core/log.h"
 
 #include "kernel/core/types.h"
@@ -38,7 +39,8 @@ static void put_padded(struct sink *s, const struct conversion *c, const char *t
     }
 }
 
-static void put_number(struct sink *s, const struct conversion *c, uint64_t n, unsigned base, bool negative)
+static void put_number(struct sink *s, const struct conversion *c, uint64_t n, unsigned base,
+                       bool negative)
 {
     char digits[24];
     size_t at = sizeof digits;
@@ -82,13 +84,16 @@ struct arguments {
 
 static uint64_t take_unsigned(struct arguments *a, int longs)
 {
-    return longs == 0 ? va_arg(a->list, unsigned) : longs == 1 ? va_arg(a->list, unsigned long)
-                                                               : va_arg(a->list, unsigned long long);
+    return longs == 0   ? va_arg(a->list, unsigned)
+           : longs == 1 ? va_arg(a->list, unsigned long)
+                        : va_arg(a->list, unsigned long long);
 }
 
 static int64_t take_signed(struct arguments *a, int longs)
 {
-    return longs == 0 ? va_arg(a->list, int) : longs == 1 ? va_arg(a->list, long) : va_arg(a->list, long long);
+    return longs == 0   ? va_arg(a->list, int)
+           : longs == 1 ? va_arg(a->list, long)
+                        : va_arg(a->list, long long);
 }
 
 static const char *parse(const char *f, struct conversion *c, struct arguments *a)
@@ -142,7 +147,8 @@ static void convert(struct sink *s, char kind, struct conversion *c, struct argu
     case '%':
         put(s, '%');
         break;
-    default: /* shown rather than lost: a mistake in the kernel's own text must not end the kernel */
+    default: /* shown rather than lost: a mistake in the kernel's own text must not end the kernel
+              */
         put(s, '%');
         put(s, kind);
         break;

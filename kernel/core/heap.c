@@ -1,8 +1,9 @@
 /* Pairing heap (Fredman, Sedgewick, Sleator and Tarjan, 1986), two-pass variant, without recursion.
  *
- * Invariants: a node's key is not above those of its children; the root has no siblings and no parent; `previous` of a
- * first child is its parent, of any other child its left sibling; a node outside of a heap has three NULL links.
- * Insert is constant, remove is logarithmic, amortised. Kernel lock held. */
+ * Invariants: a node's key is not above those of its children; the root has no siblings and no
+ * parent; `previous` of a first child is its parent, of any other child its left sibling; a node
+ * outside of a heap has three NULL links. Insert is constant, remove is logarithmic, amortised.
+ * Kernel lock held. */
 #include "kernel/core/heap.h"
 
 /* Both are roots, or NULL. The smaller one takes the other as its first child. */
@@ -28,8 +29,8 @@ static struct heap_node *merge(struct heap_node *a, struct heap_node *b)
     return a;
 }
 
-/* Makes one heap of a list of siblings. First pass: pairs, left to right, stacked through `next`; second pass: the
- * stack is merged from its top. Each pass touches each sibling once. */
+/* Makes one heap of a list of siblings. First pass: pairs, left to right, stacked through `next`;
+ * second pass: the stack is merged from its top. Each pass touches each sibling once. */
 static struct heap_node *merge_siblings(struct heap_node *first)
 {
     struct heap_node *stack = NULL;

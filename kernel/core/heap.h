@@ -1,5 +1,6 @@
-/* A pairing heap whose nodes lie in their owners: no allocation, so no wake-up path can fail. Used for the run queues (by virtual
- * finish time) and for timers (by deadline). Equal keys come out in no particular order unless the key says so. */
+/* A pairing heap whose nodes lie in their owners: no allocation, so no wake-up path can fail. Used
+ * for the run queues (by virtual finish time) and for timers (by deadline). Equal keys come out in
+ * no particular order unless the key says so. */
 #pragma once
 
 #include "kernel/core/types.h"

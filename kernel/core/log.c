@@ -1,5 +1,5 @@
-/* The log and the end of the kernel. A line goes to the host link, or to the serial port while there is no link or no room.
- * Any context; the buffer is on the stack. */
+/* The log and the end of the kernel. A line goes to the host link, or to the serial port while
+ * there is no link or no room. Any context; the buffer is on the stack. */
 #include "kernel/core/log.h"
 
 #include "kernel/arch/arch.h"
@@ -38,12 +38,14 @@ void trace_dump(void (*say)(const char *text))
     }
     const struct ring *r = &t->ring;
     const struct ring_entry *sq =
-        (const struct ring_entry *)(const void *)((const uint8_t *)r->header + RING_DEFAULT_SQ_OFFSET);
+        (const struct ring_entry *)(const void *)((const uint8_t *)r->header
+                                                  + RING_DEFAULT_SQ_OFFSET);
     for (uint32_t i = 0; i < TRACE_ENTRIES && i < r->sq_head; i++) {
         const struct ring_entry *e = &sq[(r->sq_head - 1 - i) & (r->sq_entries - 1)];
         char line[LINE_MAX];
-        (void)format_text(line, sizeof line, "-%u: opcode %u cap %x interface %lx method %u user_data %lx", i,
-                          (unsigned)e->opcode, e->cap, e->interface_id, (unsigned)e->method, e->user_data);
+        (void)format_text(
+            line, sizeof line, "-%u: opcode %u cap %x interface %lx method %u user_data %lx", i,
+            (unsigned)e->opcode, e->cap, e->interface_id, (unsigned)e->method, e->user_data);
         say(line);
     }
 }

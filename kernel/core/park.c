@@ -1,12 +1,13 @@
 /* Parking. See park.h.
  *
- * A waiter hangs in a bucket of one hash table by its key, in order of arrival, and in the list of its address space, by
- * which unmapping finds it. The key of private memory is (address space, address), of shared memory (MemoryObject,
- * offset). The comparison and the queueing happen under one hold of the kernel lock, and so does a wake, so none is lost:
- * a waker that wrote the word before is either seen by the comparison or sees the waiter.
+ * A waiter hangs in a bucket of one hash table by its key, in order of arrival, and in the list of
+ * its address space, by which unmapping finds it. The key of private memory is (address space,
+ * address), of shared memory (MemoryObject, offset). The comparison and the queueing happen under
+ * one hold of the kernel lock, and so does a wake, so none is lost: a waker that wrote the word
+ * before is either seen by the comparison or sees the waiter.
  *
- * A waiter's memory is charged to the caller. A key's MemoryObject stays as long as it is mapped, and unmapping wakes.
- * Kernel lock held. */
+ * A waiter's memory is charged to the caller. A key's MemoryObject stays as long as it is mapped,
+ * and unmapping wakes. Kernel lock held. */
 #include "kernel/core/park.h"
 
 #include "kernel/arch/arch.h"
@@ -140,7 +141,8 @@ status_t park_wait(struct call *call, uint64_t address, uint32_t expected, uint6
     waiters++;
     if (timeout_ns != UINT64_MAX) {
         uint64_t now_ns = arch_now_ns();
-        timer_start(&w->timer, timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns, timed_out);
+        timer_start(&w->timer, timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns,
+                    timed_out);
     }
     return STATUS_PENDING;
 }

@@ -1,15 +1,16 @@
-/* Parking: wait on a 32-bit word while it has the expected value. Key: (address space, address) for private memory,
- * (MemoryObject, offset) for shared. Unmapping, fork and exit wake or drop waiters. */
+/* Parking: wait on a 32-bit word while it has the expected value. Key: (address space, address) for
+ * private memory, (MemoryObject, offset) for shared. Unmapping and exit wake or drop waiters. */
 #pragma once
 
 #include "kernel/core/call.h"
 
 struct address_space;
-/* message: address; interface_id (value[0]): time-out ns; result_size: expected value. Completes with ok (woken), valueChanged, timedOut,
- * cancelled. */
-status_t park_wait(struct call *call, uint64_t address, uint32_t expected, uint64_t timeout_ns) MUST_CHECK;
+/* message: address; interface_id (value[0]): time-out ns; result_size: expected value. Completes
+ * with ok (woken), valueChanged, timedOut, cancelled. */
+status_t park_wait(struct call *call, uint64_t address, uint32_t expected,
+                   uint64_t timeout_ns) MUST_CHECK;
 status_t park_wake(struct thread *t, uint64_t address, uint32_t count, uint32_t *woken) MUST_CHECK;
 /* The range is being unmapped: its waiters are woken. */
 void park_unmapped(struct address_space *as, uint64_t address, uint64_t size);
-void park_bring_up(void); /* once */
+void park_bring_up(void);  /* once */
 uint64_t park_count(void); /* waiters, for the check that all counts are back */

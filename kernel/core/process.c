@@ -1,11 +1,13 @@
 /* Processes: made and ended.
  *
- * Lifetime: the struct is an object. While the process runs it holds one reference to itself; each of its four own objects
- * holds one as long as it has references of its own; handles hold the others. All that costs anything but the struct
- * (threads, table, address space, account) is given back by release_all() at the end of the process, which is also how a
- * process is undone whose making failed. The struct is paid by the parent's account, since a handle outlives the process.
+ * Lifetime: the struct is an object. While the process runs it holds one reference to itself; each
+ * of its four own objects holds one as long as it has references of its own; handles hold the
+ * others. All that costs anything but the struct (threads, table, address space, account) is given
+ * back by release_all() at the end of the process, which is also how a process is undone whose
+ * making failed. The struct is paid by the parent's account, since a handle outlives the process.
  *
- * Who may call: everything with the kernel lock held. process_end() may be called for the process of the current thread. */
+ * Who may call: everything with the kernel lock held. process_end() may be called for the process
+ * of the current thread. */
 #include "kernel/core/process.h"
 
 #include "kernel/arch/arch.h"
@@ -76,7 +78,8 @@ bool process_time_granted(struct process *p)
     if (p->time_granted) {
         return true;
     }
-    /* Only a process without Timer that asks for a time-out comes here, so no path that works pays for the search. */
+    /* Only a process without Timer that asks for a time-out comes here, so no path that works pays
+     * for the search. */
     cap_id_t id;
     struct object *o;
     for (uint32_t slot = cap_table_next(&p->table, 0, &id, &o); slot != 0;
@@ -92,8 +95,8 @@ bool process_time_granted(struct process *p)
 /* The four own objects: each begins with one reference, the caller's. */
 static void init_own(struct process *p)
 {
-    const struct object_class *classes[] = {&virtual_memory_class, &thread_spawner_class, &thread_control_class,
-                                            &park_space_class};
+    const struct object_class *classes[] = {&virtual_memory_class, &thread_spawner_class,
+                                            &thread_control_class, &park_space_class};
     struct object *own[] = {&p->own_memory, &p->own_threads, &p->own_control, &p->own_park};
     for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
         object_init(own[i], classes[i]);
@@ -101,8 +104,8 @@ static void init_own(struct process *p)
     }
 }
 
-status_t process_make(struct account *parent, const char *name, size_t name_size, const uint64_t *limits,
-                      struct process **out)
+status_t process_make(struct account *parent, const char *name, size_t name_size,
+                      const uint64_t *limits, struct process **out)
 {
     void *memory;
     status_t status = kmem_alloc(parent, sizeof(struct process), &memory);
@@ -148,7 +151,8 @@ static status_t fill_table(struct process *p, struct object *const *grants, uint
         }
     }
     for (uint32_t i = 0; i < grant_count; i++) {
-        status_t status = cap_table_insert_at(&p->table, CAP_SLOT_FIRST_GRANT + i, object_get(grants[i]));
+        status_t status =
+            cap_table_insert_at(&p->table, CAP_SLOT_FIRST_GRANT + i, object_get(grants[i]));
         if (status != STATUS_OK) {
             object_put(grants[i]);
             return status;
@@ -157,7 +161,8 @@ static status_t fill_table(struct process *p, struct object *const *grants, uint
     return STATUS_OK;
 }
 
-/* The references that init_own() made; the table has its own by now, or the process is being undone. */
+/* The references that init_own() made; the table has its own by now, or the process is being
+ * undone. */
 void process_put_own(struct process *p)
 {
     object_put(&p->own_memory);
@@ -179,8 +184,8 @@ void process_drop_space(struct process *p)
     address_space_destroy(space);
 }
 
-/* Gives back all but the struct. Waiters see the end of the process only after this, so who waits for it finds its memory
- * free again. */
+/* Gives back all but the struct. Waiters see the end of the process only after this, so who waits
+ * for it finds its memory free again. */
 static void release_all(struct process *p)
 {
     while (!list_empty(&p->threads)) {
@@ -205,9 +210,10 @@ void process_undo(struct process *p)
     object_put(&p->object);
 }
 
-status_t process_create(struct account *parent, const char *name, size_t name_size, struct object *image,
-                        const void *start, size_t start_size, struct object *const *grants, uint32_t grant_count,
-                        const uint64_t *limits, struct process **out, const char **reason)
+status_t process_create(struct account *parent, const char *name, size_t name_size,
+                        struct object *image, const void *start, size_t start_size,
+                        struct object *const *grants, uint32_t grant_count, const uint64_t *limits,
+                        struct process **out, const char **reason)
 {
     if (start_size > MESSAGE_MAX) {
         return STATUS_MESSAGE_TOO_LARGE;

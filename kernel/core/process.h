@@ -1,5 +1,6 @@
-/* Processes: an address space, a capability table, an account and threads. A process's struct is a kernel object whose face
- * is the ProcessHandle; it stays, with its exit status, as long as a handle does, after all else was given back. */
+/* Processes: an address space, a capability table, an account and threads. A process's struct is a
+ * kernel object whose face is the ProcessHandle; it stays, with its exit status, as long as a
+ * handle does, after all else was given back. */
 #pragma once
 
 #include "kernel/core/address_space.h"
@@ -21,58 +22,65 @@ struct exit_record {
 };
 
 struct process {
-    struct object object; /* class process_handle_class */
+    struct object object;    /* class process_handle_class */
     struct account *account; /* NULL once ended */
-    struct account *payer;   /* of this struct: the parent's account, since a handle outlives the process */
+    /* of this struct: the parent's account, since a handle outlives the process */
+    struct account *payer;
     struct address_space *space; /* NULL once ended */
     struct cap_table table;
     struct list threads;
     uint32_t thread_count;
     bool ended, ending;
-    bool time_granted;           /* ask process_time_granted() */
-    struct arch_process arch;    /* whether the time-stamp counter is open, ... */
+    bool time_granted;        /* ask process_time_granted() */
+    struct arch_process arch; /* whether the time-stamp counter is open, ... */
     struct exit_record exit;
-    struct list waiters;         /* kept calls of wait and ready */
+    struct list waiters; /* kept calls of wait and ready */
     struct denial denials[DENIALS_KEPT];
-    uint32_t denial_count;       /* ever */
-    struct object own_memory, own_threads, own_control, own_park; /* the four own objects: embedded faces */
-    uint64_t cpu_ns;             /* of threads that ended */
-    struct object *image;        /* a reference: names the binary in a fault's report */
+    uint32_t denial_count; /* ever */
+    struct object own_memory, own_threads, own_control, own_park; /* embedded faces */
+    uint64_t cpu_ns;      /* of threads that ended */
+    struct object *image; /* a reference: names the binary in a fault's report */
     uint64_t image_base;
-    uint64_t time_page;          /* its address in this process; 0: not mapped */
+    uint64_t time_page; /* its address in this process; 0: not mapped */
     uint64_t id;
     char name[PROCESS_NAME_MAX];
-    struct list all;             /* of all processes, for reports */
+    struct list all; /* of all processes, for reports */
 };
 
-extern const struct object_class process_handle_class, virtual_memory_class, thread_spawner_class, thread_control_class,
-    park_space_class;
+extern const struct object_class process_handle_class, virtual_memory_class, thread_spawner_class,
+    thread_control_class, park_space_class;
 extern struct list process_all;
-extern struct process *process_init;    /* what the kernel started; NULL before, and once it has ended */
-extern struct process *process_program; /* the first process that init made: a reference, kept for its exit record */
-uint64_t process_count(void);           /* structs alive, for the check that all counts are back */
+/* what the kernel started; NULL before, and once it has ended */
+extern struct process *process_init;
+/* the first process that init made: a reference, kept for its exit record */
+extern struct process *process_program;
+uint64_t process_count(void); /* structs alive, for the check that all counts are back */
 
 /* Once, before the first process. */
 void process_bring_up(void);
-/* A process with one NEW thread, its image mapped, its start block copied in and its grants at their slots (each grant: a new
- * reference). Everything that can fail is before the first effect. limits: LEDGER_KINDS words or NULL. *out: with a reference of
- * the caller's. reason: a sentence for the exception when the image was at fault. */
-status_t process_create(struct account *parent, const char *name, size_t name_size, struct object *image,
-                        const void *start, size_t start_size, struct object *const *grants, uint32_t grant_count,
-                        const uint64_t *limits, struct process **out, const char **reason) MUST_CHECK;
+/* A process with one NEW thread, its image mapped, its start block copied in and its grants at
+ * their slots (each grant: a new reference). Everything that can fail is before the first effect.
+ * limits: LEDGER_KINDS words or NULL. *out: with a reference of the caller's. reason: a sentence
+ * for the exception when the image was at fault. */
+status_t process_create(struct account *parent, const char *name, size_t name_size,
+                        struct object *image, const void *start, size_t start_size,
+                        struct object *const *grants, uint32_t grant_count, const uint64_t *limits,
+                        struct process **out, const char **reason) MUST_CHECK;
 void process_start(struct process *p);
-/* Ends it: all threads, then all it holds. Idempotent. It may be the current thread's: whoever calls this from an entry must not
- * touch the thread afterwards, and looks at its state to learn that. */
+/* Ends it: all threads, then all it holds. Idempotent. It may be the current thread's: whoever
+ * calls this from an entry must not touch the thread afterwards, and looks at its state to learn
+ * that. */
 void process_end(struct process *p, const struct exit_record *record);
 void process_destroy(struct object *self); /* of process_handle_class */
-/* The process that one of the four own objects belongs to. Each reference to one keeps the process's struct. Their classes
- * have these two as destroy and rebind. */
+/* The process that one of the four own objects belongs to. Each reference to one keeps the
+ * process's struct. Their classes have these two as destroy and rebind. */
 struct process *process_of_own(struct object *own);
 void process_own_destroy(struct object *own);
 struct object *process_own_rebind(struct object *own, struct process *child);
-/* Whether the process may use time-outs other than 0 and for ever: a Timer is or was in its table. */
+/* Whether it may use time-outs other than 0 and for ever: a Timer is or was in its table. */
 bool process_time_granted(struct process *p);
 /* A copy of the caller's process, with one NEW thread; *out as above. */
 status_t process_fork(struct thread *caller, struct process **out) MUST_CHECK;
-status_t process_exec(struct thread *caller, struct object *image, const void *start, size_t start_size, const cap_id_t *keep,
-                      uint32_t keep_count, const char **reason) MUST_CHECK;
+status_t process_exec(struct thread *caller, struct object *image, const void *start,
+                      size_t start_size, const cap_id_t *keep, uint32_t keep_count,
+                      const char **reason) MUST_CHECK;

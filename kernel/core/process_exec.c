@@ -1,15 +1,16 @@
 /* exec: another image in the caller's process.
  *
- * Check: the image, the list of capabilities to keep, a whole new address space with its thread beside the old one (so for a
- * moment both are charged). Commit, which cannot fail: all old threads and their entries end, the caller's included; the
- * table keeps what is listed; the new address space takes the place of the old one. The handle and the account stay. */
+ * Check: the image, the list of capabilities to keep, a whole new address space with its thread
+ * beside the old one (so for a moment both are charged). Commit, which cannot fail: all old threads
+ * and their entries end, the caller's included; the table keeps what is listed; the new address
+ * space takes the place of the old one. The handle and the account stay. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/process.h"
 #include "kernel/core/process_image.h"
 #include "kernel/core/process_make.h"
 
-static void commit(struct process *p, const struct process_image *made, struct object *image, const cap_id_t *keep,
-                   uint32_t keep_count)
+static void commit(struct process *p, const struct process_image *made, struct object *image,
+                   const cap_id_t *keep, uint32_t keep_count)
 {
     while (LIST_FIRST(&p->threads, struct thread, of_process) != made->thread) {
         thread_remove(LIST_FIRST(&p->threads, struct thread, of_process), NULL);
@@ -23,12 +24,14 @@ static void commit(struct process *p, const struct process_image *made, struct o
     p->image = object_get(image);
     p->time_page = 0;
     p->time_granted = false; /* unless a Timer was kept: process_time_granted() looks */
-    p->arch = (struct arch_process){0}; /* the time-stamp counter is closed until Timer.page opens it again */
+    p->arch = (struct arch_process){
+        0}; /* the time-stamp counter is closed until Timer.page opens it again */
     thread_start(made->thread);
 }
 
-status_t process_exec(struct thread *caller, struct object *image, const void *start, size_t start_size,
-                      const cap_id_t *keep, uint32_t keep_count, const char **reason)
+status_t process_exec(struct thread *caller, struct object *image, const void *start,
+                      size_t start_size, const cap_id_t *keep, uint32_t keep_count,
+                      const char **reason)
 {
     struct process *p = caller->process;
     KASSERT(!p->ending && p->space != NULL);

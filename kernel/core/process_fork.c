@@ -1,9 +1,10 @@
 /* fork: a copy of the caller's process with one thread.
  *
- * Order: struct, account and empty table; address space (charged whole, copy-on-write); the gate; the thread with a private
- * copy of the caller's ring at the same address; the table by each interface's fork policy. Every step may fail and is undone
- * by process_undo(); none of them changes the parent but for pages becoming copy-on-write. The child does not run before its
- * maker has posted the one completion it finds (kernel/cap/process_spawner.c). */
+ * Order: struct, account and empty table; address space (charged whole, copy-on-write); the gate;
+ * the thread with a private copy of the caller's ring at the same address; the table by each
+ * interface's fork policy. Every step may fail and is undone by process_undo(); none of them
+ * changes the parent but for pages becoming copy-on-write. The child does not run before its maker
+ * has posted the one completion it finds (kernel/cap/process_spawner.c). */
 #include "kernel/arch/arch.h"
 #include "kernel/core/process.h"
 #include "kernel/core/process_image.h"
@@ -32,7 +33,8 @@ static status_t copy_into(struct thread *caller, struct process *child)
     return status;
 }
 
-/* The time page is the kernel's and not copied with the rest: the child gets it where the parent has it. */
+/* The time page is the kernel's and not copied with the rest: the child gets it where the parent
+ * has it. */
 static status_t copy_time_page(const struct process *parent, struct process *child)
 {
     if (parent->time_page == 0) {
@@ -41,8 +43,8 @@ static status_t copy_time_page(const struct process *parent, struct process *chi
     frame_t frame;
     status_t status = time_page_frame(&frame);
     if (status == STATUS_OK) {
-        status = address_space_map_kernel_pages(child->space, parent->time_page, &frame, 1, PROTECTION_READ,
-                                                &child->time_page);
+        status = address_space_map_kernel_pages(child->space, parent->time_page, &frame, 1,
+                                                PROTECTION_READ, &child->time_page);
     }
     KASSERT(status != STATUS_OK || child->time_page == parent->time_page);
     return status;
@@ -53,7 +55,8 @@ status_t process_fork(struct thread *caller, struct process **out)
     struct process *parent = caller->process;
     KASSERT(!parent->ending && parent->space != NULL);
     struct process *child;
-    status_t status = process_make(parent->account, parent->name, sizeof parent->name - 1, NULL, &child);
+    status_t status =
+        process_make(parent->account, parent->name, sizeof parent->name - 1, NULL, &child);
     if (status != STATUS_OK) {
         return status;
     }

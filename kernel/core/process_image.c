@@ -1,7 +1,8 @@
 /* See process_image.h.
  *
- * The stack lies high, at a random page, with one page below it that is reserved and never committed, so that running off
- * its end is a fault. The start block lies at its upper end, above the first frame. */
+ * The stack lies high, at a random page, with one page below it that is reserved and never
+ * committed, so that running off its end is a fault. The start block lies at its upper end, above
+ * the first frame. */
 #include "kernel/core/process_image.h"
 
 #include "abi/start.h"
@@ -11,7 +12,7 @@
 #define STACK_AREA_PAGES (1ull << 27) /* ...or up to 512 GiB above */
 
 struct stack {
-    uint64_t pointer;     /* of the first frame */
+    uint64_t pointer; /* of the first frame */
     uint64_t start_block;
 };
 
@@ -19,12 +20,14 @@ status_t process_image_map_gate(struct address_space *as)
 {
     frame_t gate = arch_gate_frame();
     uint64_t address;
-    status_t status = address_space_map_kernel_pages(as, arch_gate_address(), &gate, 1, PROTECTION_READ_EXECUTE, &address);
+    status_t status = address_space_map_kernel_pages(as, arch_gate_address(), &gate, 1,
+                                                     PROTECTION_READ_EXECUTE, &address);
     KASSERT(status != STATUS_OK || address == arch_gate_address());
     return status;
 }
 
-static status_t make_stack(struct address_space *as, const void *start, size_t start_size, struct stack *out)
+static status_t make_stack(struct address_space *as, const void *start, size_t start_size,
+                           struct stack *out)
 {
     uint64_t random;
     arch_entropy(&random, sizeof random);
@@ -43,11 +46,13 @@ static status_t make_stack(struct address_space *as, const void *start, size_t s
     out->start_block = end - ALIGN_UP((uint64_t)start_size, 16);
     out->pointer = out->start_block - 16; /* the memory is zeroed: the word that ends a backtrace */
     /* The memory is committed: what can be missing is a frame. */
-    return user_copy_out(as, out->start_block, start, start_size) == STATUS_OK ? STATUS_OK : STATUS_FRAMES_EXHAUSTED;
+    return user_copy_out(as, out->start_block, start, start_size) == STATUS_OK
+               ? STATUS_OK
+               : STATUS_FRAMES_EXHAUSTED;
 }
 
-static status_t fill(struct process *p, struct object *image, const struct elf_plan *plan, const void *start,
-                     size_t start_size, struct process_image *out)
+static status_t fill(struct process *p, struct object *image, const struct elf_plan *plan,
+                     const void *start, size_t start_size, struct process_image *out)
 {
     struct address_space *as = out->space;
     status_t status = elf_map(as, image, plan, &out->base);
@@ -63,14 +68,14 @@ static status_t fill(struct process *p, struct object *image, const struct elf_p
     }
     if (status == STATUS_OK) {
         uint64_t entry = plan->position_independent ? out->base + plan->entry : plan->entry;
-        arch_thread_start(out->thread, entry, stack.pointer, stack.start_block, out->thread->ring.user_address,
-                          start_size, 0);
+        arch_thread_start(out->thread, entry, stack.pointer, stack.start_block,
+                          out->thread->ring.user_address, start_size, 0);
     }
     return status;
 }
 
-status_t process_image_make(struct process *p, struct object *image, const void *start, size_t start_size,
-                            struct process_image *out, const char **reason)
+status_t process_image_make(struct process *p, struct object *image, const void *start,
+                            size_t start_size, struct process_image *out, const char **reason)
 {
     KASSERT(start_size <= MESSAGE_MAX);
     struct memory_object *memory = memory_object_of(image);

@@ -1,5 +1,6 @@
-/* What a program needs before its first instruction: an address space with its image, the gate, a stack with its start
- * block, and a thread whose registers say so. Made whole or not at all; used by process.c and process_exec.c. */
+/* What a program needs before its first instruction: an address space with its image, the gate, a
+ * stack with its start block, and a thread whose registers say so. Made whole or not at all; used
+ * by process.c and process_exec.c. */
 #pragma once
 
 #include "kernel/core/process.h"
@@ -10,8 +11,10 @@ struct process_image {
     uint64_t base;
 };
 
-/* start_size is at most MESSAGE_MAX. reason: a sentence, set when the image is at fault (badMessage) and for nothing else. */
-status_t process_image_make(struct process *p, struct object *image, const void *start, size_t start_size,
-                            struct process_image *out, const char **reason) MUST_CHECK;
+/* start_size is at most MESSAGE_MAX. reason: a sentence, set when the image is at fault
+ * (badMessage) and for nothing else. */
+status_t process_image_make(struct process *p, struct object *image, const void *start,
+                            size_t start_size, struct process_image *out,
+                            const char **reason) MUST_CHECK;
 /* Every process has it at the same address: exec, fork and spawn map it. */
 status_t process_image_map_gate(struct address_space *as) MUST_CHECK;

@@ -1,16 +1,18 @@
 /* Who runs.
  *
- * Each CPU has a queue of its READY threads, ordered by virtual finish time: the virtual time at which a thread began its
- * slice plus the slice divided by its weight (weighted fair queueing; the queue's own virtual time is the start of the
- * thread in service, as in start-time fair queueing, Goyal and others 1996). A thread that wakes starts no earlier than
- * the queue's virtual time, so it cannot save up time by sleeping; one that is preempted keeps its own.
+ * Each CPU has a queue of its READY threads, ordered by virtual finish time: the virtual time at
+ * which a thread began its slice plus the slice divided by its weight (weighted fair queueing; the
+ * queue's own virtual time is the start of the thread in service, as in start-time fair queueing,
+ * Goyal and others 1996). A thread that wakes starts no earlier than the queue's virtual time, so
+ * it cannot save up time by sleeping; one that is preempted keeps its own.
  *
- * Hand-off: a thread that the current one wakes waits in `hand_off`. If the current one then blocks, it runs at once, on
- * what is left of the slice, so a chain of calls between threads shares one slice and starves nobody. If the current one
- * runs on, or the slice is over, it joins the queue.
+ * Hand-off: a thread that the current one wakes waits in `hand_off`. If the current one then
+ * blocks, it runs at once, on what is left of the slice, so a chain of calls between threads shares
+ * one slice and starves nobody. If the current one runs on, or the slice is over, it joins the
+ * queue.
  *
- * The CPU's timer is set on the way out, to the earlier of the first deadline and, if somebody else is ready, the end of
- * the slice. So an idle or lonely CPU has no tick.
+ * The CPU's timer is set on the way out, to the earlier of the first deadline and, if somebody else
+ * is ready, the end of the slice. So an idle or lonely CPU has no tick.
  *
  * Nothing here allocates: the nodes lie in the threads. Kernel lock held. */
 #include "kernel/core/sched.h"
@@ -18,8 +20,10 @@
 #include "kernel/arch/arch.h"
 #include "kernel/core/process.h"
 
-#define SLICE_NS 4000000ull      /* short enough that ten busy threads still answer in 40 ms */
-#define WAKE_ADVANTAGE_NS 500000 /* by how much a woken thread must be ahead to interrupt a slice: keeps switches rare */
+#define SLICE_NS 4000000ull /* short enough that ten busy threads still answer in 40 ms */
+#define WAKE_ADVANTAGE_NS                                                                        \
+    500000 /* by how much a woken thread must be ahead to interrupt a slice: keeps switches rare \
+            */
 
 void sched_init(struct cpu *cpu, uint32_t number)
 {
@@ -49,7 +53,8 @@ static void enqueue(struct cpu *cpu, struct thread *t)
     cpu->rearm = true;
 }
 
-/* While a thread runs alone the queue's virtual time is its own: picks, which move it otherwise, do not happen. */
+/* While a thread runs alone the queue's virtual time is its own: picks, which move it otherwise, do
+ * not happen. */
 static void catch_up(struct cpu *cpu, const struct thread *alone)
 {
     if (cpu->virtual_ns < alone->virtual_ns) {

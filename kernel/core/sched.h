@@ -1,27 +1,31 @@
-/* The scheduler: per-CPU queues by weighted virtual finish time, and a hand-off for the thread that the current one has just woken and
- * now waits for. No tick when nobody else is ready. Kernel lock held. */
+/* The scheduler: per-CPU queues by weighted virtual finish time, and a hand-off for the thread that
+ * the current one has just woken and now waits for. No tick when nobody else is ready. Kernel lock
+ * held. */
 #pragma once
 
 #include "kernel/core/thread.h"
 
 struct cpu {
-    struct arch_cpu arch;      /* first: entry code addresses it */
+    struct arch_cpu arch; /* first: entry code addresses it */
     uint32_t number;
-    struct thread *current;    /* NULL: idle */
-    struct address_space *space; /* of the thread that was picked last, while it exists: what copies go through */
-    struct thread *hand_off;   /* woken by the current thread's last entry: runs next if the current one blocks */
+    struct thread *current; /* NULL: idle */
+    /* of the thread that was picked last, while it exists: what copies go through */
+    struct address_space *space;
+    struct thread *hand_off; /* woken by the current thread's last entry: runs next if the current
+                                one blocks */
     struct heap ready;
     uint32_t ready_count;
-    uint64_t virtual_ns;       /* of the queue: no thread starts below it */
+    uint64_t virtual_ns; /* of the queue: no thread starts below it */
     uint64_t slice_end_ns;
-    uint64_t armed_ns;         /* what the CPU's timer is set to; UINT64_MAX: off */
-    bool resched;              /* an interrupt woke somebody, or the slice is over: compare with the queue */
-    bool rearm;                /* a deadline or the queue has changed: see what the timer must be set to */
+    uint64_t armed_ns; /* what the CPU's timer is set to; UINT64_MAX: off */
+    bool resched; /* an interrupt woke somebody, or the slice is over: compare with the queue */
+    bool rearm;   /* a deadline or the queue has changed: see what the timer must be set to */
     struct heap timers;
-    struct object *dead;       /* kernel/core/object.c */
-    struct wire_message_builder *building; /* the answer of the handler that runs now, in reply; else NULL */
-    struct wire_message_builder late;      /* the answer of a kept call, behind it in reply */
-    const struct call *late_call;          /* whose it is */
+    struct object *dead; /* kernel/core/object.c */
+    /* the answer of the handler that runs now, in reply; else NULL */
+    struct wire_message_builder *building;
+    struct wire_message_builder late;          /* the answer of a kept call, behind it in reply */
+    const struct call *late_call;              /* whose it is */
     _Alignas(16) uint8_t request[MESSAGE_MAX]; /* a message to a kernel object, copied in */
     _Alignas(16) uint8_t reply[MESSAGE_MAX];   /* its answer, before it is copied out */
 };
@@ -29,18 +33,22 @@ struct cpu {
 #define SCHED_WEIGHT_DEFAULT 1024
 
 void sched_init(struct cpu *cpu, uint32_t number);
-void sched_ready(struct thread *t);  /* into its CPU's queue */
-void sched_remove(struct thread *t); /* out of it */
-void sched_hand_off(struct thread *t); /* it was just woken: runs next if the current thread of this CPU now blocks */
-void sched_charge(struct thread *t, uint64_t now_ns); /* the time it ran since it was picked or last charged */
-/* Whether a way out of the kernel needs none of what follows: nobody was woken, blocked or ended, no deadline has changed. */
+void sched_ready(struct thread *t);    /* into its CPU's queue */
+void sched_remove(struct thread *t);   /* out of it */
+void sched_hand_off(struct thread *t); /* it was just woken: runs next if the current thread of this
+                                          CPU now blocks */
+void sched_charge(struct thread *t,
+                  uint64_t now_ns); /* the time it ran since it was picked or last charged */
+/* Whether a way out of the kernel needs none of what follows: nobody was woken, blocked or ended,
+ * no deadline has changed. */
 static inline bool sched_unchanged(const struct cpu *cpu)
 {
     const struct thread *t = cpu->current;
-    return ((uintptr_t)cpu->dead | (uintptr_t)cpu->hand_off | cpu->resched | cpu->rearm) == 0 && t != NULL
-           && t->state == THREAD_RUNNING && !t->interrupt_wanted;
+    return ((uintptr_t)cpu->dead | (uintptr_t)cpu->hand_off | cpu->resched | cpu->rearm) == 0
+           && t != NULL && t->state == THREAD_RUNNING && !t->interrupt_wanted;
 }
-/* Who runs now on this CPU: the current thread unless it blocked, died or used up its slice. NULL: nobody. Arms the timer. */
+/* Who runs now on this CPU: the current thread unless it blocked, died or used up its slice. NULL:
+ * nobody. Arms the timer. */
 struct thread *sched_pick(void);
 /* The machine has ended: nobody runs any more, only timers count. */
 void sched_stop(void);

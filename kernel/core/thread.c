@@ -1,9 +1,9 @@
 /* Threads: made, started, blocked, woken, ended.
  *
- * A thread is in exactly one place by its state: NEW and DEAD nowhere, READY in its CPU's queue or hand-off, RUNNING as a
- * CPU's current, BLOCKED in cap_enter with its timer armed if the wait is timed. Everything of it but the struct itself is
- * given back by thread_remove(); the struct goes with the last reference (a ThreadHandle may outlive the thread).
- * Kernel lock held. */
+ * A thread is in exactly one place by its state: NEW and DEAD nowhere, READY in its CPU's queue or
+ * hand-off, RUNNING as a CPU's current, BLOCKED in cap_enter with its timer armed if the wait is
+ * timed. Everything of it but the struct itself is given back by thread_remove(); the struct goes
+ * with the last reference (a ThreadHandle may outlive the thread). Kernel lock held. */
 #include "kernel/core/thread.h"
 
 #include "kernel/arch/arch.h"
@@ -63,7 +63,8 @@ static void enlist(struct process *p, struct thread *t)
     threads++;
 }
 
-status_t thread_create_in(struct process *p, struct address_space *as, uint32_t ring_entries, struct thread **out)
+status_t thread_create_in(struct process *p, struct address_space *as, uint32_t ring_entries,
+                          struct thread **out)
 {
     struct thread *t;
     status_t status = make(p, &t);
@@ -152,7 +153,8 @@ static void stop(struct thread *t)
     }
     timer_stop(&t->wait_timer);
     if (cpu->current == t) {
-        /* One CPU runs now. With more, the holder of the lock pokes the other one and waits until it has let go. */
+        /* One CPU runs now. With more, the holder of the lock pokes the other one and waits until
+         * it has let go. */
         KASSERT(cpu == arch_cpu());
         sched_charge(t, arch_now_ns());
         cpu->current = NULL;

@@ -1,7 +1,9 @@
-/* Threads: user registers, a ring, and a place in the scheduler's queue. A thread has no kernel stack.
+/* Threads: user registers, a ring, and a place in the scheduler's queue. A thread has no kernel
+ * stack.
  *
- * States: READY (in a run queue) -> RUNNING (some CPU's current) -> BLOCKED (in cap_enter, the only place) -> READY ... -> DEAD.
- * A thread's struct is a kernel object: ThreadHandle is its face. Kernel lock held. */
+ * States: READY (in a run queue) -> RUNNING (some CPU's current) -> BLOCKED (in cap_enter, the only
+ * place) -> READY ... -> DEAD. A thread's struct is a kernel object: ThreadHandle is its face.
+ * Kernel lock held. */
 #pragma once
 
 #include "kernel/arch/arch_types.h"
@@ -12,47 +14,53 @@
 enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
 
 struct thread {
-    struct arch_thread arch;     /* first: entry code addresses the user registers by offset */
-    struct object object;        /* class thread_handle_class; one reference is the process's while it runs */
-    struct process *process;     /* NULL once dead */
-    struct account *account;     /* that pays for this struct: a reference */
+    struct arch_thread arch; /* first: entry code addresses the user registers by offset */
+    /* class thread_handle_class; one reference is the process's while it runs */
+    struct object object;
+    struct process *process; /* NULL once dead */
+    struct account *account; /* that pays for this struct: a reference */
     struct list of_process;
     enum thread_state state;
     struct ring ring;
-    uint32_t wait_min_complete;  /* BLOCKED: how many completions end the wait */
+    uint32_t wait_min_complete; /* BLOCKED: how many completions end the wait */
     bool wait_timed;
     struct timer wait_timer;
     uint64_t upcall_entry, upcall_stack, upcall_stack_size;
-    uint32_t upcalls;            /* delivered; the ring's header shows it */
-    bool interrupt_wanted;       /* an upcall is delivered before the thread runs on */
-    bool wait_interrupted;       /* ... and it ended a cap_enter */
+    uint32_t upcalls;      /* delivered; the ring's header shows it */
+    bool interrupt_wanted; /* an upcall is delivered before the thread runs on */
+    bool wait_interrupted; /* ... and it ended a cap_enter */
     bool detached;
-    bool exited;                 /* by itself: exit_code counts; else the process ended */
+    bool exited; /* by itself: exit_code counts; else the process ended */
     uint64_t exit_code;
-    struct list joiners;         /* kept calls */
-    struct heap_node run;        /* key: virtual finish time */
+    struct list joiners;  /* kept calls */
+    struct heap_node run; /* key: virtual finish time */
     uint64_t virtual_ns, started_ns, cpu_ns;
     uint32_t weight;
-    uint32_t cpu;                /* where it runs or ran last */
-    uint64_t id;                 /* for traces; unique in the machine */
+    uint32_t cpu; /* where it runs or ran last */
+    uint64_t id;  /* for traces; unique in the machine */
 };
 
 extern const struct object_class thread_handle_class;
 
-/* A thread in state NEW with a ring mapped in its process; thread_start makes it READY. Charged to the process's account. */
+/* A thread in state NEW with a ring mapped in its process; thread_start makes it READY. Charged to
+ * the process's account. */
 status_t thread_create(struct process *p, uint32_t ring_entries, struct thread **out) MUST_CHECK;
 /* The same in an address space that is not the process's yet: exec's. */
-status_t thread_create_in(struct process *p, struct address_space *as, uint32_t ring_entries, struct thread **out) MUST_CHECK;
+status_t thread_create_in(struct process *p, struct address_space *as, uint32_t ring_entries,
+                          struct thread **out) MUST_CHECK;
 /* The forked child's thread: registers and ring as the parent's, nothing in flight. */
 status_t thread_fork(struct process *child, struct thread *parent, struct thread **out) MUST_CHECK;
 void thread_start(struct thread *t);
-/* Takes a thread away without ending its process. `as`: where its ring is unmapped; NULL when all of it is cleared. */
+/* Takes a thread away without ending its process. `as`: where its ring is unmapped; NULL when all
+ * of it is cleared. */
 void thread_remove(struct thread *t, struct address_space *as);
-/* Ends one thread: cancels its entries, unmaps its ring, wakes joiners. The last one ends the process. If it is the
- * current thread of this CPU, the entry that does it must not touch it afterwards. */
+/* Ends one thread: cancels its entries, unmaps its ring, wakes joiners. The last one ends the
+ * process. If it is the current thread of this CPU, the entry that does it must not touch it
+ * afterwards. */
 void thread_exit(struct thread *t, uint64_t code);
 uint64_t thread_count(void); /* in the machine, for the check that all counts are back */
-/* The current thread waits: until ring_post() finds min_complete completions, the time-out or an interrupt. */
+/* The current thread waits: until ring_post() finds min_complete completions, the time-out or an
+ * interrupt. */
 void thread_block(struct thread *t, uint32_t min_complete, uint64_t timeout_ns);
-void thread_destroy(struct object *self); /* of thread_handle_class */
+void thread_destroy(struct object *self);           /* of thread_handle_class */
 void thread_wake(struct thread *t, int64_t result); /* ends its cap_enter with this result */

@@ -1,4 +1,5 @@
-/* See time_page.h. The frame is the kernel's own, charged to nobody; mappings of it are counted as all frames are. */
+/* See time_page.h. The frame is the kernel's own, charged to nobody; mappings of it are counted as
+ * all frames are. */
 #include "kernel/core/time_page.h"
 
 #include "kernel/arch/arch.h"

@@ -1,5 +1,6 @@
-/* Deadlines, in one heap for each CPU. A timer is armed on the CPU that starts it; sched_pick() sets the machine's timer
- * on the way out of the kernel, so nothing here touches the hardware. Kernel lock held. */
+/* Deadlines, in one heap for each CPU. A timer is armed on the CPU that starts it; sched_pick()
+ * sets the machine's timer on the way out of the kernel, so nothing here touches the hardware.
+ * Kernel lock held. */
 #include "kernel/core/timer_queue.h"
 
 #include "kernel/arch/arch.h"

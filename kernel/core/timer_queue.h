@@ -1,4 +1,5 @@
-/* Deadlines of this machine's monotonic clock, for the time-outs of cap_enter and PARK and for Timer. Per CPU, in a heap. */
+/* Deadlines of this machine's monotonic clock, for the time-outs of cap_enter and PARK and for
+ * Timer. Per CPU, in a heap. */
 #pragma once
 
 #include "kernel/core/heap.h"
@@ -10,8 +11,9 @@ struct timer {
     bool armed;
 };
 
-void timer_start(struct timer *t, uint64_t deadline_ns, void (*fire)(struct timer *t)); /* must not be armed */
-void timer_stop(struct timer *t);                                                       /* no effect if not armed */
-void timer_run(uint64_t now_ns);                   /* fires what is due on this CPU */
-uint64_t timer_next_ns(void);                      /* UINT64_MAX: none */
-uint64_t timer_count(void);                        /* armed, for the check that all counts are back */
+void timer_start(struct timer *t, uint64_t deadline_ns,
+                 void (*fire)(struct timer *t)); /* must not be armed */
+void timer_stop(struct timer *t);                /* no effect if not armed */
+void timer_run(uint64_t now_ns);                 /* fires what is due on this CPU */
+uint64_t timer_next_ns(void);                    /* UINT64_MAX: none */
+uint64_t timer_count(void);                      /* armed, for the check that all counts are back */

@@ -1,11 +1,13 @@
 /* Upcalls. See abi/upcall.h for what the thread sees.
  *
- * The frame and the extended state are built in the CPU's message buffer and written to the thread's stack; only if that
- * has worked do the thread's registers change. The kernel remembers nothing of an upcall but the count: a nested one finds
- * the stack pointer inside the upcall stack and goes below it.
+ * The frame and the extended state are built in the CPU's message buffer and written to the
+ * thread's stack; only if that has worked do the thread's registers change. The kernel remembers
+ * nothing of an upcall but the count: a nested one finds the stack pointer inside the upcall stack
+ * and goes below it.
  *
- * Interrupts and the mask: the kernel sets the pending bit first and reads the mask after it; the thread clears the mask
- * first and reads the pending bit after that. Whoever of them takes the bit away delivers. Kernel lock held. */
+ * Interrupts and the mask: the kernel sets the pending bit first and reads the mask after it; the
+ * thread clears the mask first and reads the pending bit after that. Whoever of them takes the bit
+ * away delivers. Kernel lock held. */
 #include "kernel/core/upcall.h"
 
 #include "kernel/arch/arch.h"
@@ -14,7 +16,7 @@
 #include "kernel/core/process.h"
 #include "kernel/core/sched.h"
 
-#define EXTENDED_ALIGN 64u   /* XSAVE wants it */
+#define EXTENDED_ALIGN 64u    /* XSAVE wants it */
 #define RFLAGS_AT_ENTRY 0x202 /* interrupts on, all else as after reset */
 
 /* Where the parts lie in the thread's memory. */
@@ -25,7 +27,8 @@ struct placement {
 };
 
 /* False: there is no room for it. */
-static bool place(const struct thread *t, uint64_t sp, uint32_t extended_size, struct placement *out)
+static bool place(const struct thread *t, uint64_t sp, uint32_t extended_size,
+                  struct placement *out)
 {
     uint64_t base = t->upcall_stack, end = base + t->upcall_stack_size;
     bool inside = sp > base && sp <= end;
@@ -42,7 +45,8 @@ static bool place(const struct thread *t, uint64_t sp, uint32_t extended_size, s
     return true;
 }
 
-static bool write_frame(struct thread *t, const struct upcall_frame *frame, const struct placement *at)
+static bool write_frame(struct thread *t, const struct upcall_frame *frame,
+                        const struct placement *at)
 {
     struct {
         uint64_t return_address; /* zero: a backtrace ends here */
@@ -71,7 +75,8 @@ static void enter(struct thread *t, const struct user_registers *before, const s
     __atomic_store_n(&t->ring.header->upcalls, t->upcalls, __ATOMIC_RELEASE);
 }
 
-static void end_with_report(struct thread *t, enum upcall_cause cause, enum upcall_access access, uint64_t address)
+static void end_with_report(struct thread *t, enum upcall_cause cause, enum upcall_access access,
+                            uint64_t address)
 {
     struct exit_record record = {
         .kind = EXIT_KIND_FAULTED,
@@ -88,8 +93,8 @@ static void end_with_report(struct thread *t, enum upcall_cause cause, enum upca
     process_end(t->process, &record);
 }
 
-static void deliver(struct thread *t, enum upcall_cause cause, enum upcall_access access, uint64_t address,
-                    int64_t result)
+static void deliver(struct thread *t, enum upcall_cause cause, enum upcall_access access,
+                    uint64_t address, int64_t result)
 {
     KASSERT(t->process != NULL && t->state == THREAD_RUNNING);
     struct user_registers registers;
@@ -114,12 +119,14 @@ static void deliver(struct thread *t, enum upcall_cause cause, enum upcall_acces
     end_with_report(t, cause, access, address);
 }
 
-void upcall_deliver(struct thread *t, enum upcall_cause cause, enum upcall_access access, uint64_t address)
+void upcall_deliver(struct thread *t, enum upcall_cause cause, enum upcall_access access,
+                    uint64_t address)
 {
     deliver(t, cause, access, address, 0);
 }
 
-/* Sets the pending bit and takes it back if the thread does not mask interrupts. True: it was taken back. */
+/* Sets the pending bit and takes it back if the thread does not mask interrupts. True: it was taken
+ * back. */
 static bool claim(struct thread *t)
 {
     struct ring_header *h = t->ring.header;
@@ -127,7 +134,8 @@ static bool claim(struct thread *t)
     if (__atomic_load_n(&h->upcall_mask, __ATOMIC_SEQ_CST) & RING_UPCALL_INTERRUPT) {
         return false;
     }
-    uint32_t before = __atomic_fetch_and(&h->upcall_pending, ~(uint32_t)RING_UPCALL_INTERRUPT, __ATOMIC_SEQ_CST);
+    uint32_t before =
+        __atomic_fetch_and(&h->upcall_pending, ~(uint32_t)RING_UPCALL_INTERRUPT, __ATOMIC_SEQ_CST);
     return (before & RING_UPCALL_INTERRUPT) != 0;
 }
 

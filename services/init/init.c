@@ -1,29 +1,34 @@
-/* init: the one program that the kernel starts. It reads the manifest from the boot package, starts the manifest's program
- * with exactly the manifest's grants, waits for its end and ends.
+/* init: the one program that the kernel starts. It reads the manifest from the boot package, starts
+ * the manifest's program with exactly the manifest's grants, waits for its end and ends.
  *
- * The kernel hands init every object there is, under the names of `capos run --grant`. What init hands on is what the
- * manifest lists, nothing else. It ends the machine by ending: the kernel then sends the host the exit record of the first
- * process that init started, which is the program; if there is none, a record that says that the boot failed, and why stands
- * in the log (kernel/core/exit_record.h). So the program's whole record, with its backtrace and denials, reaches the host
- * without passing through here. */
+ * The kernel hands init every object there is, under the names of `capos run --grant`. What init
+ * hands on is what the manifest lists, nothing else. It ends the machine by ending: the kernel then
+ * sends the host the exit record of the first process that init started, which is the program; if
+ * there is none, a record that says that the boot failed, and why stands in the log
+ * (kernel/core/exit_record.h). So the program's whole record, with its backtrace and denials,
+ * reaches the host without passing through here. */
 #include <capos.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/limits.h"
 #include "lib/wire/gen/types.h"
 
-#define GRANTS_MAX 64   /* RING_TRANSFERS_MAX less the image would do; no manifest comes near */
-#define CHUNK 16384u    /* of the manifest in one call */
+#define GRANTS_MAX 64 /* RING_TRANSFERS_MAX less the image would do; no manifest comes near */
+#define CHUNK 16384u  /* of the manifest in one call */
 
-/* Interfaces that a manifest may name in a grant, when the grant's own name is not the usual one. */
+/* Interfaces that a manifest may name in a grant, when its own name is not the usual one. */
 static const struct {
     const char *interface;
     uint64_t id;
 } interfaces[] = {
-    {"Console", CONSOLE_INTERFACE_ID},           {"StdIO", STD_IO_INTERFACE_ID},
-    {"Timer", TIMER_INTERFACE_ID},               {"EntropySource", ENTROPY_SOURCE_INTERFACE_ID},
-    {"CodeMemory", CODE_MEMORY_INTERFACE_ID},    {"BootPackage", BOOT_PACKAGE_INTERFACE_ID},
+    {"Console", CONSOLE_INTERFACE_ID},
+    {"StdIO", STD_IO_INTERFACE_ID},
+    {"Timer", TIMER_INTERFACE_ID},
+    {"EntropySource", ENTROPY_SOURCE_INTERFACE_ID},
+    {"CodeMemory", CODE_MEMORY_INTERFACE_ID},
+    {"BootPackage", BOOT_PACKAGE_INTERFACE_ID},
     {"ProcessSpawner", PROCESS_SPAWNER_INTERFACE_ID},
     {"RestrictedLauncher", RESTRICTED_LAUNCHER_INTERFACE_ID},
 };
@@ -31,7 +36,8 @@ static const struct {
 static _Noreturn void fail(const char *what, const char *which)
 {
     char line[CONSOLE_WRITE_MAX];
-    int size = snprintf(line, sizeof line, "init: %s%s%s", what, which[0] == '\0' ? "" : ": ", which);
+    int size =
+        snprintf(line, sizeof line, "init: %s%s%s", what, which[0] == '\0' ? "" : ": ", which);
     cap_t console;
     if (capos_find("console", CONSOLE_INTERFACE_ID, &console) == STATUS_OK && size > 0) {
         size_t length = (size_t)size < sizeof line ? (size_t)size : sizeof line - 1;
@@ -62,7 +68,8 @@ static const void *read_manifest(cap_t boot, size_t *size)
     }
     for (size_t done = 0; done < *size;) {
         struct capos_boot_package_read_manifest_results part;
-        must(capos_boot_package_read_manifest(boot, done, CHUNK, &part), "reading the manifest", "");
+        must(capos_boot_package_read_manifest(boot, done, CHUNK, &part), "reading the manifest",
+             "");
         if (part.data.size == 0 || part.data.size > *size - done) {
             fail("the manifest is cut off", "");
         }
@@ -124,7 +131,8 @@ static size_t collect_grants(struct wire_list list, struct capos_child_grant *ou
         struct wire_reader grant = wire_list_get_struct(list, i);
         const char *name = string(manifest_grant_name(grant));
         const char *interface = string(manifest_grant_interface(grant));
-        const struct capos_grant *own = interface[0] == '\0' ? own_by_name(name) : own_by_interface(interface);
+        const struct capos_grant *own =
+            interface[0] == '\0' ? own_by_name(name) : own_by_interface(interface);
         if (own == NULL) {
             fail("the manifest grants what this machine does not have", name);
         }
@@ -149,7 +157,9 @@ int main(void)
         .name = string(manifest_program(manifest)),
         .arguments = strings(manifest_arguments(manifest)),
         .environment = strings(manifest_environment(manifest)),
-        .directory = manifest_has_current_directory(manifest) ? string(manifest_current_directory(manifest)) : "/",
+        .directory = manifest_has_current_directory(manifest)
+                         ? string(manifest_current_directory(manifest))
+                         : "/",
         .grants = grants,
         .grant_count = collect_grants(manifest_grants(manifest), grants),
     };
@@ -157,8 +167,8 @@ int main(void)
         fail("the manifest is malformed", wire_error_name(message.error));
     }
     struct capos_boot_package_binary_results binary;
-    must(capos_boot_package_binary(boot, child.name, strlen(child.name), &binary), "no such program in the package",
-         child.name);
+    must(capos_boot_package_binary(boot, child.name, strlen(child.name), &binary),
+         "no such program in the package", child.name);
     child.image = binary.image;
     cap_t handle;
     must(capos_spawn(spawner, &child, &handle), "the program does not start", child.name);

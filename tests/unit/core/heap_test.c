@@ -1,4 +1,5 @@
-/* The pairing heap against a plain array: random inserts and removals, all invariants after each step. */
+/* The pairing heap against a plain array: random inserts and removals, all invariants after each
+ * step. */
 #include "kernel/core/heap.h"
 #include "tests/lib/test.h"
 

@@ -6,15 +6,23 @@
 #define PARK_CAP CAP_ID(CAP_SLOT_PARK, 1)
 #define FOREVER CAP_ENTER_FOREVER
 
-static struct ring_entry park_entry(uint64_t user_data, uint64_t address, uint32_t expected, uint64_t timeout_ns)
+static struct ring_entry park_entry(uint64_t user_data, uint64_t address, uint32_t expected,
+                                    uint64_t timeout_ns)
 {
-    return (struct ring_entry){.opcode = RING_OP_PARK, .cap = PARK_CAP, .user_data = user_data, .message = address,
-                               .interface_id = timeout_ns, .result_size = expected};
+    return (struct ring_entry){.opcode = RING_OP_PARK,
+                               .cap = PARK_CAP,
+                               .user_data = user_data,
+                               .message = address,
+                               .interface_id = timeout_ns,
+                               .result_size = expected};
 }
 
 static struct ring_entry unpark_entry(uint64_t user_data, uint64_t address, uint32_t count)
 {
-    return (struct ring_entry){.opcode = RING_OP_UNPARK, .cap = PARK_CAP, .user_data = user_data, .message = address,
+    return (struct ring_entry){.opcode = RING_OP_UNPARK,
+                               .cap = PARK_CAP,
+                               .user_data = user_data,
+                               .message = address,
                                .result_size = count};
 }
 
@@ -57,7 +65,8 @@ TEST(park_answers_at_once_when_there_is_nothing_to_wait_for)
     CHECK_STATUS(user_run(u, park_entry(1, address + 2, 5, FOREVER)).status, -STATUS_BAD_ADDRESS);
     CHECK_STATUS(user_run(u, park_entry(1, 0x1000, 5, FOREVER)).status, -STATUS_BAD_ADDRESS);
     CHECK_STATUS(user_run(u, park_entry(1, USER_END, 5, FOREVER)).status, -STATUS_BAD_ADDRESS);
-    CHECK_STATUS(user_run(u, park_entry(1, UINT64_MAX - 3, 5, FOREVER)).status, -STATUS_BAD_ADDRESS);
+    CHECK_STATUS(user_run(u, park_entry(1, UINT64_MAX - 3, 5, FOREVER)).status,
+                 -STATUS_BAD_ADDRESS);
     CHECK_STATUS(user_run(u, park_entry(1, address, 5, 1000)).status, -STATUS_TIME_NOT_GRANTED);
     CHECK_STATUS(user_run(u, unpark_entry(1, address + 1, 1)).status, -STATUS_BAD_ADDRESS);
     CHECK_STATUS(user_run(u, unpark_entry(1, USER_END + 4, 1)).status, -STATUS_BAD_ADDRESS);
@@ -71,7 +80,8 @@ TEST(unpark_wakes_in_order_of_arrival_and_no_more_than_asked)
     struct process *p = sim_process(NULL, 0);
     struct user *waker = user_of(p), *u[4];
     uint32_t word = 1;
-    uint64_t address = user_place(waker, &word, sizeof word), other = user_place(waker, &word, sizeof word);
+    uint64_t address = user_place(waker, &word, sizeof word),
+             other = user_place(waker, &word, sizeof word);
     for (int i = 0; i < 4; i++) {
         u[i] = user_thread(p);
         user_submit(u[i], &(struct ring_entry){.opcode = RING_OP_NOP, .user_data = 1});
@@ -141,10 +151,10 @@ TEST(shared_words_have_one_queue_and_private_ones_their_own)
     struct object *object;
     uint64_t at_a, at_b;
     CHECK_OK(memory_object_create(&ledger_root, 2 * PAGE_SIZE, &object));
-    CHECK_OK(address_space_map_object(p->space, object, 0, false, 0, 2 * PAGE_SIZE, PROTECTION_READ_WRITE,
-                                      SHARING_SHARED, &at_a));
-    CHECK_OK(address_space_map_object(q->space, object, 0, false, PAGE_SIZE, PAGE_SIZE, PROTECTION_READ_WRITE,
-                                      SHARING_SHARED, &at_b));
+    CHECK_OK(address_space_map_object(p->space, object, 0, false, 0, 2 * PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, SHARING_SHARED, &at_a));
+    CHECK_OK(address_space_map_object(q->space, object, 0, false, PAGE_SIZE, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, SHARING_SHARED, &at_b));
     object_put(object);
     start(a, park_entry(1, at_a + PAGE_SIZE + 4, 0, FOREVER)); /* the word that b has at 4 */
     start(a, park_entry(2, at_a + 4, 0, FOREVER));
@@ -217,7 +227,8 @@ static void reap_all(struct user *const *users)
         struct ring_completion c;
         while (user_reap(users[n], &c)) {
             uint32_t i = 0;
-            while (i < model_count && (model[i].user != users[n] || model[i].user_data != c.user_data)) {
+            while (i < model_count
+                   && (model[i].user != users[n] || model[i].user_data != c.user_data)) {
                 i++;
             }
             CHECK_LT(i, model_count);
@@ -232,7 +243,8 @@ static void reap_all(struct user *const *users)
     CHECK_EQ(park_count(), model_count);
 }
 
-static void random_park(struct random *r, struct user *u, uint32_t word, uint64_t address, uint32_t value)
+static void random_park(struct random *r, struct user *u, uint32_t word, uint64_t address,
+                        uint32_t value)
 {
     static uint64_t next_user_data = 1000;
     bool right = !random_chance(r, 4);
@@ -254,10 +266,12 @@ static void random_cancel(struct random *r, struct user *u)
     if (mine) {
         expect(i, -STATUS_CANCELLED);
     }
-    struct ring_entry e = {.opcode = RING_OP_CANCEL, .interface_id = model[i].user_data, .user_data = 5};
+    struct ring_entry e = {
+        .opcode = RING_OP_CANCEL, .interface_id = model[i].user_data, .user_data = 5};
     user_submit(u, &e);
     CHECK_EQ(user_enter(u, 0, 0), USER_RETURNED);
-    model[model_count++] = (struct model_waiter){u, 5, FOREVER, WORDS, mine ? 0 : -STATUS_NOT_FOUND};
+    model[model_count++] =
+        (struct model_waiter){u, 5, FOREVER, WORDS, mine ? 0 : -STATUS_NOT_FOUND};
 }
 
 TEST(park_agrees_with_a_model_on_random_programs)

@@ -1,4 +1,5 @@
-/* exec: another image under the same handle, with what was to be kept; and no effect at all when it fails. */
+/* exec: another image under the same handle, with what was to be kept; and no effect at all when it
+ * fails. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/park.h"
 #include "kernel/core/time_page.h"
@@ -16,7 +17,8 @@ static struct user *setup(void)
     return user_of(sim_process(grants, 2));
 }
 
-static struct ring_entry exec_entry(struct user *u, cap_id_t image, const cap_id_t *keep, uint32_t count)
+static struct ring_entry exec_entry(struct user *u, cap_id_t image, const cap_id_t *keep,
+                                    uint32_t count)
 {
     struct user_message m;
     struct cap_transfer sent = {image, CAP_TRANSFER_COPY};
@@ -28,7 +30,8 @@ static struct ring_entry exec_entry(struct user *u, cap_id_t image, const cap_id
     for (uint32_t i = 0; i < count; i++) {
         wire_list_set_u32(list, i, keep[i]);
     }
-    return user_call_entry(u, SPAWNER, PROCESS_SPAWNER_INTERFACE_ID, PROCESS_SPAWNER_METHOD_EXEC, &m, &sent, 1);
+    return user_call_entry(u, SPAWNER, PROCESS_SPAWNER_INTERFACE_ID, PROCESS_SPAWNER_METHOD_EXEC,
+                           &m, &sent, 1);
 }
 
 TEST(exec_keeps_what_is_listed_and_nothing_else)
@@ -36,7 +39,8 @@ TEST(exec_keeps_what_is_listed_and_nothing_else)
     sim_boot(NULL);
     struct user *u = setup();
     struct process *p = u->process;
-    cap_id_t image = sim_grant(p, sim_image()), console = sim_grant(p, &console_object), other = sim_grant(p, &timer_object);
+    cap_id_t image = sim_grant(p, sim_image()), console = sim_grant(p, &console_object),
+             other = sim_grant(p, &timer_object);
     const cap_id_t keep[] = {console, SPAWNER};
     struct user_reply reply;
     CHECK_OK(user_call(u, TIMER, TIMER_INTERFACE_ID, TIMER_METHOD_PAGE, NULL, NULL, 0, &reply));
@@ -44,8 +48,11 @@ TEST(exec_keeps_what_is_listed_and_nothing_else)
     struct user *v = user_thread(p);
     uint32_t zero = 0;
     CHECK(user_write(p, v->scratch, &zero, sizeof zero));
-    user_submit(v, &(struct ring_entry){.opcode = RING_OP_PARK, .cap = CAP_ID(CAP_SLOT_PARK, 1), .user_data = 1,
-                                        .message = v->scratch, .interface_id = CAP_ENTER_FOREVER});
+    user_submit(v, &(struct ring_entry){.opcode = RING_OP_PARK,
+                                        .cap = CAP_ID(CAP_SLOT_PARK, 1),
+                                        .user_data = 1,
+                                        .message = v->scratch,
+                                        .interface_id = CAP_ENTER_FOREVER});
     CHECK_EQ(user_enter(v, 1, CAP_ENTER_FOREVER), USER_BLOCKED);
     struct address_space *before = p->space;
     uint64_t scratch = u->scratch;
@@ -63,7 +70,8 @@ TEST(exec_keeps_what_is_listed_and_nothing_else)
     CHECK_STATUS(cap_table_look_up(&p->table, other, &o), STATUS_STALE_CAPABILITY);
     CHECK_STATUS(cap_table_look_up(&p->table, TIMER, &o), STATUS_STALE_CAPABILITY);
     CHECK_STATUS(cap_table_look_up(&p->table, image, &o), STATUS_STALE_CAPABILITY);
-    CHECK(!p->arch.time_open && !process_time_granted(p)); /* the Timer was not kept: time is closed again */
+    CHECK(!p->arch.time_open
+          && !process_time_granted(p)); /* the Timer was not kept: time is closed again */
     uint8_t byte;
     CHECK(!user_read(p, scratch, &byte, 1));
     u = user_of(p);
@@ -100,7 +108,8 @@ TEST(a_failing_exec_has_no_effect)
     CHECK_OK(memory_object_create(&ledger_root, PAGE_SIZE, &empty));
     cap_id_t no_image = sim_grant(p, empty);
     object_put(empty);
-    CHECK_OK(memory_object_create_boot(SIM_FIRST_FRAME + 4, 100, &sealed)); /* an Image, no program */
+    CHECK_OK(
+        memory_object_create_boot(SIM_FIRST_FRAME + 4, 100, &sealed)); /* an Image, no program */
     cap_id_t no_program = sim_grant(p, sealed);
     object_put(sealed);
     const cap_id_t stale[] = {CAP_ID(77, 1)};

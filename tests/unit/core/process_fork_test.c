@@ -1,4 +1,4 @@
-/* fork: what the child has of its parent, what it has not, and that failing leaves nothing behind. */
+/* fork: what the child has of its parent, what it has not, and that failing leaves nothing. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/park.h"
 #include "kernel/core/time_page.h"
@@ -27,7 +27,8 @@ static struct process *child_of(struct process *parent)
 
 static struct ring_entry fork_entry(struct user *u)
 {
-    return user_call_entry(u, SPAWNER, PROCESS_SPAWNER_INTERFACE_ID, PROCESS_SPAWNER_METHOD_FORK, NULL, NULL, 0);
+    return user_call_entry(u, SPAWNER, PROCESS_SPAWNER_INTERFACE_ID, PROCESS_SPAWNER_METHOD_FORK,
+                           NULL, NULL, 0);
 }
 
 /* The parent's whole call; *entry is as it was submitted. */
@@ -71,8 +72,8 @@ TEST(both_return_from_the_same_call)
     CHECK(process_spawner_fork_results_is_child(reply.root));
     CHECK(!process_spawner_fork_results_has_handle(reply.root));
     /* the parent waits for it */
-    struct ring_entry wait =
-        user_call_entry(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_WAIT, NULL, NULL, 0);
+    struct ring_entry wait = user_call_entry(u, handle, PROCESS_HANDLE_INTERFACE_ID,
+                                             PROCESS_HANDLE_METHOD_WAIT, NULL, NULL, 0);
     user_submit(u, &wait);
     CHECK_EQ(user_enter(u, 1, CAP_ENTER_FOREVER), USER_BLOCKED);
     CHECK_EQ(user_syscall(c, SYSCALL_EXIT, 12, 0, 0), USER_DIED);
@@ -89,8 +90,8 @@ TEST(private_memory_is_copied_and_shared_memory_shared)
     struct object *object;
     uint64_t shared;
     CHECK_OK(memory_object_create(p->account, PAGE_SIZE, &object));
-    CHECK_OK(address_space_map_object(p->space, object, 0, false, 0, PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_SHARED,
-                                      &shared));
+    CHECK_OK(address_space_map_object(p->space, object, 0, false, 0, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, SHARING_SHARED, &shared));
     object_put(object);
     uint64_t value = 1, private = user_place(u, &value, sizeof value);
     CHECK(user_write(p, shared, &value, sizeof value));
@@ -134,7 +135,8 @@ TEST(the_table_follows_each_interface)
     CHECK(o == &timer_object);
     CHECK_STATUS(cap_table_look_up(&child->table, handle, &o), STATUS_STALE_CAPABILITY);
     CHECK_STATUS(cap_table_look_up(&child->table, released, &o), STATUS_STALE_CAPABILITY);
-    CHECK_STATUS(cap_table_look_up(&child->table, reply.transfers[0].cap, &o), STATUS_BAD_CAPABILITY); /* its own handle */
+    CHECK_STATUS(cap_table_look_up(&child->table, reply.transfers[0].cap, &o),
+                 STATUS_BAD_CAPABILITY); /* its own handle */
 }
 
 TEST(only_the_caller_and_its_fork_go_on_in_the_child)
@@ -144,8 +146,11 @@ TEST(only_the_caller_and_its_fork_go_on_in_the_child)
     struct user *u = user_of(p), *v = user_thread(p);
     uint32_t zero = 0;
     CHECK(user_write(p, u->scratch + 65536, &zero, sizeof zero));
-    struct ring_entry park = {.opcode = RING_OP_PARK, .cap = CAP_ID(CAP_SLOT_PARK, 1), .user_data = 77,
-                              .message = u->scratch + 65536, .interface_id = CAP_ENTER_FOREVER};
+    struct ring_entry park = {.opcode = RING_OP_PARK,
+                              .cap = CAP_ID(CAP_SLOT_PARK, 1),
+                              .user_data = 77,
+                              .message = u->scratch + 65536,
+                              .interface_id = CAP_ENTER_FOREVER};
     struct ring_entry nop = {.opcode = RING_OP_NOP, .user_data = 78};
     struct ring_entry fork = fork_entry(u);
     user_submit(u, &park);
@@ -167,8 +172,11 @@ TEST(only_the_caller_and_its_fork_go_on_in_the_child)
     CHECK(user_reap(c, &completion));
     CHECK_EQ(completion.user_data, 78);
     /* the parent's parked entry is still its own */
-    struct ring_entry wake = {.opcode = RING_OP_UNPARK, .cap = CAP_ID(CAP_SLOT_PARK, 1), .user_data = 5,
-                              .message = u->scratch + 65536, .result_size = 9};
+    struct ring_entry wake = {.opcode = RING_OP_UNPARK,
+                              .cap = CAP_ID(CAP_SLOT_PARK, 1),
+                              .user_data = 5,
+                              .message = u->scratch + 65536,
+                              .result_size = 9};
     CHECK_EQ(user_run(c, wake).aux, 0);
     CHECK_EQ(user_run(v, wake).aux, 1);
 }
@@ -191,7 +199,8 @@ TEST(a_child_has_the_time_page_where_its_parent_has_it)
     CHECK_BYTES(a, b, sizeof a);
     CHECK(!user_write(child, page, a, sizeof a));
     CHECK(user_reap(user_of(child), &reply.completion));
-    CHECK_OK(user_call(user_of(child), TIMER, TIMER_INTERFACE_ID, TIMER_METHOD_NOW, NULL, NULL, 0, &reply));
+    CHECK_OK(user_call(user_of(child), TIMER, TIMER_INTERFACE_ID, TIMER_METHOD_NOW, NULL, NULL, 0,
+                       &reply));
     time_page_drop();
 }
 
@@ -219,12 +228,15 @@ TEST(the_child_is_charged_for_all_it_may_write)
     struct user_reply reply;
     (void)user_place(u, NULL, 64);
     uint64_t used = p->account->used[LEDGER_FRAMES];
-    p->account->limit[LEDGER_FRAMES] = 2 * used - 1; /* enough for what is there, not for a second one */
-    CHECK_STATUS(user_call(u, SPAWNER, PROCESS_SPAWNER_INTERFACE_ID, PROCESS_SPAWNER_METHOD_FORK, NULL, NULL, 0, &reply),
+    p->account->limit[LEDGER_FRAMES] =
+        2 * used - 1; /* enough for what is there, not for a second one */
+    CHECK_STATUS(user_call(u, SPAWNER, PROCESS_SPAWNER_INTERFACE_ID, PROCESS_SPAWNER_METHOD_FORK,
+                           NULL, NULL, 0, &reply),
                  STATUS_FRAMES_EXHAUSTED);
     CHECK_EQ(p->account->used[LEDGER_FRAMES], used);
     p->account->limit[LEDGER_FRAMES] = 2 * used + 64; /* tables and the like may differ */
-    CHECK_OK(user_call(u, SPAWNER, PROCESS_SPAWNER_INTERFACE_ID, PROCESS_SPAWNER_METHOD_FORK, NULL, NULL, 0, &reply));
+    CHECK_OK(user_call(u, SPAWNER, PROCESS_SPAWNER_INTERFACE_ID, PROCESS_SPAWNER_METHOD_FORK, NULL,
+                       NULL, 0, &reply));
     CHECK_GT(p->account->used[LEDGER_FRAMES], 2 * used - 16);
 }
 

@@ -1,4 +1,5 @@
-/* Processes: making and ending them, what their ends give back, whom they answer, and who may use time. */
+/* Processes: making and ending them, what their ends give back, whom they answer, and who may use
+ * time. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/exit_record.h"
 #include "kernel/core/kmem.h"
@@ -13,10 +14,12 @@ static const struct exit_record exited_7 = {.kind = EXIT_KIND_EXITED, .code = 7}
 
 static struct ring_entry wait_entry(struct user *u, cap_id_t handle)
 {
-    return user_call_entry(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_WAIT, NULL, NULL, 0);
+    return user_call_entry(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_WAIT, NULL,
+                           NULL, 0);
 }
 
-static struct wire_reader status_of(struct user *u, const struct ring_entry *e, struct user_reply *reply)
+static struct wire_reader status_of(struct user *u, const struct ring_entry *e,
+                                    struct user_reply *reply)
 {
     CHECK(user_reap(u, &reply->completion));
     CHECK_OK(reply->completion.status);
@@ -42,7 +45,8 @@ TEST(a_process_finds_its_own_objects_and_its_grants)
     CHECK(o == &console_object);
     CHECK_OK(cap_table_look_up(&p->table, CAP_ID(CAP_SLOT_FIRST_GRANT + 2, 1), &o));
     CHECK(o == &timer_object);
-    CHECK(cap_table_look_up(&p->table, CAP_ID(CAP_SLOT_FIRST_GRANT + 3, 1), &o) == STATUS_BAD_CAPABILITY);
+    CHECK(cap_table_look_up(&p->table, CAP_ID(CAP_SLOT_FIRST_GRANT + 3, 1), &o)
+          == STATUS_BAD_CAPABILITY);
 }
 
 TEST(the_start_block_lies_on_the_stack)
@@ -54,7 +58,8 @@ TEST(the_start_block_lies_on_the_stack)
         start[i] = (uint8_t)(i * 7);
     }
     struct process *p;
-    CHECK_OK(process_create(&ledger_root, "name", 4, sim_image(), start, sizeof start, NULL, 0, NULL, &p, &reason));
+    CHECK_OK(process_create(&ledger_root, "name", 4, sim_image(), start, sizeof start, NULL, 0,
+                            NULL, &p, &reason));
     struct thread *t = LIST_FIRST(&p->threads, struct thread, of_process);
     const struct user_registers *r = &t->arch.registers;
     uint8_t found[sizeof start];
@@ -66,8 +71,10 @@ TEST(the_start_block_lies_on_the_stack)
     CHECK_EQ(r->rsp % 16, 0);
     CHECK(user_read(p, r->rsp, &zero, sizeof zero));
     CHECK_EQ(zero, 0);
-    CHECK(user_read(p, r->rsp - 256 * 1024 + 64, &zero, sizeof zero)); /* the whole stack is there */
-    CHECK(!user_read(p, (r->rdi & ~0xfffull) - 256 * 1024 - 8, &zero, sizeof zero)); /* and a guard below it */
+    CHECK(
+        user_read(p, r->rsp - 256 * 1024 + 64, &zero, sizeof zero)); /* the whole stack is there */
+    CHECK(!user_read(p, (r->rdi & ~0xfffull) - 256 * 1024 - 8, &zero,
+                     sizeof zero)); /* and a guard below it */
     CHECK(strcmp(p->name, "name") == 0);
     process_end(p, &exited_7);
     object_put(&p->object);
@@ -80,10 +87,12 @@ TEST(making_a_process_fails_without_effect)
     struct process *p;
     struct object *object;
     uint64_t start[2] = {1ull << 32, 0};
-    CHECK_STATUS(process_create(&ledger_root, "x", 1, sim_image(), start, MESSAGE_MAX + 1, NULL, 0, NULL, &p, &reason),
+    CHECK_STATUS(process_create(&ledger_root, "x", 1, sim_image(), start, MESSAGE_MAX + 1, NULL, 0,
+                                NULL, &p, &reason),
                  STATUS_MESSAGE_TOO_LARGE);
     CHECK_OK(memory_object_create(&ledger_root, PAGE_SIZE, &object)); /* zeroes: no program */
-    CHECK_STATUS(process_create(&ledger_root, "x", 1, object, start, sizeof start, NULL, 0, NULL, &p, &reason),
+    CHECK_STATUS(process_create(&ledger_root, "x", 1, object, start, sizeof start, NULL, 0, NULL,
+                                &p, &reason),
                  STATUS_BAD_MESSAGE);
     CHECK(reason != NULL && reason[0] != '\0');
     object_put(object);
@@ -145,7 +154,8 @@ TEST(waiters_learn_how_it_ended)
     status = status_of(b, &eb, &reply);
     CHECK_EQ(exit_status_code(status), -3);
     /* and whoever asks later */
-    CHECK_OK(user_call(a, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_WAIT, NULL, NULL, 0, &reply));
+    CHECK_OK(user_call(a, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_WAIT, NULL,
+                       NULL, 0, &reply));
     CHECK_EQ(exit_status_code(process_handle_wait_results_status(reply.root)), -3);
 }
 
@@ -154,7 +164,8 @@ TEST(exit_says_why)
     sim_boot(NULL);
     struct process *denied = sim_process(NULL, 0), *panicked = sim_process(NULL, 0);
     CHECK_EQ(user_syscall(user_of(denied), SYSCALL_EXIT, 5 | EXIT_BECAUSE_DENIED, 0, 0), USER_DIED);
-    CHECK_EQ(user_syscall(user_of(panicked), SYSCALL_EXIT, 6 | EXIT_BECAUSE_PANIC, 0, 0), USER_DIED);
+    CHECK_EQ(user_syscall(user_of(panicked), SYSCALL_EXIT, 6 | EXIT_BECAUSE_PANIC, 0, 0),
+             USER_DIED);
     CHECK_EQ(denied->exit.kind, EXIT_KIND_DENIED);
     CHECK_EQ(denied->exit.code, 5);
     CHECK_EQ(panicked->exit.kind, EXIT_KIND_PANICKED);
@@ -195,11 +206,11 @@ TEST(a_hostile_chain_of_frames_is_followed_no_further_than_it_goes)
     for (int i = 0; i < 5; i++) {
         struct process *p = sim_process(NULL, 0);
         struct user *u = user_of(p);
-        const uint64_t chains[5][2] = {{u->scratch, 0x10},       /* to itself */
-                                       {u->scratch - 8, 0x10},   /* down */
-                                       {UINT64_MAX - 7, 0x10},   /* out of user memory */
-                                       {u->scratch + 4, 0x10},   /* not aligned */
-                                       {0x30, 0x10}};            /* unmapped */
+        const uint64_t chains[5][2] = {{u->scratch, 0x10},     /* to itself */
+                                       {u->scratch - 8, 0x10}, /* down */
+                                       {UINT64_MAX - 7, 0x10}, /* out of user memory */
+                                       {u->scratch + 4, 0x10}, /* not aligned */
+                                       {0x30, 0x10}};          /* unmapped */
         CHECK(user_write(p, u->scratch, chains[i], sizeof chains[i]));
         u->thread->arch.registers.rbp = u->scratch;
         CHECK(!user_touch(u, 0x18, UPCALL_ACCESS_READ));
@@ -221,26 +232,32 @@ TEST(terminate_and_ready_and_stats)
     cap_id_t handle = sim_grant(parent, &child->object);
     struct user_reply reply;
     struct user_message m;
-    CHECK_OK(user_call(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_STATS, NULL, NULL, 0, &reply));
+    CHECK_OK(user_call(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_STATS, NULL,
+                       NULL, 0, &reply));
     CHECK_EQ(process_handle_stats_results_threads(reply.root), 1);
     CHECK_EQ(process_handle_stats_results_slots(reply.root), 4);
     CHECK_GT(process_handle_stats_results_frames(reply.root), 64);
     struct wire_builder params = user_message(&m, PROCESS_HANDLE_READY_PARAMS_DATA_WORDS, 0);
     process_handle_ready_params_set_mask(params, READINESS_WRITABLE);
-    CHECK_STATUS(user_call(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_READY, &m, NULL, 0, &reply),
+    CHECK_STATUS(user_call(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_READY, &m,
+                           NULL, 0, &reply),
                  STATUS_EXCEPTION);
     params = user_message(&m, PROCESS_HANDLE_READY_PARAMS_DATA_WORDS, 0);
     process_handle_ready_params_set_mask(params, READINESS_READABLE | READINESS_WRITABLE);
-    struct ring_entry e = user_call_entry(v, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_READY, &m, NULL, 0);
+    struct ring_entry e = user_call_entry(v, handle, PROCESS_HANDLE_INTERFACE_ID,
+                                          PROCESS_HANDLE_METHOD_READY, &m, NULL, 0);
     user_submit(v, &e);
     CHECK_EQ(user_enter(v, 1, CAP_ENTER_FOREVER), USER_BLOCKED);
-    CHECK_OK(user_call(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_TERMINATE, NULL, NULL, 0, &reply));
+    CHECK_OK(user_call(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_TERMINATE,
+                       NULL, NULL, 0, &reply));
     CHECK_EQ(child->exit.kind, EXIT_KIND_TERMINATED);
     CHECK(user_reap(v, &reply.completion));
     user_take_reply(v, &e, &reply.completion, &reply);
     CHECK_EQ(process_handle_ready_results_mask(reply.root), READINESS_READABLE);
-    CHECK_OK(user_call(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_TERMINATE, NULL, NULL, 0, &reply));
-    CHECK_OK(user_call(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_STATS, NULL, NULL, 0, &reply));
+    CHECK_OK(user_call(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_TERMINATE,
+                       NULL, NULL, 0, &reply));
+    CHECK_OK(user_call(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_STATS, NULL,
+                       NULL, 0, &reply));
     CHECK_EQ(process_handle_stats_results_frames(reply.root), 0);
 }
 
@@ -253,8 +270,8 @@ TEST(a_process_may_hold_and_end_itself)
     struct ring_entry wait = wait_entry(u, handle);
     user_submit(u, &wait);
     CHECK_EQ(user_enter(u, 0, 0), USER_RETURNED);
-    struct ring_entry end = user_call_entry(u, handle, PROCESS_HANDLE_INTERFACE_ID, PROCESS_HANDLE_METHOD_TERMINATE, NULL,
-                                            NULL, 0);
+    struct ring_entry end = user_call_entry(u, handle, PROCESS_HANDLE_INTERFACE_ID,
+                                            PROCESS_HANDLE_METHOD_TERMINATE, NULL, NULL, 0);
     user_submit(u, &end);
     CHECK_EQ(user_enter(u, 1, CAP_ENTER_FOREVER), USER_DIED);
     CHECK_EQ(p->exit.kind, EXIT_KIND_TERMINATED);
@@ -278,7 +295,8 @@ TEST(time_outs_need_a_timer_that_is_or_was_there)
     sim_advance(1000);
 }
 
-/* A process with something in every state: parked, sleeping, waiting, joined, half a transfer, a second thread blocked. */
+/* A process with something in every state: parked, sleeping, waiting, joined, half a transfer, a
+ * second thread blocked. */
 static void busy_process_ends(void)
 {
     struct object *grants[] = {&timer_object};
@@ -296,11 +314,15 @@ static void busy_process_ends(void)
     struct user_message m;
     struct wire_builder params = user_message(&m, TIMER_SLEEP_PARAMS_DATA_WORDS, 0);
     timer_sleep_params_set_ns(params, 1000000);
-    struct ring_entry sleep = user_call_entry(u, CAP_ID(CAP_SLOT_FIRST_GRANT, 1), TIMER_INTERFACE_ID,
-                                              TIMER_METHOD_SLEEP, &m, NULL, 0);
+    struct ring_entry sleep = user_call_entry(u, CAP_ID(CAP_SLOT_FIRST_GRANT, 1),
+                                              TIMER_INTERFACE_ID, TIMER_METHOD_SLEEP, &m, NULL, 0);
     struct ring_entry wait = wait_entry(u, handle);
-    struct ring_entry park = {.opcode = RING_OP_PARK, .cap = CAP_ID(CAP_SLOT_PARK, 1), .user_data = 9,
-                              .message = u->scratch, .interface_id = 5000, .result_size = 0};
+    struct ring_entry park = {.opcode = RING_OP_PARK,
+                              .cap = CAP_ID(CAP_SLOT_PARK, 1),
+                              .user_data = 9,
+                              .message = u->scratch,
+                              .interface_id = 5000,
+                              .result_size = 0};
     uint32_t zero = 0;
     CHECK(user_write(p, u->scratch, &zero, sizeof zero));
     user_submit(u, &sleep);

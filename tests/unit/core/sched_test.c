@@ -1,10 +1,12 @@
-/* The scheduler: shares by weight, slices, hand-off, no tick without need, and what sleeping gains nobody. */
+/* The scheduler: shares by weight, slices, hand-off, no tick without need, and what sleeping gains
+ * nobody. */
 #include "kernel/core/timer_queue.h"
 #include "tests/lib/sim.h"
 
 #define MS 1000000ull
 
-/* Lets the machine run for that long with user code that only computes: time passes, timers interrupt. */
+/* Lets the machine run for that long with user code that only computes: time passes, timers
+ * interrupt. */
 static void compute(uint64_t ns)
 {
     sim_advance(ns);
@@ -134,13 +136,21 @@ TEST(hand_off_runs_the_woken_thread_first)
     }
     uint32_t word = 7;
     uint64_t address = user_place(client, &word, sizeof word);
-    struct ring_entry park = {.opcode = RING_OP_PARK, .cap = CAP_ID(CAP_SLOT_PARK, 1), .user_data = 1,
-                              .message = address, .interface_id = CAP_ENTER_FOREVER, .result_size = 7};
-    struct ring_entry unpark = {.opcode = RING_OP_UNPARK, .cap = CAP_ID(CAP_SLOT_PARK, 1), .user_data = 2,
-                                .message = address, .result_size = 1};
+    struct ring_entry park = {.opcode = RING_OP_PARK,
+                              .cap = CAP_ID(CAP_SLOT_PARK, 1),
+                              .user_data = 1,
+                              .message = address,
+                              .interface_id = CAP_ENTER_FOREVER,
+                              .result_size = 7};
+    struct ring_entry unpark = {.opcode = RING_OP_UNPARK,
+                                .cap = CAP_ID(CAP_SLOT_PARK, 1),
+                                .user_data = 2,
+                                .message = address,
+                                .result_size = 1};
     user_submit(server, &park);
     CHECK_EQ(user_enter(server, 1, CAP_ENTER_FOREVER), USER_BLOCKED);
     user_submit(client, &unpark);
-    CHECK_EQ(user_enter(client, 5, CAP_ENTER_FOREVER), USER_BLOCKED); /* wakes the server, then waits */
+    CHECK_EQ(user_enter(client, 5, CAP_ENTER_FOREVER),
+             USER_BLOCKED); /* wakes the server, then waits */
     CHECK(arch_cpu()->current == server->thread);
 }

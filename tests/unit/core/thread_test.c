@@ -1,4 +1,5 @@
-/* Threads: spawned, joined, detached, ended, with and without their process; and cap_enter's waiting. */
+/* Threads: spawned, joined, detached, ended, with and without their process; and cap_enter's
+ * waiting. */
 #include "kernel/core/timer_queue.h"
 #include "lib/wire/gen/thread_control.h"
 #include "lib/wire/gen/thread_handle.h"
@@ -24,7 +25,8 @@ static status_t spawn(struct user *u, const struct spawn *s, struct user_reply *
     thread_spawner_spawn_params_set_argument(params, s->argument);
     thread_spawner_spawn_params_set_fs_base(params, s->fs_base);
     thread_spawner_spawn_params_set_ring_entries(params, s->ring_entries);
-    return user_call(u, THREADS_CAP, THREAD_SPAWNER_INTERFACE_ID, THREAD_SPAWNER_METHOD_SPAWN, &m, NULL, 0, reply);
+    return user_call(u, THREADS_CAP, THREAD_SPAWNER_INTERFACE_ID, THREAD_SPAWNER_METHOD_SPAWN, &m,
+                     NULL, 0, reply);
 }
 
 static struct thread *newest(const struct process *p)
@@ -37,14 +39,16 @@ static void exit_thread(struct user *u, uint64_t code)
     struct user_message m;
     struct wire_builder params = user_message(&m, THREAD_CONTROL_EXIT_PARAMS_DATA_WORDS, 0);
     thread_control_exit_params_set_code(params, code);
-    struct ring_entry e = user_call_entry(u, THREAD_CAP, THREAD_CONTROL_INTERFACE_ID, THREAD_CONTROL_METHOD_EXIT, &m, NULL, 0);
+    struct ring_entry e = user_call_entry(u, THREAD_CAP, THREAD_CONTROL_INTERFACE_ID,
+                                          THREAD_CONTROL_METHOD_EXIT, &m, NULL, 0);
     user_submit(u, &e);
     CHECK_EQ(user_enter(u, 1, CAP_ENTER_FOREVER), USER_DIED);
 }
 
 static struct ring_entry join_entry(struct user *u, cap_id_t handle)
 {
-    return user_call_entry(u, handle, THREAD_HANDLE_INTERFACE_ID, THREAD_HANDLE_METHOD_JOIN, NULL, NULL, 0);
+    return user_call_entry(u, handle, THREAD_HANDLE_INTERFACE_ID, THREAD_HANDLE_METHOD_JOIN, NULL,
+                           NULL, 0);
 }
 
 TEST(a_thread_starts_where_it_was_told_and_is_joined)
@@ -74,7 +78,8 @@ TEST(a_thread_starts_where_it_was_told_and_is_joined)
     CHECK_OK(reply.completion.status);
     user_take_reply(u, &e, &reply.completion, &reply);
     CHECK_EQ(thread_handle_join_results_code(reply.root), 0x1234567890);
-    CHECK_OK(user_call(u, handle, THREAD_HANDLE_INTERFACE_ID, THREAD_HANDLE_METHOD_JOIN, NULL, NULL, 0, &reply));
+    CHECK_OK(user_call(u, handle, THREAD_HANDLE_INTERFACE_ID, THREAD_HANDLE_METHOD_JOIN, NULL, NULL,
+                       0, &reply));
     CHECK_EQ(thread_handle_join_results_code(reply.root), 0x1234567890);
     CHECK_EQ(p->thread_count, 1);
 }
@@ -90,10 +95,12 @@ TEST(a_detached_thread_is_not_joined)
     struct ring_entry e = join_entry(w, handle);
     user_submit(w, &e);
     CHECK_EQ(user_enter(w, 1, CAP_ENTER_FOREVER), USER_BLOCKED);
-    CHECK_OK(user_call(u, handle, THREAD_HANDLE_INTERFACE_ID, THREAD_HANDLE_METHOD_DETACH, NULL, NULL, 0, &reply));
+    CHECK_OK(user_call(u, handle, THREAD_HANDLE_INTERFACE_ID, THREAD_HANDLE_METHOD_DETACH, NULL,
+                       NULL, 0, &reply));
     CHECK(user_reap(w, &reply.completion));
     CHECK_STATUS(reply.completion.status, -STATUS_BAD_STATE);
-    CHECK_STATUS(user_call(u, handle, THREAD_HANDLE_INTERFACE_ID, THREAD_HANDLE_METHOD_JOIN, NULL, NULL, 0, &reply),
+    CHECK_STATUS(user_call(u, handle, THREAD_HANDLE_INTERFACE_ID, THREAD_HANDLE_METHOD_JOIN, NULL,
+                           NULL, 0, &reply),
                  STATUS_BAD_STATE);
 }
 
@@ -110,7 +117,8 @@ TEST(a_joiner_in_another_process_learns_of_the_end_of_the_process)
     struct user_reply reply;
     CHECK(user_reap(u, &reply.completion));
     CHECK_STATUS(reply.completion.status, -STATUS_DISCONNECTED);
-    CHECK_STATUS(user_call(u, handle, THREAD_HANDLE_INTERFACE_ID, THREAD_HANDLE_METHOD_JOIN, NULL, NULL, 0, &reply),
+    CHECK_STATUS(user_call(u, handle, THREAD_HANDLE_INTERFACE_ID, THREAD_HANDLE_METHOD_JOIN, NULL,
+                           NULL, 0, &reply),
                  STATUS_DISCONNECTED);
 }
 
@@ -210,11 +218,16 @@ TEST(cap_enter_waits_for_as_many_as_asked)
     uint32_t zero = 0;
     CHECK(user_write(p, u->scratch, &zero, sizeof zero));
     for (uint64_t i = 0; i < 3; i++) {
-        user_submit(u, &(struct ring_entry){.opcode = RING_OP_PARK, .cap = CAP_ID(CAP_SLOT_PARK, 1), .user_data = i,
-                                            .message = u->scratch, .interface_id = CAP_ENTER_FOREVER});
+        user_submit(u, &(struct ring_entry){.opcode = RING_OP_PARK,
+                                            .cap = CAP_ID(CAP_SLOT_PARK, 1),
+                                            .user_data = i,
+                                            .message = u->scratch,
+                                            .interface_id = CAP_ENTER_FOREVER});
     }
     CHECK_EQ(user_enter(u, 2, 5000), USER_BLOCKED);
-    struct ring_entry wake = {.opcode = RING_OP_UNPARK, .cap = CAP_ID(CAP_SLOT_PARK, 1), .message = u->scratch,
+    struct ring_entry wake = {.opcode = RING_OP_UNPARK,
+                              .cap = CAP_ID(CAP_SLOT_PARK, 1),
+                              .message = u->scratch,
                               .result_size = 1};
     CHECK_EQ(user_run(v, wake).aux, 1);
     CHECK_EQ(user_state(u), USER_BLOCKED);
@@ -227,7 +240,8 @@ TEST(cap_enter_waits_for_as_many_as_asked)
     CHECK_EQ(user_enter(u, 3, 5000), USER_BLOCKED);
     sim_advance(5000);
     CHECK_EQ(user_result(u), -STATUS_TIMED_OUT);
-    CHECK_EQ(user_enter(u, 1000, UINT64_MAX - 1), USER_BLOCKED); /* a time-out that wraps is for ever */
+    CHECK_EQ(user_enter(u, 1000, UINT64_MAX - 1),
+             USER_BLOCKED); /* a time-out that wraps is for ever */
     CHECK_EQ(user_run(v, wake).aux, 1);
     CHECK_EQ(user_state(u), USER_BLOCKED); /* a full queue would end it */
 }
@@ -254,8 +268,9 @@ TEST(cap_enter_with_another_count_of_upcalls_returns_at_once)
     CHECK_EQ(user_syscall(u, SYSCALL_CAP_ENTER, 1, CAP_ENTER_FOREVER, 1), USER_RETURNED);
     CHECK_EQ(user_result(u), -STATUS_INTERRUPTED);
     CHECK_EQ(user_ring(u).cq_tail, 0); /* nothing was taken */
-    uint32_t nonsense = 55; /* the thread's own copy is not what counts */
-    CHECK(user_write(u->process, u->ring + offsetof(struct ring_header, upcalls), &nonsense, sizeof nonsense));
+    uint32_t nonsense = 55;            /* the thread's own copy is not what counts */
+    CHECK(user_write(u->process, u->ring + offsetof(struct ring_header, upcalls), &nonsense,
+                     sizeof nonsense));
     CHECK_EQ(user_syscall(u, SYSCALL_CAP_ENTER, 1, CAP_ENTER_FOREVER, 0), USER_RETURNED);
     CHECK_EQ(user_result(u), 1);
 }
@@ -266,7 +281,8 @@ static void make_failing(void)
 {
     static uint8_t zeroes[USER_SCRATCH_SIZE];
     failing = user_of(sim_process(NULL, 0));
-    CHECK(user_write(failing->process, failing->scratch, zeroes, sizeof zeroes)); /* so that only the kernel allocates */
+    CHECK(user_write(failing->process, failing->scratch, zeroes,
+                     sizeof zeroes)); /* so that only the kernel allocates */
 }
 
 static void spawn_once(void)

@@ -1,4 +1,5 @@
-/* Upcalls: what the frame says, where it lies, masks, nesting, and the ends of those who cannot take one. */
+/* Upcalls: what the frame says, where it lies, masks, nesting, and the ends of those who cannot
+ * take one. */
 #include "kernel/core/upcall.h"
 
 #include "lib/wire/gen/thread_control.h"
@@ -23,7 +24,8 @@ static uint64_t set_upcall(struct user *u, uint64_t size)
     thread_control_set_upcall_params_set_entry(params, HANDLER);
     thread_control_set_upcall_params_set_stack_base(params, size == 0 ? 0 : base);
     thread_control_set_upcall_params_set_stack_size(params, size);
-    CHECK_OK(user_call(u, THREAD_CAP, THREAD_CONTROL_INTERFACE_ID, THREAD_CONTROL_METHOD_SET_UPCALL, &m, NULL, 0, &reply));
+    CHECK_OK(user_call(u, THREAD_CAP, THREAD_CONTROL_INTERFACE_ID, THREAD_CONTROL_METHOD_SET_UPCALL,
+                       &m, NULL, 0, &reply));
     return base;
 }
 
@@ -53,7 +55,8 @@ TEST(a_fault_reaches_its_handler_with_all_registers)
     struct user *u = user_of(sim_process(NULL, 0));
     uint64_t base = set_upcall(u, STACK_SIZE);
     struct user_registers before = *registers(u);
-    before.rax = 1, before.rbx = 2, before.r15 = 3, before.rsp = u->scratch + 4096, before.rip = 0x400950;
+    before.rax = 1, before.rbx = 2, before.r15 = 3, before.rsp = u->scratch + 4096,
+    before.rip = 0x400950;
     before.rbp = 77;
     *registers(u) = before;
     CHECK(!user_touch(u, 0x123456, UPCALL_ACCESS_WRITE));
@@ -77,7 +80,8 @@ TEST(every_cause_is_handed_over)
     struct user *u = user_of(sim_process(NULL, 0));
     (void)set_upcall(u, STACK_SIZE);
     struct user_registers before = *registers(u);
-    const enum upcall_cause causes[] = {UPCALL_DIVIDE, UPCALL_ILLEGAL_INSTRUCTION, UPCALL_BREAKPOINT, UPCALL_PROTECTION,
+    const enum upcall_cause causes[] = {UPCALL_DIVIDE, UPCALL_ILLEGAL_INSTRUCTION,
+                                        UPCALL_BREAKPOINT, UPCALL_PROTECTION,
                                         UPCALL_FLOATING_POINT};
     for (size_t i = 0; i < ARRAY_SIZE(causes); i++) {
         user_switch_to(u);
@@ -182,7 +186,11 @@ TEST(a_foreign_system_call_without_a_handler_ends_the_process)
     CHECK_EQ(p->exit.kind, EXIT_KIND_FAULTED);
     CHECK_EQ(p->exit.cause, UPCALL_FOREIGN_SYSCALL);
     CHECK_EQ(p->exit.address, 60);
-    const uint64_t numbers[] = {0, 1, SYSCALL_CAP_ENTER + 2, SYSCALL_CAP_ENTER - 1, UINT64_MAX,
+    const uint64_t numbers[] = {0,
+                                1,
+                                SYSCALL_CAP_ENTER + 2,
+                                SYSCALL_CAP_ENTER - 1,
+                                UINT64_MAX,
                                 SYSCALL_CAP_ENTER | 1ull << 32};
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         p = sim_process(NULL, 0);
@@ -222,8 +230,8 @@ static void interrupt(struct user *u, cap_id_t handle, status_t expected)
     struct cap_transfer sent = {handle, CAP_TRANSFER_COPY};
     struct wire_builder params = user_message(&m, 0, THREAD_CONTROL_INTERRUPT_PARAMS_POINTER_WORDS);
     thread_control_interrupt_params_set_thread(params, 0);
-    CHECK_STATUS(user_call(u, THREAD_CAP, THREAD_CONTROL_INTERFACE_ID, THREAD_CONTROL_METHOD_INTERRUPT, &m, &sent, 1,
-                           &reply),
+    CHECK_STATUS(user_call(u, THREAD_CAP, THREAD_CONTROL_INTERFACE_ID,
+                           THREAD_CONTROL_METHOD_INTERRUPT, &m, &sent, 1, &reply),
                  expected);
 }
 
@@ -233,8 +241,11 @@ TEST(an_interrupt_ends_a_blocked_wait_after_the_handler)
     struct process *p = sim_process(NULL, 0);
     struct user *u = user_of(p), *v = user_thread(p);
     (void)set_upcall(v, STACK_SIZE);
-    struct ring_entry park = {.opcode = RING_OP_PARK, .cap = CAP_ID(CAP_SLOT_PARK, 1), .user_data = 4,
-                              .message = v->scratch, .interface_id = CAP_ENTER_FOREVER};
+    struct ring_entry park = {.opcode = RING_OP_PARK,
+                              .cap = CAP_ID(CAP_SLOT_PARK, 1),
+                              .user_data = 4,
+                              .message = v->scratch,
+                              .interface_id = CAP_ENTER_FOREVER};
     uint32_t zero = 0;
     CHECK(user_write(p, v->scratch, &zero, sizeof zero));
     user_submit(v, &park);
@@ -314,12 +325,13 @@ TEST(hostile_upcall_addresses_are_refused)
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct user_message m;
         struct user_reply reply;
-        struct wire_builder params = user_message(&m, THREAD_CONTROL_SET_UPCALL_PARAMS_DATA_WORDS, 0);
+        struct wire_builder params =
+            user_message(&m, THREAD_CONTROL_SET_UPCALL_PARAMS_DATA_WORDS, 0);
         thread_control_set_upcall_params_set_entry(params, bad[i][0]);
         thread_control_set_upcall_params_set_stack_base(params, bad[i][1]);
         thread_control_set_upcall_params_set_stack_size(params, bad[i][2]);
-        CHECK_STATUS(user_call(u, THREAD_CAP, THREAD_CONTROL_INTERFACE_ID, THREAD_CONTROL_METHOD_SET_UPCALL, &m, NULL, 0,
-                               &reply),
+        CHECK_STATUS(user_call(u, THREAD_CAP, THREAD_CONTROL_INTERFACE_ID,
+                               THREAD_CONTROL_METHOD_SET_UPCALL, &m, NULL, 0, &reply),
                      STATUS_EXCEPTION);
         user_scratch_reset(u);
     }
