@@ -48,7 +48,9 @@ static uint32_t segment_size(const wire_word *table, uint32_t index)
 
 enum wire_error wire_message_open_slow(struct wire_message *message, const void *data, size_t size)
 {
-    *message = (struct wire_message){.error = WIRE_ERROR_FRAME};
+    static const wire_word nothing = 0;
+    *message =
+        (struct wire_message){.segment0 = &nothing, .table = &nothing, .error = WIRE_ERROR_FRAME};
     if (((uintptr_t)data % WIRE_WORD_BYTES) != 0 || size < WIRE_WORD_BYTES) {
         return WIRE_ERROR_FRAME;
     }
@@ -69,9 +71,8 @@ enum wire_error wire_message_open_slow(struct wire_message *message, const void 
     if (words > total - table_words) {
         return WIRE_ERROR_FRAME;
     }
-    message->segment0 = table + table_words;
     message->segment0_words = segment_size(table, 0);
-    message->segment_count = last + 1;
+    message->segment0 = words == 0 ? &nothing : table + table_words;
     message->table = table;
     message->size = (size_t)(table_words + words) * WIRE_WORD_BYTES;
     message->traversal_left = words * WIRE_TRAVERSAL_FACTOR + WIRE_TRAVERSAL_EXTRA;
@@ -85,7 +86,7 @@ static bool find_segment(struct wire_message *message, uint32_t index, struct se
         *out = (struct segment){message->segment0, message->segment0_words};
         return true;
     }
-    if (index >= message->segment_count) {
+    if (index > (uint32_t)message->table[0]) {
         fail(message, WIRE_ERROR_BOUNDS);
         return false;
     }

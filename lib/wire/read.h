@@ -8,7 +8,6 @@
 struct wire_message {
     const wire_word *segment0;
     uint32_t segment0_words;
-    uint32_t segment_count;
     const wire_word *table; /* the frame: segment count and sizes */
     size_t size; /* of the whole frame in bytes; what follows it in the buffer is somebody else's */
     uint64_t traversal_left; /* words; may be set by the caller after the message is opened */
@@ -76,42 +75,41 @@ static inline enum wire_error wire_message_open(struct wire_message *message, co
                                                 size_t size)
 {
     const wire_word *words = data;
-    if (((uintptr_t)data % WIRE_WORD_BYTES) != 0 || size < 2 * WIRE_WORD_BYTES
-        || (uint32_t)words[0] != 0 || words[0] >> 32 > size / WIRE_WORD_BYTES - 1) {
+    if (((uintptr_t)data % WIRE_WORD_BYTES) != 0 || size < 2 * WIRE_WORD_BYTES) {
         return wire_message_open_slow(message, data, size);
     }
-    uint32_t count = (uint32_t)(words[0] >> 32);
+    uint64_t count = words[0] >> 32;
+    uint64_t frame_size = (count + 1) * WIRE_WORD_BYTES;
+    if ((uint32_t)words[0] != 0 || frame_size > size) {
+        return wire_message_open_slow(message, data, size);
+    }
     message->segment0 = words + 1;
-    message->segment0_words = count;
-    message->segment_count = 1;
+    message->segment0_words = (uint32_t)count;
     message->table = words;
-    message->size = ((size_t)count + 1) * WIRE_WORD_BYTES;
-    message->traversal_left = (uint64_t)count * WIRE_TRAVERSAL_FACTOR + WIRE_TRAVERSAL_EXTRA;
+    message->size = (size_t)frame_size;
+    message->traversal_left = count * WIRE_TRAVERSAL_FACTOR + WIRE_TRAVERSAL_EXTRA;
     message->error = WIRE_OK;
     return WIRE_OK;
 }
 
+/* The root itself costs nothing of the traversal limit: no message can make its reader ask for it
+ * again and again. */
 static inline struct wire_reader wire_message_root(struct wire_message *message)
 {
-    const wire_word *root = message->segment0;
-    if (message->segment0_words != 0) {
-        uint64_t pointer = root[0];
-        uint32_t start = (uint32_t)pointer / 4; /* a struct pointer has zeros below its offset */
-        uint32_t data_words = (uint16_t)(pointer >> 32);
-        uint32_t pointer_count = (uint16_t)(pointer >> 48);
-        uint32_t size = data_words + pointer_count;
-        uint32_t room = message->segment0_words - 1;
-        if (pointer % 4 == 0 && size <= room && start <= room - size
-            && size <= message->traversal_left) {
-            message->traversal_left -= size;
-            const wire_word *data = root + 1 + start;
-            return (struct wire_reader){
-                message, (const uint8_t *)data, data + data_words, data_words * 64, pointer_count,
-                0,       WIRE_DEPTH_LIMIT - 1};
-        }
+    const wire_word *root = message->segment0; /* a word, even if the segment has none */
+    uint32_t words = message->segment0_words;
+    uint64_t pointer = root[0];
+    uint32_t start = (uint32_t)pointer / 4; /* a struct pointer has zeros below its offset */
+    uint32_t data_words = (uint16_t)(pointer >> 32);
+    uint32_t pointer_count = (uint16_t)(pointer >> 48);
+    uint32_t size = data_words + pointer_count;
+    if (pointer % 4 == 0 && size < words && start < words - size) {
+        const wire_word *data = root + 1 + start;
+        return (struct wire_reader){
+            message, (const uint8_t *)data, data + data_words, data_words * 64, pointer_count,
+            0,       WIRE_DEPTH_LIMIT - 1};
     }
-    struct wire_reader frame = {message,         NULL, root, 0, message->segment0_words != 0, 0,
-                                WIRE_DEPTH_LIMIT};
+    struct wire_reader frame = {message, NULL, root, 0, words != 0, 0, WIRE_DEPTH_LIMIT};
     return wire_get_struct(frame, 0);
 }
 

@@ -327,12 +327,16 @@ TEST(loop_through_segments)
 
 TEST(limit_that_the_caller_set)
 {
-    const uint64_t words[] = {ONE_SEGMENT(3), STRUCT_POINTER(0, 2, 0), 5, 6};
+    /* The root points at two words and back at itself, and is not paid for. */
+    const uint64_t words[] = {ONE_SEGMENT(4), STRUCT_POINTER(0, 2, 1), 5, 6,
+                              STRUCT_POINTER(-3, 2, 0)};
     for (uint64_t limit = 0; limit < 4; limit++) {
         struct wire_message message;
         CHECK_EQ(wire_message_open(&message, words, sizeof(words)), WIRE_OK);
         message.traversal_left = limit;
-        CHECK_EQ(wire_get_u64(wire_message_root(&message), 1), limit < 2 ? 0 : 6);
+        CHECK_EQ(wire_get_u64(wire_message_root(&message), 1), 6);
+        CHECK_EQ(wire_get_u64(wire_get_struct(wire_message_root(&message), 0), 1),
+                 limit < 2 ? 0 : 6);
         CHECK_EQ(message.error, limit < 2 ? WIRE_ERROR_TRAVERSAL : WIRE_OK);
         CHECK_EQ(message.traversal_left, limit < 2 ? limit : limit - 2);
     }
