@@ -21,6 +21,18 @@ static bool is_flat(const struct node *message)
     return true;
 }
 
+/* Whether a message has anything to say: void members say nothing. */
+static bool is_empty(const struct node *message)
+{
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        if (message->fields[i].group != NULL || in_union(&message->fields[i])
+            || message->fields[i].type.kind != TYPE_VOID) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool type_has_capability(const struct type *type, unsigned depth)
 {
     if (type->kind == TYPE_LIST) {
@@ -110,7 +122,7 @@ static const char *names_of(const struct node *interface, const struct method *m
 
 static const char *results_argument(const char *prefix, const struct method *method)
 {
-    return method->results->field_count == 0 ? "" : format(", struct %s_results *results", prefix);
+    return is_empty(method->results) ? "" : format(", struct %s_results *results", prefix);
 }
 
 static const char *prefix_of(const struct node *interface, const struct method *method)
@@ -120,7 +132,7 @@ static const char *prefix_of(const struct node *interface, const struct method *
 
 static void declare_results(struct output *o, const char *prefix, const struct node *results)
 {
-    if (results->field_count == 0) {
+    if (is_empty(results)) {
         return;
     }
     output(o, "struct %s_results {\n", prefix);
@@ -190,7 +202,7 @@ static void define_put(struct output *o, const struct node *interface, const str
         return;
     }
     output(o, "    %s%s_init(&call->message);\n",
-           params->field_count == 0 ? "(void)" : "struct wire_builder params = ", params->stem);
+           is_empty(params) ? "(void)" : "struct wire_builder params = ", params->stem);
     for (uint32_t i = 0; i < params->field_count; i++) {
         put_field(o, interface, method, &params->fields[i]);
     }
@@ -201,7 +213,7 @@ static void define_take(struct output *o, const struct node *interface, const st
 {
     const struct node *results = method->results;
     const char *prefix = prefix_of(interface, method);
-    if (results->field_count == 0) {
+    if (is_empty(results)) {
         return;
     }
     output(o, "\nvoid %s_take(struct capos_call *call%s)\n{\n", prefix,
@@ -229,7 +241,7 @@ static void define_take(struct output *o, const struct node *interface, const st
 static void define_end(struct output *o, const char *prefix, const struct method *method,
                        const char *status)
 {
-    if (method->results->field_count == 0) {
+    if (is_empty(method->results)) {
         output(o, "    return %s;\n}\n", status);
         return;
     }

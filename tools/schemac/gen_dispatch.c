@@ -5,11 +5,13 @@
 #include "tools/schemac/output.h"
 #include "tools/schemac/text.h"
 
+/* At most so many: of a union not all are there. */
 static uint32_t capability_count(const struct node *message)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < message->field_count; i++) {
-        count += message->fields[i].group == NULL && message->fields[i].type.is_capability;
+        const struct field *field = &message->fields[i];
+        count += field->group != NULL ? capability_count(field->group) : field->type.is_capability;
     }
     return count;
 }

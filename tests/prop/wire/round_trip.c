@@ -297,3 +297,53 @@ TEST(generated_functions)
         free(check);
     }
 }
+
+/* All outputs for a schema with what ours does not have; the compiler is the judge, and a program
+ * that looks at what the compiler cannot see. */
+TEST(unusual_schema)
+{
+    make_folder();
+    run("cat schema/capos.capnp tests/prop/wire/unusual.capnp.part >%s/test.capnp");
+    run("capnp compile -o- %s/test.capnp | build/host/schemac --root %s/tree");
+    run("cd %s/tree && for f in lib/wire/gen/names lib/capos/gen/client lib/capos/gen/server "
+        "kernel/gen/dispatch; do ${CC:-gcc} -std=gnu17 -Wall -Wextra -Wshadow -Wconversion "
+        "-Wmissing-prototypes -Werror -ffreestanding -I. -I../../../.. -c $f.c -o $f.o || exit 1; "
+        "done");
+    /* $move is a move, everything else a copy */
+    run("grep -q 'unusual_give_params_set_keep(params, capos_send(call, keep, CAP_TRANSFER_COPY))' "
+        "%s/tree/lib/capos/gen/client.c");
+    run("grep -q 'capos_send(call, default_, CAP_TRANSFER_MOVE)' %s/tree/lib/capos/gen/client.c");
+    /* two capabilities in the results of give, none in those of take */
+    run("test \"$(grep -A 6 'METHOD_GIVE.*{' %s/tree/kernel/gen/dispatch.c | "
+        "grep -c 'result_capabilities = 2')\" = 1");
+    run("grep -q '^unusual\tA|B\tdefault\ttry \"things\"\tUnusual' "
+        "%s/tree/tools/capos/gen/grants.txt");
+    run("grep -q 'at most 3' %s/tree/docs/objects/unusual.md");
+    run("grep -q 'sent by move' %s/tree/docs/objects/unusual.md");
+    run("grep -q 'define OUTCOME_LIMIT 255u' %s/tree/abi/gen/interfaces.h");
+}
+
+/* schemac says what it does not understand, and is not harmed by what is no request at all. */
+TEST(schemac_refuses)
+{
+    static const char *const schemas[] = {
+        "struct G(T) { t @0 :T; }",
+        "interface A {} interface B extends(A) {}",
+        "struct S { s @0 :S = (t = 1); t @1 :UInt8; }",
+        "struct S { l @0 :List(UInt8) = [1]; }",
+        "const c :Data = \"x\";",
+    };
+    make_folder();
+    for (size_t i = 0; i < sizeof(schemas) / sizeof(schemas[0]); i++) {
+        FILE *file = open_file("test.capnp", "w");
+        fprintf(file, "@0xca905ca905000099;\n%s\n", schemas[i]);
+        fclose(file);
+        run("capnp compile -o- %s/test.capnp >%s/request");
+        run("! build/host/schemac --plain --root %s/tree <%s/request 2>%s/said");
+        run("grep -q '^schemac: ' %s/said");
+    }
+    run("capnp compile -o- schema/capos.capnp >%s/request");
+    run("for n in 0 1 7 8 100 1000 10000; do head -c $n %s/request | "
+        "build/host/schemac --root %s/tree 2>%s/said; "
+        "test $? = 1 && grep -q '^schemac: ' %s/said || exit 1; done");
+}
