@@ -1,5 +1,6 @@
-# The kernel: one image for each architecture, from the portable sources and the architecture's own folder. Which one `core` sees
-# is the include path. `make size` counts what runs with the kernel's authority.
+# The kernel: one image for each architecture, from the portable sources and the architecture's
+# own folder. Which one `core` sees is the include path. `make size` counts what runs with the
+# kernel's authority.
 
 KERNEL_SRCS := $(wildcard kernel/core/*.c kernel/cap/*.c kernel/gen/*.c) \
 	lib/wire/read.c lib/wire/build.c lib/wire/copy.c
@@ -10,24 +11,14 @@ X86_SRCS := $(KERNEL_SRCS) $(filter-out %/string.c,$(wildcard kernel/arch/x86_64
 X86_OBJS := $(X86_SRCS:%.c=$(X86)/%.o)
 X86_OBJS_ALONE := $(X86)/kernel/arch/x86_64/string.o $(X86)/kernel/arch/x86_64/entry.o
 X86_SCRIPT := kernel/arch/x86_64/link.ld
-X86_LINK = $(CC) $(filter-out -MMD -MP,$(X86_CFLAGS)) -flto -flto-partition=one -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
+X86_LINK = $(CC) $(filter-out -MMD -MP,$(X86_CFLAGS)) -flto -flto-partition=one -nostdlib -static \
+	-no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
 	-Wl,--no-warn-rwx-segments -Wl,--gc-sections -T $(X86_SCRIPT)
 KERNEL_ELF := $(X86)/kernel.elf
 
-# All C is compiled as one program: a kernel path crosses many small files. string.c is not part of it, because the
-# compiler makes calls to it after it has decided what is used.
+# All C is compiled as one program: a kernel path crosses many small files. string.c is not part of
+# it, because the compiler makes calls to it after it has decided what is used.
 $(X86_OBJS): $(X86)/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(X86_CFLAGS) -flto -c $< -o $@
-
-$(X86)/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(X86_CFLAGS) -flto -c $< -o $@
-
-$(X86)/kernel.o: $(X86_OBJS)
-	$(CC) $(filter-out -MMD -MP,$(X86_CFLAGS)) -flto -flto-partition=one -flinker-output=nolto-rel -r -nostdlib $^ -o $@
-
-$(X86)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(X86_CFLAGS) -c $< -o $@
 
@@ -38,7 +29,8 @@ $(X86)/%.o: %.S
 $(X86)/unnamed.elf: $(X86_OBJS) $(X86_OBJS_ALONE) $(X86_SCRIPT)
 	$(X86_LINK) $(X86_OBJS) $(X86_OBJS_ALONE) -o $@
 
-# The names of the functions, which a panic prints, are known only after the link: link.ld keeps room for them.
+# The names of the functions, which a panic prints, are known only after the link: link.ld keeps
+# room for them.
 $(KERNEL_ELF): $(X86)/unnamed.elf kernel/arch/x86_64/symbols.awk
 	nm -n $< | awk -f kernel/arch/x86_64/symbols.awk >$(X86)/symbols.S
 	$(CC) -c $(X86)/symbols.S -o $(X86)/symbols.o
@@ -48,6 +40,7 @@ $(KERNEL_ELF): $(X86)/unnamed.elf kernel/arch/x86_64/symbols.awk
 all: $(KERNEL_ELF)
 
 size:
-	@cat $$(find kernel -name '*.[chS]' -not -path 'kernel/gen/*' -not -path 'kernel/arch/sim/*') | wc -l
+	@find kernel -name '*.[chS]' -not -path 'kernel/gen/*' -not -path 'kernel/arch/sim/*' | \
+		xargs cat | wc -l
 
 .PHONY: size

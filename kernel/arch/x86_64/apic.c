@@ -1,4 +1,5 @@
-/* Interrupt controllers: the local APIC of each CPU (x2APIC where there is one) and the I/O APIC. The old PIC is silenced.
+/* Interrupt controllers: the local APIC of each CPU (x2APIC where there is one) and the I/O
+ * APIC. The old PIC is silenced.
  *
  * The LAPIC timer is set here and calibrated in clock.c. */
 #include "kernel/arch/x86_64/x86.h"
@@ -99,7 +100,8 @@ void x86_apic_end(void)
     lapic_write(LAPIC_END, 0);
 }
 
-/* Where a device writes an interrupt message for this CPU: Intel SDM, "Message Signalled Interrupts". */
+/* Where a device writes an interrupt message for this CPU: Intel SDM, "Message Signalled
+ * Interrupts". */
 uint64_t x86_apic_message_address(void)
 {
     return LAPIC_PHYSICAL | (uint64_t)x86_cpu()->apic_id << 12;

@@ -1,7 +1,9 @@
-/* From the loader's hand-over (PVH: Xen's "x86/HVM direct boot ABI") to core's kernel_start(). First CPU, once.
+/* From the loader's hand-over (PVH: Xen's "x86/HVM direct boot ABI") to core's kernel_start().
+ * First CPU, once.
  *
- * Everything that the loader says is read before the memory it lies in is handed out; memory ranges are clipped and what is in
- * use is cut out of them. Nothing is cleared and nothing is copied. */
+ * Everything that the loader says is read before the memory it lies in is handed out; memory
+ * ranges are clipped and what is in use is cut out of them. Nothing is cleared and nothing is
+ * copied. */
 #include "abi/qemu.h"
 #include "kernel/arch/x86_64/x86.h"
 
@@ -83,7 +85,8 @@ static const struct start_memory *loader_range(const struct start_info *s, uint3
     return (const struct start_memory *)x86_physical(s->memory_map) + i;
 }
 
-/* The loader's range with the lowest address at or above `from`, so that they come ascending, whatever their order. */
+/* The loader's range with the lowest address at or above `from`, so that they come ascending,
+ * whatever their order. */
 static const struct start_memory *next_range(const struct start_info *s, uint64_t from)
 {
     const struct start_memory *best = NULL;
@@ -111,11 +114,11 @@ static uint64_t take_page(void)
 
 static void read_memory_map(const struct start_info *s)
 {
-    uint64_t package_end = ALIGN_UP((info.package_first << PAGE_SHIFT) + info.package_size, PAGE_SIZE);
+    uint64_t package = info.package_first << PAGE_SHIFT;
     const struct range holes[HOLES] = {
         {TRAMPOLINE, TRAMPOLINE + PAGE_SIZE},
         {(uint64_t)x86_image_start - KERNEL_BASE, (uint64_t)x86_image_end - KERNEL_BASE},
-        {info.package_first << PAGE_SHIFT, package_end},
+        {package, ALIGN_UP(package + info.package_size, PAGE_SIZE)},
     };
     const struct start_memory *m;
     uint64_t from = LOW_FIRST, memory_end = 0;

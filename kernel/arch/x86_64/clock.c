@@ -1,17 +1,21 @@
 /* Monotonic time and the timer.
  *
- * Time is the time-stamp counter, scaled: ns = base_ns + (tsc - base_tsc) * scale / 2^32. Where the counter's rate comes from,
- * the first that holds:
+ * Time is the time-stamp counter, scaled: ns = base_ns + (tsc - base_tsc) * scale / 2^32. Where
+ * the counter's rate comes from, the first that holds:
  *
  *   1. KVM's clock: the hypervisor tells scale and shift in a page.
  *   2. CPUID leaf 0x15, where it names the crystal: the rate is exact.
- *   3. Under QEMU (TCG) and KVM the LAPIC timer counts 1 GHz: it is the reference, from the first moments of boot until time is
- *      first needed for more than a stamp (x86_clock_settle), at least WINDOW_WIDTHS times as long as a reading takes, but not
- *      more than 1 ms. Boot takes longer than that anyway, so it costs nothing; the rate is right to 0.02 % at worst and 0.005 % as
- *      a rule, with -icount exactly. Until then the LAPIC's count is the time.
- *   4. Elsewhere 10 ms of the PIT's channel 2 tell the rates of both the counter and the LAPIC timer.
+ *   3. Under QEMU (TCG) and KVM the LAPIC timer counts 1 GHz: it is the reference, from the
+ *      first moments of boot until time is first needed for more than a stamp
+ *      (x86_clock_settle), at least WINDOW_WIDTHS times as long as a reading takes, but not more
+ *      than 1 ms. Boot takes longer than that anyway, so it costs nothing; the rate is right to
+ *      0.02 % at worst and 0.005 % as a rule, with -icount exactly. Until then the LAPIC's count
+ *      is the time.
+ *   4. Elsewhere 10 ms of the PIT's channel 2 tell the rates of both the counter and the LAPIC
+ *      timer.
  *
- * The timer is the TSC deadline where there is one, else the LAPIC's one-shot count. All CPUs share one rate and one base. */
+ * The timer is the TSC deadline where there is one, else the LAPIC's one-shot count. All CPUs
+ * share one rate and one base. */
 #include "kernel/arch/x86_64/x86.h"
 
 #include "kernel/core/log.h"
@@ -64,7 +68,9 @@ static struct sample take_sample(void)
         uint32_t count = x86_apic_timer_count();
         uint64_t after = read_tsc();
         if (after - before < best.width) {
-            best = (struct sample){before + (after - before) / 2, after - before, UINT32_MAX - count};
+            best.width = after - before;
+            best.tsc = before + best.width / 2;
+            best.elapsed = UINT32_MAX - count;
         }
     }
     return best;
@@ -227,7 +233,7 @@ void arch_timer_arm(uint64_t deadline_ns)
     if (deadline_ns != UINT64_MAX) {
         uint64_t now = arch_now_ns();
         uint64_t ahead = deadline_ns > now ? deadline_ns - now : 0;
-        count = ahead < NS_PER_S ? multiply(ahead, lapic_inverse) + 1 : multiply(NS_PER_S, lapic_inverse);
+        count = multiply(ahead < NS_PER_S ? ahead : NS_PER_S, lapic_inverse) + 1;
     }
     x86_apic_timer_set((uint32_t)count);
 }

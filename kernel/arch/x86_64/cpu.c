@@ -1,7 +1,7 @@
 /* One processor: what it can do, its descriptor tables, its control registers.
  *
- * Features are detected once, on the first CPU; all CPUs are taken to be alike. x86_cpu_start() runs on the CPU that it sets
- * up; after it traps work. Nothing here takes a lock. */
+ * Features are detected once, on the first CPU; all CPUs are taken to be alike. x86_cpu_start()
+ * runs on the CPU that it sets up; after it traps work. Nothing here takes a lock. */
 #include "kernel/arch/x86_64/x86.h"
 
 #include "kernel/core/sched.h"
@@ -86,7 +86,8 @@ static void detect_extended(void)
     x86_features.xsaveopt = cpuid(0xd, 1).a & 1;
 }
 
-/* Boot, first CPU, while the text can still be written: takes stac and clac out where they are illegal. */
+/* Boot, first CPU, while the text can still be written: takes stac and clac out where they are
+ * illegal. */
 static void patch_smap_sites(void)
 {
     for (const uint32_t *site = x86_smap_sites; site < x86_smap_sites_end; site++) {
@@ -139,7 +140,8 @@ static void set_control_registers(void)
         __asm__ volatile("xsetbv" ::"c"(0), "a"((uint32_t)f->xcr0), "d"((uint32_t)(f->xcr0 >> 32)));
         x86_features.extended_size = cpuid(0xd, 0).b;
     }
-    write_msr(MSR_STAR, (uint64_t)(SEGMENT_USER_DATA - 8) << 48 | (uint64_t)SEGMENT_KERNEL_CODE << 32);
+    write_msr(MSR_STAR,
+              (SEGMENT_USER_DATA - 8ull) << 48 | (uint64_t)SEGMENT_KERNEL_CODE << 32);
     write_msr(MSR_LSTAR, (uint64_t)x86_syscall_entry);
     write_msr(MSR_FMASK, FLAG_TF | FLAG_IF | FLAG_DF | FLAG_IOPL | FLAG_NT | FLAG_AC);
 }
@@ -153,7 +155,7 @@ static void set_gates(void)
             .offset_low = (uint16_t)stub,
             .segment = SEGMENT_KERNEL_CODE,
             .ist = own_stack ? 1 : v == VECTOR_DEBUG ? 2 : 0,
-            .type = v == VECTOR_BREAKPOINT ? 0xee : 0x8e, /* interrupt gate; int3 is for users too */
+            .type = v == VECTOR_BREAKPOINT ? 0xee : 0x8e, /* int3 is for users too */
             .offset_middle = (uint16_t)(stub >> 16),
             .offset_high = (uint32_t)(stub >> 32),
         };

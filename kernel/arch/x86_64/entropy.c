@@ -1,8 +1,10 @@
 /* Random bytes: ChaCha20 (RFC 8439) with fast key erasure over what the machine has.
  *
- * Sources: RDSEED, else RDRAND, 32 bytes at boot and 8 fresh ones for each request; always the time-stamp counter at the moments
- * of requests and of the link's interrupts. On a processor with neither instruction only the counter is left: then the output is
- * hard to guess from inside a program without Timer, and no more; boot logs it, docs/caveats.md says so. Kernel lock held. */
+ * Sources: RDSEED, else RDRAND, 32 bytes at boot and 8 fresh ones for each request; always the
+ * time-stamp counter at the moments of requests and of the link's interrupts. On a processor
+ * with neither instruction only the counter is left: then the output is hard to guess from
+ * inside a program without Timer, and no more; boot logs it, docs/caveats.md says so. Kernel
+ * lock held. */
 #include "kernel/arch/x86_64/x86.h"
 
 #include "kernel/core/log.h"

@@ -1,18 +1,21 @@
-/* Every way into the kernel and out of it: the first instruction, `syscall`, traps, the copies from and to the user.
+/* Every way into the kernel and out of it: the first instruction, `syscall`, traps, the copies
+ * from and to the user.
  *
- * A thread's registers go straight into its struct arch_thread: the processor's trap stack (TSS rsp0) ends at the end of the
- * running thread's frame, and the syscall entry pushes to the same place. Then the CPU's own kernel stack is taken; no
- * thread has one. The way out is always x86_leave: core says which thread is next, and its frame is popped.
+ * A thread's registers go straight into its struct arch_thread: the processor's trap stack (TSS
+ * rsp0) ends at the end of the running thread's frame, and the syscall entry pushes to the same
+ * place. Then the CPU's own kernel stack is taken; no thread has one. The way out is always
+ * x86_leave: core says which thread is next, and its frame is popped.
  *
- * Interrupts are off in the kernel but while it idles. NMI, double fault and machine check have a stack of their own, at
- * whose end lies the CPU's struct, and end in a panic unless they hit user code; a debug trap has another, since it is
- * the one exception that a user might steer to the kernel's first instruction. */
+ * Interrupts are off in the kernel but while it idles. NMI, double fault and machine check have
+ * a stack of their own, at whose end lies the CPU's struct, and end in a panic unless they hit
+ * user code; a debug trap has another, since it is the one exception that a user might steer to
+ * the kernel's first instruction. */
 #include "kernel/arch/x86_64/offsets.h"
 
 #define KERNEL_BASE 0xffffffff80000000
 #define PHYSICAL(symbol) (symbol - KERNEL_BASE)
 
-/* ---------------------------------------------------------------------------------------- the first instruction */
+/* --- the first instruction --- */
 
     .section .note.pvh, "a", @note
     .balign 4
@@ -35,8 +38,9 @@ boot_gdt_pointer:
     .word . - boot_gdt - 1
     .long PHYSICAL(boot_gdt)
 
-/* PVH: 32-bit protected mode, paging off, ebx = address of the start info. The first 2 MiB, which hold the image, are
- * mapped at 0 and at KERNEL_BASE; x86_paging_start() makes the real tables. */
+/* PVH: 32-bit protected mode, paging off, ebx = address of the start info. The first 2 MiB,
+ * which hold the image, are mapped at 0 and at KERNEL_BASE; x86_paging_start() makes the real
+ * tables. */
     .section .text.start, "ax"
     .code32
     .globl x86_pvh_start
@@ -78,7 +82,7 @@ x86_pvh_start:
     call *%rax
     ud2
 
-/* --------------------------------------------------------------------------------------------------- the lock */
+/* --- the lock --- */
 
     .section .data
     .balign 64
@@ -154,7 +158,7 @@ x86_smap_sites:
     popq %rax
 .endm
 
-/* --------------------------------------------------------------------------------------------- system calls, out */
+/* --- system calls, out --- */
 
 /* rcx = user rip, r11 = user rflags; interrupts, TF, DF, AC are off (FMASK). */
     .balign 64
@@ -178,8 +182,8 @@ x86_syscall_entry:
     call kernel_syscall
     /* falls through */
 
-/* Kernel lock held, on the CPU's kernel stack. Whoever comes from elsewhere than a `syscall` of the thread that it goes back to
- * has set another vector in the frame, or goes through .Lswitch. */
+/* Kernel lock held, on the CPU's kernel stack. Whoever comes from elsewhere than a `syscall` of
+ * the thread that it goes back to has set another vector in the frame, or goes through .Lswitch. */
     .globl x86_leave, x86_leave_boot
 x86_leave:
     call kernel_leave
@@ -191,8 +195,8 @@ x86_leave:
     movl $0, kernel_lock(%rip)
     cmpl $FRAME_BY_SYSCALL, FRAME_VECTOR(%rax)
     jne .Lresume_all
-    /* It has not been off this CPU since its `syscall`, so C has kept rbx, rbp and r12 to r15. rip was saved by the
-     * `syscall`, below USER_END, and not changed since, so it is canonical. */
+    /* It has not been off this CPU since its `syscall`, so C has kept rbx, rbp and r12 to r15.
+     * rip was saved by the `syscall`, below USER_END, and not changed since, so it is canonical. */
     movq FRAME_R10(%rax), %r10
     movq FRAME_R9(%rax), %r9
     movq FRAME_R8(%rax), %r8
@@ -240,13 +244,13 @@ x86_leave_boot:
     movq %gs:CPU_STACK, %rsp
     jmp x86_leave
 
-/* ----------------------------------------------------------------------------------------------------- traps */
+/* --- traps --- */
 
 .macro TRAP_STUB vector
     .balign 16
 trap_\vector:
-    .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) || (\vector == 21) \
-        || (\vector == 29) || (\vector == 30)
+    .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) \
+        || (\vector == 21) || (\vector == 29) || (\vector == 30)
     .else
     pushq $0
     .endif
@@ -329,10 +333,10 @@ x86_trap_stubs:
     call x86_trap_panic
     ud2
 
-/* ---------------------------------------------------------------------------------------------------- user copy */
+/* --- user copy --- */
 
-/* bool arch_copy_in(void *to, uint64_t from, size_t size); a fault that stays ends at x86_copy_fail. The range is checked
- * again here: it is the last place that can. */
+/* bool arch_copy_in(void *to, uint64_t from, size_t size); a fault that stays ends at
+ * x86_copy_fail. The range is checked again here: it is the last place that can. */
 .macro COPY user
     movabsq $0x00007ffffffff000, %rax
     movq %rdx, %rcx
@@ -371,7 +375,7 @@ x86_copy_refuse:
     .globl x86_smap_sites_end
 x86_smap_sites_end:
 
-/* ----------------------------------------------------------------------------------------------------- the gate */
+/* --- the gate --- */
 
 /* What every process finds at arch_gate_address(), read and execute only. */
     .section .rodata

@@ -1,9 +1,10 @@
 /* The kernel's own mappings, made once at boot.
  *
- * Three ranges, the same in every address space: all of memory at X86_DIRECT_MAP (2 MiB and 1 GiB pages), the image in the
- * last 2 GiB by 4 KiB pages, and device registers at MMIO_BASE. Nothing is writable and executable: the image's text and
- * constants can be written through neither mapping, and nothing but the image's text can be executed. Below the first
- * kernel stack one page is left out. Kernel pages are global. */
+ * Three ranges, the same in every address space: all of memory at X86_DIRECT_MAP (2 MiB and 1
+ * GiB pages), the image in the last 2 GiB by 4 KiB pages, and device registers at MMIO_BASE.
+ * Nothing is writable and executable: the image's text and constants can be written through
+ * neither mapping, and nothing but the image's text can be executed. Below the first kernel
+ * stack one page is left out. Kernel pages are global. */
 #include "kernel/arch/x86_64/tables.h"
 #include "kernel/arch/x86_64/x86.h"
 
@@ -13,14 +14,15 @@
 #define LARGE_PAGE (1ull << 21)
 #define DIRECT_L3_MAX 512u /* one top-level entry: 512 GiB */
 
-extern uint64_t x86_root_table[TABLE_ENTRIES], x86_image_l3[TABLE_ENTRIES], x86_image_l2[TABLE_ENTRIES];
+extern uint64_t x86_root_table[TABLE_ENTRIES];
+extern uint64_t x86_image_l3[TABLE_ENTRIES], x86_image_l2[TABLE_ENTRIES];
 extern const char x86_image_start[], x86_text_end[], x86_rodata_start[], x86_data_start[];
 extern const char x86_image_end[], x86_stack_guard[];
 
 static _Alignas(PAGE_SIZE) uint64_t image_l1[TABLE_ENTRIES];
 static _Alignas(PAGE_SIZE) uint64_t direct_l3[TABLE_ENTRIES];
 static _Alignas(PAGE_SIZE) uint64_t direct_l2[TABLE_ENTRIES]; /* of the first GiB */
-static _Alignas(PAGE_SIZE) uint64_t direct_l1[TABLE_ENTRIES]; /* of its first 2 MiB, where the image lies */
+static _Alignas(PAGE_SIZE) uint64_t direct_l1[TABLE_ENTRIES]; /* of its first 2 MiB */
 static _Alignas(PAGE_SIZE) uint64_t device_l2[TABLE_ENTRIES];
 static _Alignas(PAGE_SIZE) uint64_t device_l1[TABLE_ENTRIES];
 static uint32_t device_pages;
@@ -52,7 +54,8 @@ static void map_image(void)
     image_l1[((uint64_t)x86_stack_guard - KERNEL_BASE) >> PAGE_SHIFT] = 0;
 }
 
-/* The first GiB of the direct map, so that the boot information can be read wherever the loader has put it. */
+/* The first GiB of the direct map, so that the boot information can be read wherever the loader
+ * has put it. */
 void x86_paging_start(void)
 {
     map_image();
@@ -71,11 +74,12 @@ void x86_paging_start(void)
     write_cr3(x86_physical_of_image(x86_root_table));
 }
 
-/* The rest of the direct map. take_page gives pages below 1 GiB for tables, where the processor has no pages of 1 GiB. */
+/* The rest of the direct map. take_page gives pages below 1 GiB for tables, where the processor
+ * has no pages of 1 GiB. */
 void x86_paging_extend(uint64_t memory_end, uint64_t (*take_page)(void))
 {
-    const uint64_t kernel = ENTRY_PRESENT | ENTRY_WRITE | ENTRY_LARGE | ENTRY_GLOBAL | ENTRY_ACCESSED |
-                            ENTRY_DIRTY | ENTRY_NO_EXECUTE;
+    const uint64_t kernel = ENTRY_PRESENT | ENTRY_WRITE | ENTRY_LARGE | ENTRY_GLOBAL |
+                            ENTRY_ACCESSED | ENTRY_DIRTY | ENTRY_NO_EXECUTE;
     for (uint64_t g = 1; g < DIRECT_L3_MAX && g * GIB < memory_end; g++) {
         if (x86_features.huge_pages) {
             direct_l3[g] = g * GIB | kernel;

@@ -1,9 +1,10 @@
-/* The end by our own mistake: says on the serial port what happened, with registers, a backtrace with names, the thread that was
- * served and the last ring entries, then ends the machine with a status of its own. No lock, no memory, no other CPU; a panic in
- * the panic ends at once.
+/* The end by our own mistake: says on the serial port what happened, with registers, a backtrace
+ * with names, the thread that was served and the last ring entries, then ends the machine with a
+ * status of its own. No lock, no memory, no other CPU; a panic in the panic ends at once.
  *
- * Names come from a table that the build makes from the linked kernel (symbols.awk): a count, then pairs of 32-bit numbers, ascending
- * (address less KERNEL_BASE, offset of the name from the end of the pairs), then the names. */
+ * Names come from a table that the build makes from the linked kernel (symbols.awk): a count,
+ * then pairs of 32-bit numbers, ascending (address less KERNEL_BASE, offset of the name from the
+ * end of the pairs), then the names. */
 #include "abi/qemu.h"
 #include "kernel/arch/x86_64/x86.h"
 
@@ -75,7 +76,8 @@ static void say_address(const char *what, uint64_t address)
 
 static bool in_stack(uint64_t frame)
 {
-    return frame >= (uint64_t)x86_data_start && frame < (uint64_t)x86_image_end - 16 && frame % 8 == 0;
+    return frame >= (uint64_t)x86_data_start && frame < (uint64_t)x86_image_end - 16 &&
+           frame % 8 == 0;
 }
 
 static void say_backtrace(uint64_t rip, uint64_t rbp)
@@ -165,8 +167,9 @@ _Noreturn void arch_panic(const char *text)
 _Noreturn void x86_trap_panic(const struct arch_frame *f)
 {
     char text[TEXT_MAX];
-    format_text(text, sizeof(text), "trap %lu, error %lx, at %lx in the %s", (unsigned long)f->vector,
-                (unsigned long)f->error, (unsigned long)f->rip, f->cs & 3 ? "program" : "kernel");
+    format_text(text, sizeof(text), "trap %lu, error %lx, at %lx in the %s",
+                (unsigned long)f->vector, (unsigned long)f->error, (unsigned long)f->rip,
+                f->cs & 3 ? "program" : "kernel");
     begin(text);
     say("registers:");
     say_registers(f);

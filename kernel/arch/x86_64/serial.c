@@ -1,4 +1,5 @@
-/* The serial port COM1: the log until the host link is up, and panics. Also the ends of the machine. Any context, no lock. */
+/* The serial port COM1: the log until the host link is up, and panics. Also the ends of the
+ * machine. Any context, no lock. */
 #include "abi/qemu.h"
 #include "kernel/arch/x86_64/x86.h"
 
@@ -51,7 +52,7 @@ _Noreturn void arch_machine_exit(int code)
 {
     (void)code; /* the exit record has said it */
     if (x86_options.panic) {
-        *(volatile int *)0xdead000 = 0; /* on the last mile, after everything has run: a panic with a story to tell */
+        *(volatile int *)0xdead000 = 0; /* after everything has run: a panic with a story */
     }
     x86_machine_end(QEMU_EXIT_DONE);
 }

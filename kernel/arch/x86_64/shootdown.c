@@ -4,9 +4,10 @@
  *     waiting = mask of those CPUs; IPI -->       serve: reload CR3, take its bit out of waiting
  *     spins until waiting is 0
  *
- * One request at a time, since the sender holds the kernel lock. A CPU serves it in its interrupt, or, while it spins for
- * the lock, by polling; so the sender never waits for one that waits for it. A CPU that loads or drops the address space at the
- * same time does so under the lock, so not during a request. */
+ * One request at a time, since the sender holds the kernel lock. A CPU serves it in its
+ * interrupt, or, while it spins for the lock, by polling; so the sender never waits for one that
+ * waits for it. A CPU that loads or drops the address space at the same time does so under the
+ * lock, so not during a request. */
 #include "kernel/arch/x86_64/tables.h"
 #include "kernel/arch/x86_64/x86.h"
 
@@ -26,7 +27,8 @@ void x86_shootdown_serve(void)
 {
     if (__atomic_load_n(&waiting, __ATOMIC_ACQUIRE) & own_bit()) {
         write_cr3(read_cr3());
-        __atomic_and_fetch(&waiting, ~own_bit(), __ATOMIC_RELEASE); /* pairs with the sender's acquire */
+        /* release: pairs with the sender's acquire */
+        __atomic_and_fetch(&waiting, ~own_bit(), __ATOMIC_RELEASE);
     }
 }
 

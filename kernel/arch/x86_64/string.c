@@ -1,5 +1,5 @@
-/* The functions of memory that the compiler and everybody else calls. Word by word: a repeated string instruction costs
- * one step per repetition, whatever its width. */
+/* The functions of memory that the compiler and everybody else calls. Word by word: a repeated
+ * string instruction costs one step per repetition, whatever its width. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

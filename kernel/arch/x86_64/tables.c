@@ -1,9 +1,10 @@
 /* Address spaces' page tables: four levels, 4 KiB pages.
  *
- * Every table below the top one is there only while it holds something; how many of its entries are in use is kept in the
- * entry that points to it. A walk keeps the path of entries from the top, so that the counts can be kept without looking
- * again. Frames of pages and tables are given back only after no CPU can have a translation through them. Accessed and
- * dirty bits are set from the start: nobody reads them. Kernel lock held. */
+ * Every table below the top one is there only while it holds something; how many of its entries
+ * are in use is kept in the entry that points to it. A walk keeps the path of entries from the
+ * top, so that the counts can be kept without looking again. Frames of pages and tables are
+ * given back only after no CPU can have a translation through them. Accessed and dirty bits are
+ * set from the start: nobody reads them. Kernel lock held. */
 #include "kernel/arch/x86_64/tables.h"
 #include "kernel/arch/x86_64/x86.h"
 
@@ -11,7 +12,7 @@
 
 #define LEVELS 4
 #define BATCH_PAGES 32u
-#define BATCH_TABLES (BATCH_PAGES * (LEVELS - 1)) /* each page may be the last one in all its tables */
+#define BATCH_TABLES (BATCH_PAGES * (LEVELS - 1)) /* each page may be the last in all its tables */
 
 extern uint64_t x86_root_table[TABLE_ENTRIES];
 
@@ -65,7 +66,8 @@ static enum protection protection_of(uint64_t entry)
                                          : PROTECTION_READ;
 }
 
-/* Walks as far as there are tables. Returns the level of the last entry reached: 1 if all are there. */
+/* Walks as far as there are tables. Returns the level of the last entry reached: 1 if all are
+ * there. */
 static int walk(const struct arch_address_space *as, uint64_t address, struct path *path)
 {
     uint64_t *table = x86_physical(as->root);
@@ -88,8 +90,10 @@ static void count_up(struct path *path, int level, uint64_t entries)
     }
 }
 
-/* Entries of the table at `level` went out of use. Tables that are empty now are taken out and kept in `gone`. */
-static void count_down(struct path *path, int level, uint64_t entries, frame_t *gone, uint32_t *gone_count)
+/* Entries of the table at `level` went out of use. Tables that are empty now are taken out and
+ * kept in `gone`. */
+static void count_down(struct path *path, int level, uint64_t entries, frame_t *gone,
+                       uint32_t *gone_count)
 {
     while (level < LEVELS) {
         uint64_t *above = path->entry[level + 1];
@@ -116,11 +120,12 @@ static status_t walk_and_make(struct arch_address_space *as, uint64_t address, s
             uint32_t count = 0;
             count_down(path, level, 0, gone, &count);
             while (count > 0) {
-                frame_put(gone[--count]); /* never held a page: no CPU has a translation through it */
+                frame_put(gone[--count]); /* never held a page: no CPU knows it */
             }
             return s;
         }
-        *path->entry[level] = f << PAGE_SHIFT | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_ACCESSED;
+        *path->entry[level] =
+            f << PAGE_SHIFT | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_ACCESSED;
         count_up(path, level, 1);
         level = walk(as, address, path);
     }
@@ -175,8 +180,8 @@ static void unmap_nothing(void *context, frame_t f)
     (void)f;
 }
 
-status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t *frames, uint64_t pages,
-                  enum protection p)
+status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t *frames,
+                  uint64_t pages, enum protection p)
 {
     uint64_t done = 0;
     while (done < pages) {
@@ -257,10 +262,12 @@ void arch_unmap(struct arch_address_space *as, uint64_t address, uint64_t pages,
 /* Whether a translation with protection `from` allows what `to` does not. */
 static bool takes_away(enum protection from, enum protection to)
 {
-    return from != to && from != PROTECTION_NONE && !(from == PROTECTION_READ && to != PROTECTION_NONE);
+    return from != to && from != PROTECTION_NONE &&
+           !(from == PROTECTION_READ && to != PROTECTION_NONE);
 }
 
-void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t pages, enum protection p)
+void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t pages,
+                  enum protection p)
 {
     uint64_t end = address + pages * PAGE_SIZE;
     uint64_t stale[BATCH_PAGES];
@@ -296,7 +303,8 @@ void arch_remap(struct arch_address_space *as, uint64_t address, frame_t f, enum
     x86_invalidate(as, &address, 1);
 }
 
-bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t *f, enum protection *p)
+bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t *f,
+                 enum protection *p)
 {
     struct path path;
     if (walk(as, address, &path) != 1 || *path.entry[1] == 0) {

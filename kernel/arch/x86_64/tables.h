@@ -1,8 +1,11 @@
-/* Entries of page tables, as the Intel SDM has them, and what we keep in the bits that the processor ignores:
+/* Entries of page tables, as the Intel SDM has them, and what we keep in the bits that the
+ * processor ignores:
  *
- * - bits 52 to 61 of an entry that points to a table: how many of that table's entries are in use;
- * - an entry of the last level that is not zero but not present is a page with Protection.none: its frame's number is kept
- *   inverted, so that a processor that speculates past the missing present bit (L1TF) finds no memory there. */
+ * - bits 52 to 61 of an entry that points to a table: how many of that table's entries are in
+ *   use;
+ * - an entry of the last level that is not zero but not present is a page with Protection.none: its
+ *   frame's number is kept inverted, so that a processor that speculates past the missing present
+ *   bit (L1TF) finds no memory there. */
 #pragma once
 
 #include "kernel/core/types.h"
@@ -26,7 +29,7 @@
 #define ENTRY_COUNT_ONE (1ull << ENTRY_COUNT_SHIFT)
 #define ENTRY_COUNT_MASK (0x3ffull << ENTRY_COUNT_SHIFT)
 
-/* shootdown.c: makes translations of an address space invalid on every CPU. addresses: NULL or more than it likes to take one by
- * one: all of them. */
+/* shootdown.c: makes translations of an address space invalid on every CPU. addresses: NULL or
+ * more than it likes to take one by one: all of them. */
 struct arch_address_space;
 void x86_invalidate(struct arch_address_space *as, const uint64_t *addresses, uint32_t count);

@@ -1,7 +1,8 @@
 /* Threads' registers: making, saving, loading them. Kernel lock held.
  *
- * A thread is loaded while it is its CPU's `running`: then its extended state and its FS and GS bases are in the processor,
- * not in its struct. They move eagerly when a CPU turns to another thread or idles. */
+ * A thread is loaded while it is its CPU's `running`: then its extended state and its FS and GS
+ * bases are in the processor, not in its struct. They move eagerly when a CPU turns to another
+ * thread or idles. */
 #include "kernel/arch/x86_64/x86.h"
 
 #include "kernel/core/kmem.h"
@@ -131,7 +132,8 @@ status_t arch_thread_init(struct thread *t)
     struct arch_thread *a = &t->arch;
     KASSERT(((uint64_t)&a->frame & 15) == 0);
     struct account *payer = t->process->account;
-    status_t s = kmem_alloc(payer, x86_features.extended_size + EXTENDED_ALIGN, &a->extended_memory);
+    size_t size = x86_features.extended_size + EXTENDED_ALIGN;
+    status_t s = kmem_alloc(payer, size, &a->extended_memory);
     if (s != STATUS_OK) {
         return s;
     }
@@ -200,7 +202,8 @@ void arch_thread_registers(struct thread *t, struct user_registers *out)
     };
 }
 
-/* iretq must not fault in the kernel: segments are ours, and an address that is no user's becomes one that is never mapped. */
+/* iretq must not fault in the kernel: segments are ours, and an address that is no user's
+ * becomes one that is never mapped. */
 void arch_thread_set_registers(struct thread *t, const struct user_registers *in)
 {
     t->arch.frame = (struct arch_frame){

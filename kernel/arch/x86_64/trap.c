@@ -1,7 +1,7 @@
 /* Traps: what the processor says, told to core. Called by entry.S, interrupts off.
  *
- * The kernel lock is taken here and not before, because a shootdown request must be served without it: its sender holds the
- * lock and waits. */
+ * The kernel lock is taken here and not before, because a shootdown request must be served
+ * without it: its sender holds the lock and waits. */
 #include "kernel/arch/x86_64/x86.h"
 
 #include "kernel/core/entry.h"
@@ -79,7 +79,8 @@ static void interrupt(uint64_t vector)
     }
 }
 
-/* True: the lock is held, core says who goes on. False: the same thread goes on, without the lock. */
+/* True: the lock is held, core says who goes on. False: the same thread goes on, without the
+ * lock. */
 bool x86_trap_user(struct arch_frame *f)
 {
     if (f->vector == VECTOR_SHOOTDOWN) {
@@ -104,7 +105,8 @@ bool x86_trap_user(struct arch_frame *f)
     return true;
 }
 
-/* Either the copy routines met a bad address (lock held), or this CPU idles (lock not held). All else is our mistake. */
+/* Either the copy routines met a bad address (lock held), or this CPU idles (lock not held). All
+ * else is our mistake. */
 void x86_trap_kernel(struct arch_frame *f)
 {
     uint64_t address = read_cr2();
@@ -125,7 +127,8 @@ void x86_trap_kernel(struct arch_frame *f)
     }
 }
 
-/* A trap of user code that came on a stack of its own. A debug trap goes on like any other; the rest cannot. */
+/* A trap of user code that came on a stack of its own. A debug trap goes on like any other; the
+ * rest cannot. */
 struct arch_frame *x86_trap_from_own_stack(const struct arch_frame *f)
 {
     if (f->vector != VECTOR_DEBUG) {

@@ -1,5 +1,5 @@
-/* Virtio 1.x as far as a console needs it: the split queue, and what a transport (mmio, pci) does for it. Names and numbers are
- * those of the OASIS standard. */
+/* Virtio 1.x as far as a console needs it: the split queue, and what a transport (mmio, pci)
+ * does for it. Names and numbers are those of the OASIS standard. */
 #pragma once
 
 #include "kernel/arch/x86_64/x86.h"

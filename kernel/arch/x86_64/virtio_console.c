@@ -1,11 +1,14 @@
-/* The transport of the host link: a virtio console without multiport, queue 0 to us, queue 1 from us.
+/* The transport of the host link: a virtio console without multiport, queue 0 to us, queue 1
+ * from us.
  *
- * Bytes to the host are copied into the ring `sent_bytes` and leave by descriptors, one for each contiguous piece; the device must
- * finish them in order. Bytes from the host come in buffers that go back to the device once they are read. The device may
- * say anything: an id, a length or an index that cannot be is the end of the link, which then neither takes nor gives bytes.
+ * Bytes to the host are copied into the ring `sent_bytes` and leave by descriptors, one for each
+ * contiguous piece; the device must finish them in order. Bytes from the host come in buffers
+ * that go back to the device once they are read. The device may say anything: an id, a length or
+ * an index that cannot be is the end of the link, which then neither takes nor gives bytes.
  *
- * Completed output interrupts only after a write that found no room; input always does. Reading and writing look at the queues
- * themselves, so they work without interrupts too. Kernel lock held; boot. */
+ * Completed output interrupts only after a write that found no room; input always does. Reading
+ * and writing look at the queues themselves, so they work without interrupts too. Kernel lock
+ * held; boot. */
 #include "kernel/arch/x86_64/virtio.h"
 
 #include "kernel/core/log.h"

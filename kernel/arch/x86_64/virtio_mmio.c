@@ -1,4 +1,5 @@
-/* Virtio over memory-mapped registers, version 2: QEMU's microvm, at the address that abi/qemu.h fixes. */
+/* Virtio over memory-mapped registers, version 2: QEMU's microvm, at the address that abi/qemu.h
+ * fixes. */
 #include "kernel/arch/x86_64/virtio.h"
 
 #include "abi/qemu.h"

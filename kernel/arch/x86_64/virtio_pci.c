@@ -1,5 +1,6 @@
-/* Virtio over PCI, modern: QEMU's q35. Bus 0 is searched for a console; its registers are found by its capabilities; one MSI-X
- * message serves all queues. What the device says of itself is checked against the size of its BARs' mappings. */
+/* Virtio over PCI, modern: QEMU's q35. Bus 0 is searched for a console; its registers are found
+ * by its capabilities; one MSI-X message serves all queues. What the device says of itself is
+ * checked against the size of its BARs' mappings. */
 #include "kernel/arch/x86_64/virtio.h"
 
 #define CONFIG_ADDRESS 0xcf8

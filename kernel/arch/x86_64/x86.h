@@ -1,5 +1,5 @@
-/* The processor, in C: registers, instructions, constants of the architecture, and what the files of this folder share.
- * Numbers and names are those of the Intel SDM. */
+/* The processor, in C: registers, instructions, constants of the architecture, and what the
+ * files of this folder share. Numbers and names are those of the Intel SDM. */
 #pragma once
 
 #include "kernel/arch/arch.h"
@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define KERNEL_BASE 0xffffffff80000000ull /* physical address 0 of the kernel's image mapping: link.ld */
+#define KERNEL_BASE 0xffffffff80000000ull /* physical address 0 of the image's mapping: link.ld */
 #define MMIO_BASE 0xffffffffc0000000ull   /* device registers: paging.c */
 
 /* Segments, in the order that syscall and sysret want. */
@@ -34,7 +34,7 @@ enum vector {
     VECTOR_LINK = 33,
     VECTOR_POKE = 34,
     VECTOR_SHOOTDOWN = 35,
-    VECTOR_SPURIOUS = 36,   /* the LAPIC wants the low four bits set on old processors; nothing depends on it */
+    VECTOR_SPURIOUS = 36,
 };
 
 #define MSR_APIC_BASE 0x1b
@@ -74,8 +74,8 @@ enum vector {
 
 /* What the processor has. Set once at boot, the same for all CPUs. */
 struct x86_features {
-    bool xsave, xsaveopt, fsgsbase, smep, smap, umip, rdrand, rdseed, huge_pages, x2apic, tsc_deadline;
-    bool hypervisor;
+    bool xsave, xsaveopt, fsgsbase, smep, smap, umip, rdrand, rdseed, huge_pages;
+    bool x2apic, tsc_deadline, hypervisor;
     uint64_t xcr0;          /* components that threads keep */
     uint32_t extended_size; /* of the standard format with them */
 };
@@ -197,7 +197,7 @@ static inline uint64_t x86_physical_of_image(const void *in_image)
 
 /* entry.S */
 extern const char x86_copy_begin[], x86_copy_end[], x86_copy_fail[];
-extern const uint32_t x86_smap_sites[], x86_smap_sites_end[]; /* low halves of addresses of stac and clac */
+extern const uint32_t x86_smap_sites[], x86_smap_sites_end[]; /* stac, clac: less KERNEL_BASE */
 extern const uint64_t x86_trap_stubs[VECTOR_COUNT];
 void x86_syscall_entry(void);
 extern uint32_t kernel_lock;
@@ -215,11 +215,11 @@ volatile void *x86_map_device(uint64_t physical, uint64_t size); /* uncached */
 void x86_load_space(struct arch_address_space *as);              /* NULL: the kernel's own tables */
 
 /* thread.c */
-void x86_save_running(void); /* puts the loaded registers back into the thread, which stays loaded */
+void x86_save_running(void); /* the loaded registers, into the thread, which stays loaded */
 
 /* apic.c */
 void x86_apic_start(void);
-void x86_apic_route(uint32_t input, enum vector vector); /* an I/O APIC's input, level-triggered, active high */
+void x86_apic_route(uint32_t input, enum vector vector); /* level-triggered, active high */
 void x86_apic_end(void);
 uint64_t x86_apic_message_address(void);
 void x86_apic_timer_set(uint32_t count);

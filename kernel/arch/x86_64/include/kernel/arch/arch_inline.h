@@ -5,7 +5,8 @@
 
 #define X86_DIRECT_MAP 0xffff800000000000ull /* all of physical memory, from address 0 */
 
-/* struct cpu begins with its struct arch_cpu, that with its own address; GS is the only way to it. */
+/* struct cpu begins with its struct arch_cpu, that with its own address; GS is the only way to
+ * it. */
 static inline struct cpu *arch_cpu(void)
 {
     struct cpu *c;

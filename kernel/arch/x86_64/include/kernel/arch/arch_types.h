@@ -1,5 +1,5 @@
-/* What an x86_64 machine keeps in the kernel's structures. entry.S addresses several fields by the offsets in offsets.h, which
- * cpu.c checks. */
+/* What an x86_64 machine keeps in the kernel's structures. entry.S addresses several fields by
+ * the offsets in offsets.h, which cpu.c checks. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,8 +9,8 @@ struct account;
 struct arch_address_space;
 struct thread;
 
-/* A thread's user registers, as the processor and entry.S push them: the last five words are the processor's own. r11 and
- * rcx are stale after a `syscall`, which destroys them. */
+/* A thread's user registers, as the processor and entry.S push them: the last five words are the
+ * processor's own. r11 and rcx are stale after a `syscall`, which destroys them. */
 struct arch_frame {
     uint64_t r15, r14, r13, r12, r10, r9, r8, rbp, rdi, rsi, rdx, rbx, rax;
     uint64_t r11, rcx;
@@ -20,7 +20,7 @@ struct arch_frame {
 };
 
 struct arch_thread {
-    _Alignas(16) struct arch_frame frame; /* first. While the thread runs, the processor's trap stack ends at its end */
+    _Alignas(16) struct arch_frame frame; /* first; the trap stack while the thread runs */
     uint64_t fs_base, gs_base;            /* valid while the thread is not loaded on a CPU */
     void *extended;                       /* XSAVE standard format, 64-byte aligned; likewise */
     void *extended_memory;                /* the allocation that it lies in */
