@@ -20,6 +20,10 @@ KERNEL_ELF := $(X86)/kernel.elf
 # it, because the compiler makes calls to it after it has decided what is used.
 $(X86_OBJS): $(X86)/%.o: %.c
 	@mkdir -p $(@D)
+	$(CC) $(X86_CFLAGS) -flto -c $< -o $@
+
+$(X86)/%.o: %.c
+	@mkdir -p $(@D)
 	$(CC) $(X86_CFLAGS) -c $< -o $@
 
 $(X86)/%.o: %.S
