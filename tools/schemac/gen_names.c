@@ -134,12 +134,15 @@ static void define(void *context, const struct node *node)
     }
 }
 
-static void list_interface(void *context, const struct node *node)
+static void find_interface(void *context, const struct node *node)
 {
     if (node->kind == NODE_INTERFACE) {
-        output(context, "    {0x%016" PRIx64 "ull, \"%s\", %s, %u},\n", node->id, node->title,
-               node->method_count == 0 ? "NULL" : format("%s_methods", node->stem),
+        output(context, "    case 0x%016" PRIx64 "ull: {\n", node->id);
+        output(context, "        static const struct wire_interface_info info = {\n");
+        output(context, "            0x%016" PRIx64 "ull, \"%s\", %s, %u};\n", node->id,
+               node->title, node->method_count == 0 ? "NULL" : format("%s_methods", node->stem),
                node->method_count);
+        output(context, "        return &info;\n    }\n");
     }
 }
 
@@ -157,13 +160,10 @@ void generate_names(const struct schema *schema)
     output_banner(source, schema, "Names and layouts by table; see names.h.");
     output(source, "#include \"lib/wire/gen/names.h\"\n");
     model_visit(schema, define, source);
-    output(source, "\nstatic const struct wire_interface_info interfaces[] = {\n");
-    model_visit(schema, list_interface, source);
-    output(source,
-           "};\n\nconst struct wire_interface_info *wire_interface_find(uint64_t id)\n{\n"
-           "    for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]); i++) {\n"
-           "        if (interfaces[i].id == id) {\n            return &interfaces[i];\n        }\n"
-           "    }\n    return NULL;\n}\n");
+    output(source, "\nconst struct wire_interface_info *wire_interface_find(uint64_t id)\n{\n"
+                   "    switch (id) {\n");
+    model_visit(schema, find_interface, source);
+    output(source, "    default:\n        return NULL;\n    }\n}\n");
     output_close(header);
     output_close(source);
 }

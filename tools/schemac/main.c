@@ -1,6 +1,6 @@
 /* schemac: reads a compiled schema (the CodeGeneratorRequest that `capnp compile -o-` writes) on
  * standard input and writes everything that is generated from it into the source tree; with --plain
- * only what any schema can have: numbers, readers and builders. */
+ * only what any schema can have: numbers, readers, builders and names. */
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +29,7 @@ int main(int argc, char **argv)
     const struct schema *schema = model_load(stdin, source);
     generate_interfaces(schema);
     generate_messages(schema);
+    generate_names(schema);
     if (plain) { /* a schema that does not have the annotations of ours */
         return 0;
     }
@@ -36,7 +37,6 @@ int main(int argc, char **argv)
     generate_client(schema);
     generate_server(schema);
     generate_grants(schema);
-    generate_names(schema);
     generate_docs(schema);
     return 0;
 }

@@ -1581,37 +1581,120 @@ const struct wire_struct_info wire_struct_thread_control_set_gs_base_results = {
     .name = "ThreadControl.setGsBase results",
 };
 
-static const struct wire_interface_info interfaces[] = {
-    {0xa9fd9db8aacff588ull, "Console", console_methods, 2},
-    {0x92db175240e64417ull, "StdIO", std_io_methods, 6},
-    {0xae4258db4215f837ull, "Timer", timer_methods, 4},
-    {0x9be17acc8013c7caull, "WallClock", wall_clock_methods, 1},
-    {0xfe62d643aa43f59eull, "EntropySource", entropy_source_methods, 1},
-    {0xdbccbb067722b949ull, "VirtualMemory", virtual_memory_methods, 7},
-    {0xd89d06cd91d083e6ull, "MemoryObject", memory_object_methods, 6},
-    {0x9141dcf38cfed5d3ull, "ReadOnlyMemory", read_only_memory_methods, 3},
-    {0xd77d5cbe7dc62fe7ull, "Image", image_methods, 3},
-    {0xb486c2cd28b4cc21ull, "CodeMemory", code_memory_methods, 3},
-    {0x892a14024aa9a147ull, "BootPackage", boot_package_methods, 3},
-    {0xc3462dd79b7003c3ull, "ProcessSpawner", process_spawner_methods, 5},
-    {0xafe8a205c2a8204bull, "RestrictedLauncher", restricted_launcher_methods, 2},
-    {0x8c645af184c3b89dull, "ProcessHandle", process_handle_methods, 4},
-    {0xfafa3a651ddbf675ull, "PipeReader", pipe_reader_methods, 2},
-    {0xa66b09510f8cc0e4ull, "PipeWriter", pipe_writer_methods, 2},
-    {0xc064de4014df22e9ull, "Endpoint", endpoint_methods, 2},
-    {0xe423587911744de5ull, "Cutter", cutter_methods, 1},
-    {0xbd754e2553598c00ull, "ThreadSpawner", thread_spawner_methods, 1},
-    {0xfe8d71d54b9b03daull, "ThreadHandle", thread_handle_methods, 2},
-    {0x9d33c94df9734911ull, "ThreadControl", thread_control_methods, 7},
-    {0xf3f66ec3aa8b2d04ull, "ParkSpace", NULL, 0},
-};
-
 const struct wire_interface_info *wire_interface_find(uint64_t id)
 {
-    for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]); i++) {
-        if (interfaces[i].id == id) {
-            return &interfaces[i];
-        }
+    switch (id) {
+    case 0xa9fd9db8aacff588ull: {
+        static const struct wire_interface_info info = {
+            0xa9fd9db8aacff588ull, "Console", console_methods, 2};
+        return &info;
     }
-    return NULL;
+    case 0x92db175240e64417ull: {
+        static const struct wire_interface_info info = {
+            0x92db175240e64417ull, "StdIO", std_io_methods, 6};
+        return &info;
+    }
+    case 0xae4258db4215f837ull: {
+        static const struct wire_interface_info info = {
+            0xae4258db4215f837ull, "Timer", timer_methods, 4};
+        return &info;
+    }
+    case 0x9be17acc8013c7caull: {
+        static const struct wire_interface_info info = {
+            0x9be17acc8013c7caull, "WallClock", wall_clock_methods, 1};
+        return &info;
+    }
+    case 0xfe62d643aa43f59eull: {
+        static const struct wire_interface_info info = {
+            0xfe62d643aa43f59eull, "EntropySource", entropy_source_methods, 1};
+        return &info;
+    }
+    case 0xdbccbb067722b949ull: {
+        static const struct wire_interface_info info = {
+            0xdbccbb067722b949ull, "VirtualMemory", virtual_memory_methods, 7};
+        return &info;
+    }
+    case 0xd89d06cd91d083e6ull: {
+        static const struct wire_interface_info info = {
+            0xd89d06cd91d083e6ull, "MemoryObject", memory_object_methods, 6};
+        return &info;
+    }
+    case 0x9141dcf38cfed5d3ull: {
+        static const struct wire_interface_info info = {
+            0x9141dcf38cfed5d3ull, "ReadOnlyMemory", read_only_memory_methods, 3};
+        return &info;
+    }
+    case 0xd77d5cbe7dc62fe7ull: {
+        static const struct wire_interface_info info = {
+            0xd77d5cbe7dc62fe7ull, "Image", image_methods, 3};
+        return &info;
+    }
+    case 0xb486c2cd28b4cc21ull: {
+        static const struct wire_interface_info info = {
+            0xb486c2cd28b4cc21ull, "CodeMemory", code_memory_methods, 3};
+        return &info;
+    }
+    case 0x892a14024aa9a147ull: {
+        static const struct wire_interface_info info = {
+            0x892a14024aa9a147ull, "BootPackage", boot_package_methods, 3};
+        return &info;
+    }
+    case 0xc3462dd79b7003c3ull: {
+        static const struct wire_interface_info info = {
+            0xc3462dd79b7003c3ull, "ProcessSpawner", process_spawner_methods, 5};
+        return &info;
+    }
+    case 0xafe8a205c2a8204bull: {
+        static const struct wire_interface_info info = {
+            0xafe8a205c2a8204bull, "RestrictedLauncher", restricted_launcher_methods, 2};
+        return &info;
+    }
+    case 0x8c645af184c3b89dull: {
+        static const struct wire_interface_info info = {
+            0x8c645af184c3b89dull, "ProcessHandle", process_handle_methods, 4};
+        return &info;
+    }
+    case 0xfafa3a651ddbf675ull: {
+        static const struct wire_interface_info info = {
+            0xfafa3a651ddbf675ull, "PipeReader", pipe_reader_methods, 2};
+        return &info;
+    }
+    case 0xa66b09510f8cc0e4ull: {
+        static const struct wire_interface_info info = {
+            0xa66b09510f8cc0e4ull, "PipeWriter", pipe_writer_methods, 2};
+        return &info;
+    }
+    case 0xc064de4014df22e9ull: {
+        static const struct wire_interface_info info = {
+            0xc064de4014df22e9ull, "Endpoint", endpoint_methods, 2};
+        return &info;
+    }
+    case 0xe423587911744de5ull: {
+        static const struct wire_interface_info info = {
+            0xe423587911744de5ull, "Cutter", cutter_methods, 1};
+        return &info;
+    }
+    case 0xbd754e2553598c00ull: {
+        static const struct wire_interface_info info = {
+            0xbd754e2553598c00ull, "ThreadSpawner", thread_spawner_methods, 1};
+        return &info;
+    }
+    case 0xfe8d71d54b9b03daull: {
+        static const struct wire_interface_info info = {
+            0xfe8d71d54b9b03daull, "ThreadHandle", thread_handle_methods, 2};
+        return &info;
+    }
+    case 0x9d33c94df9734911ull: {
+        static const struct wire_interface_info info = {
+            0x9d33c94df9734911ull, "ThreadControl", thread_control_methods, 7};
+        return &info;
+    }
+    case 0xf3f66ec3aa8b2d04ull: {
+        static const struct wire_interface_info info = {
+            0xf3f66ec3aa8b2d04ull, "ParkSpace", NULL, 0};
+        return &info;
+    }
+    default:
+        return NULL;
+    }
 }

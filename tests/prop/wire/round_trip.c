@@ -1,10 +1,10 @@
 /* Random messages of random schemas, against Cap'n Proto's own tool in both directions:
  *
- *   what our builder writes, `capnp decode` reads as the text that was meant;
- *   what `capnp encode` writes from that text, in one segment or in many small ones, our reader
- * reads as the same text, and so it does from a deep copy; what the functions that schemac
- * generates write is the same message byte for byte, and they read every value that was put in
- * (compiled with all warnings).
+ *   - what our builder writes, `capnp decode` reads as the text that was meant;
+ *   - what `capnp encode` writes from that text, in one segment or in many small ones, our reader
+ *     reads as the same text, and so it does from a deep copy;
+ *   - what the functions that schemac generates write is the same message byte for byte, they read
+ *     every value that was put in, and print it as the tool does (compiled with all warnings).
  *
  * WIRE_SCHEMAS=n and WIRE_MESSAGES=n make it longer. Needs capnp and a compiler. */
 #include <stdlib.h>
@@ -237,11 +237,16 @@ TEST(capnp_in_both_directions_with_defaults)
 static void write_program(const char *build, const char *check)
 {
     FILE *file = open_file("program.c", "w");
-    fputs("#include <stdio.h>\n#include <string.h>\n#include \"lib/wire/gen/messages.h\"\n\n"
+    fputs("#include <stdio.h>\n#include <string.h>\n#include \"lib/wire/float.h\"\n#include "
+          "\"lib/wire/gen/messages.h\"\n"
+          "#include \"lib/wire/gen/names.h\"\n\n"
+          "static void float_text(char text[WIRE_FLOAT_TEXT_SIZE], uint64_t bits, bool wide)\n{\n"
+          "    snprintf(text, WIRE_FLOAT_TEXT_SIZE, \"%g\", wide ? wire_double_from_bits(bits)\n"
+          "        : (double)wire_float_from_bits((uint32_t)bits));\n}\n\n"
           "#define CHECK(c) do { if (!(c)) { printf(\"%s\\n\", #c); return 1; } } while (0)\n"
           "#define CHECK_SPAN(s, bytes, n) \\\n"
           "    CHECK((s).size == (n) && ((n) == 0 || memcmp((s).data, bytes, n) == 0))\n\n"
-          "static uint64_t words[131072];\n"
+          "static uint64_t words[131072];\nstatic char text[1000000];\n"
           "int main(int argc, char **argv)\n{\n"
           "    struct wire_message_builder builder;\n    struct wire_message message;\n"
           "    wire_message_begin(&builder, words, sizeof(words));\n",
@@ -254,6 +259,11 @@ static void write_program(const char *build, const char *check)
     fputs("    CHECK(message.error == WIRE_OK);\n"
           "    FILE *file = fopen(argv[argc - 1], \"wb\");\n"
           "    CHECK(file != NULL && fwrite(words, 1, size, file) == size && fclose(file) == 0);\n"
+          "    struct wire_printer printer;\n"
+          "    wire_printer_init(&printer, text, sizeof(text));\n"
+          "    printer.float_text = float_text;\n"
+          "    wire_print_struct(&printer, &wire_struct_root, wire_message_root(&message));\n"
+          "    puts(text);\n"
           "    return 0;\n}\n",
           file);
     fclose(file);
@@ -288,9 +298,13 @@ TEST(generated_functions)
         run("build/host/schemac --plain --root %s/tree <%s/request");
         run("${CC:-gcc} -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes "
             "-Werror -I%s/tree -I. %s/program.c lib/wire/read.c lib/wire/build.c "
-            "lib/wire/copy.c -o %s/program");
-        run("%s/program %s/actual.bin");
+            "lib/wire/copy.c lib/wire/describe.c %s/tree/lib/wire/gen/names.c -o %s/program");
+        run("%s/program %s/actual.bin >%s/read.txt");
         run("cmp %s/expected.bin %s/actual.bin");
+        FILE *ours = open_file("ours.txt", "w");
+        fprintf(ours, "%s\n", text);
+        fclose(ours);
+        check_same_lines("ours.txt", "read.txt");
         free(words);
         free(text);
         free(build);
