@@ -120,6 +120,17 @@ static void set_written(struct wire_builder results, uint32_t method, uint32_t w
     }
 }
 
+/* Nobody reads the stream any more. The link tells the host that a write has met that. */
+static bool refused(enum host_link_stream stream)
+{
+    if (!host_link_closed(stream)) {
+        return false;
+    }
+    size_t none = host_link_write(stream, NULL, 0);
+    KASSERT(none == 0);
+    return true;
+}
+
 static status_t begin_write(struct call *call, enum host_link_stream stream, struct wire_span data,
                             struct wire_builder results)
 {
@@ -128,7 +139,7 @@ static status_t begin_write(struct call *call, enum host_link_stream stream, str
     if (s != STATUS_OK) {
         return s;
     }
-    if (host_link_closed(stream)) {
+    if (refused(stream)) {
         return STATUS_DISCONNECTED;
     }
     uint32_t done = 0;
@@ -170,7 +181,7 @@ static bool go_on_writing(struct call *call, status_t *outcome)
     /* no handler is at work: the link's news come with an interrupt */
     uint8_t *buffer = arch_cpu()->request;
     KASSERT(arch_cpu()->building == NULL);
-    if (host_link_closed(stream)) {
+    if (refused(stream)) {
         *outcome = STATUS_DISCONNECTED;
         return true;
     }

@@ -1,4 +1,5 @@
-/* Pipes: bytes in order, waiting on both sides, the end of each end, budgets, and random programs against a model. */
+/* Pipes: bytes in order, waiting on both sides, the end of each end, budgets, and random
+ * programs against a model. */
 #include "kernel/cap/pipe.h"
 
 #include "kernel/cap/root_objects.h"
@@ -50,16 +51,20 @@ static struct ring_entry small(struct user *u, struct ring_entry e)
 
 static struct ring_entry write_entry(const void *bytes, size_t size)
 {
-    struct wire_builder b = user_message(&message, PIPE_WRITER_WRITE_PARAMS_DATA_WORDS, PIPE_WRITER_WRITE_PARAMS_POINTER_WORDS);
+    struct wire_builder b = user_message(&message, PIPE_WRITER_WRITE_PARAMS_DATA_WORDS,
+                                         PIPE_WRITER_WRITE_PARAMS_POINTER_WORDS);
     pipe_writer_write_params_set_data(b, (struct wire_span){bytes, size});
-    return small(wu, user_call_entry(wu, writer, PIPE_WRITER_INTERFACE_ID, PIPE_WRITER_METHOD_WRITE, &message, NULL, 0));
+    return small(wu, user_call_entry(wu, writer, PIPE_WRITER_INTERFACE_ID, PIPE_WRITER_METHOD_WRITE,
+                                     &message, NULL, 0));
 }
 
 static struct ring_entry read_entry(uint32_t max_bytes)
 {
-    struct wire_builder b = user_message(&message, PIPE_READER_READ_PARAMS_DATA_WORDS, PIPE_READER_READ_PARAMS_POINTER_WORDS);
+    struct wire_builder b = user_message(&message, PIPE_READER_READ_PARAMS_DATA_WORDS,
+                                         PIPE_READER_READ_PARAMS_POINTER_WORDS);
     pipe_reader_read_params_set_max_bytes(b, max_bytes);
-    return user_call_entry(ru, reader, PIPE_READER_INTERFACE_ID, PIPE_READER_METHOD_READ, &message, NULL, 0);
+    return user_call_entry(ru, reader, PIPE_READER_INTERFACE_ID, PIPE_READER_METHOD_READ, &message,
+                           NULL, 0);
 }
 
 static struct ring_entry ready_entry(bool of_reader, uint32_t mask)
@@ -67,10 +72,12 @@ static struct ring_entry ready_entry(bool of_reader, uint32_t mask)
     struct wire_builder b = user_message(&message, 1, 0);
     if (of_reader) {
         pipe_reader_ready_params_set_mask(b, mask);
-        return small(ru, user_call_entry(ru, reader, PIPE_READER_INTERFACE_ID, PIPE_READER_METHOD_READY, &message, NULL, 0));
+        return small(ru, user_call_entry(ru, reader, PIPE_READER_INTERFACE_ID,
+                                         PIPE_READER_METHOD_READY, &message, NULL, 0));
     }
     pipe_writer_ready_params_set_mask(b, mask);
-    return small(wu, user_call_entry(wu, writer, PIPE_WRITER_INTERFACE_ID, PIPE_WRITER_METHOD_READY, &message, NULL, 0));
+    return small(wu, user_call_entry(wu, writer, PIPE_WRITER_INTERFACE_ID, PIPE_WRITER_METHOD_READY,
+                                     &message, NULL, 0));
 }
 
 /* The whole of a call that does not wait. */
@@ -100,7 +107,8 @@ static struct wire_span do_read(uint32_t max_bytes)
 
 static void release(struct user *u, cap_id_t id)
 {
-    CHECK_OK(user_run(u, (struct ring_entry){.opcode = RING_OP_RELEASE, .cap = id, .user_data = 9}).status);
+    CHECK_OK(user_run(u, (struct ring_entry){.opcode = RING_OP_RELEASE, .cap = id, .user_data = 9})
+                 .status);
 }
 
 static bool is_end(void)
@@ -146,7 +154,8 @@ TEST(a_read_waits_for_bytes_or_the_end)
     ipc_start(ru, b);
     ipc_take_none(ru);
     CHECK_OK(do_write("x", 1));
-    CHECK_EQ(pipe_writer_write_results_written(reply.root), 1); /* its own answer, not the reader's */
+    /* its own answer, not the reader's */
+    CHECK_EQ(pipe_writer_write_results_written(reply.root), 1);
     struct ring_completion c = ipc_take(ru, a.user_data);
     struct wire_span got = take_read(&a, &c);
     CHECK_EQ(got.size, 1);
@@ -229,7 +238,8 @@ TEST(a_writer_out_of_budget_hears_of_it)
 TEST(ready_says_what_holds)
 {
     boot();
-    struct ring_entry r = ready_entry(true, READINESS_READABLE), w = ready_entry(false, READINESS_WRITABLE);
+    struct ring_entry r = ready_entry(true, READINESS_READABLE),
+                      w = ready_entry(false, READINESS_WRITABLE);
     CHECK_OK(user_run(wu, w).status);
     ipc_start(ru, r);
     ipc_take_none(ru);
@@ -362,12 +372,16 @@ static void random_write(struct random *r)
 TEST(random_programs_keep_every_byte_in_order)
 {
     struct random r = {test_seed(4)};
+    uint64_t waited = 0;
     boot();
     for (uint64_t step = 0; step < test_number("STEPS", 20000); step++) {
-        if (waiting_write == 0 && random_chance(&r, 2)) {
+        bool filling = step / 300 % 2 == 0; /* so that it is full at times, and empty at others */
+        if (waiting_write == 0 && random_below(&r, 8) < (filling ? 7 : 1)) {
             random_write(&r);
+            waited += waiting_write != 0;
         } else if (put > got) {
-            uint32_t size = (uint32_t)(1 + random_below(&r, random_chance(&r, 8) ? STREAM_CHUNK_MAX : 5000));
+            uint32_t size =
+                (uint32_t)(1 + random_below(&r, random_chance(&r, 8) ? STREAM_CHUNK_MAX : 5000));
             check_bytes(do_read(size));
             if (waiting_write != 0 && put - got <= PIPE_CAPACITY) {
                 CHECK_OK(ipc_take(wu, waits.user_data).status);
@@ -379,6 +393,7 @@ TEST(random_programs_keep_every_byte_in_order)
         CHECK_LE(wp->account->used[LEDGER_QUEUED_BYTES], inside + 2 * PAGE_SIZE);
         CHECK(inside != 0 || wp->account->used[LEDGER_QUEUED_BYTES] == 0);
     }
+    CHECK_GT(waited, 100);
 }
 
 static void write_and_read(void)

@@ -1,4 +1,5 @@
-/* The capability table: each rule by itself, and random programs against a model that keeps every id it ever saw. */
+/* The capability table: each rule by itself, and random programs against a model that keeps
+ * every id it ever saw. */
 #include "kernel/core/cap_table.h"
 
 #include "kernel/cap/root_objects.h"
@@ -387,8 +388,8 @@ static int ids;
 
 static status_t model_status(int i)
 {
-    static const status_t answers[] = {STATUS_BAD_CAPABILITY, STATUS_OK, STATUS_BAD_CAPABILITY, STATUS_IN_TRANSIT,
-                                       STATUS_STALE_CAPABILITY};
+    static const status_t answers[] = {STATUS_BAD_CAPABILITY, STATUS_OK, STATUS_BAD_CAPABILITY,
+                                       STATUS_IN_TRANSIT, STATUS_STALE_CAPABILITY};
     return answers[model[i].state];
 }
 
@@ -402,7 +403,8 @@ static void model_check(int i)
 
 static int model_add(cap_id_t id, enum model_state state, int thing)
 {
-    for (int i = 0; i < ids; i++) { /* an id comes a second time only if its reservation was taken back */
+    /* an id comes a second time only if its reservation was taken back */
+    for (int i = 0; i < ids; i++) {
         if (model[i].id == id) {
             CHECK_EQ(model[i].state, NEVER);
             model[i].state = state;
