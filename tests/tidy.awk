@@ -24,7 +24,13 @@ length($0) > columns { complain(length($0) " columns; at most " columns) }
 /\t/ && name !~ /\.S$/ { complain("a tab") }
 /[ \t]$/ { complain("blanks at the end of the line") }
 $0 ~ forbidden && !library && !test && $0 !~ /^ *(\/?\*|\/\/)/ { complain("a function whose use is forbidden") }
-/^ *# *(if|ifdef|ifndef)/ && name !~ /^kernel\/arch\// { complain("#if outside of kernel/arch") }
+# A guard against including twice is none that makes variants; assert.h and the like must have theirs.
+guard != "" && $0 !~ ("^# *define +" guard "$") { print name ":" FNR - 1 ": #if outside of kernel/arch" }
+{ guard = "" }
+/^ *# *(if|ifdef|ifndef)/ && name !~ /^(kernel\/arch|lib\/capos\/include)\// {
+    if ($1 == "#ifndef") guard = $2
+    else complain("#if outside of kernel/arch")
+}
 /^\{/ && previous ~ /\)$/ { start = FNR }
 /^\}/ && start {
     if (FNR - start + 1 > body) complain("a function of " FNR - start + 1 " lines; at most " body)

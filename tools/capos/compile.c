@@ -16,6 +16,7 @@
 #include "tools/capos/run.h"
 
 #define LIBRARY "build/x86_64/libcapos.a"
+#define FLAGS "build/x86_64/program.flags" /* a line before the source, a line after it */
 #define COMPILER "gcc"
 
 struct words {
@@ -79,30 +80,13 @@ static int run_captured(const struct words *w, struct bytes *output)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* Where the compiler keeps its own headers (stddef.h, stdarg.h …); libcapos has the rest. */
-static const char *compiler_headers(void)
+/* The words of a line of FLAGS; paths in it are relative to the root. */
+static void add_line(struct words *w, char *line)
 {
-    struct words w = {0};
-    struct bytes output;
-    static const char *const words[] = {COMPILER, "-print-file-name=include"};
-    add_all(&w, words, 2);
-    if (run_captured(&w, &output) != 0 || output.size < 2) {
-        fail(TOOL_FAILED, "there is no working %s; `capos setup` installs it", COMPILER);
+    for (char *word = strtok(line, " "); word != NULL; word = strtok(NULL, " ")) {
+        add(w, strncmp(word, "lib/", 4) == 0 || strncmp(word, "build/", 6) == 0 ? path_in_root(word)
+                                                                                : word);
     }
-    output.data[output.size - 1] = 0;
-    return (const char *)output.data;
-}
-
-static void add_flags(struct words *w)
-{
-    static const char *const flags[] = {
-        "-std=gnu17", "-O2", "-g", "-fPIE", "-fno-stack-protector", "-fno-omit-frame-pointer",
-        "-fcf-protection=none", "-fno-asynchronous-unwind-tables", "-nostdinc"};
-    static const char *const link_flags[] = {
-        "-nostdlib", "-static-pie", "-Wl,--gc-sections", "-Wl,-z,noexecstack",
-        "-Wl,-z,max-page-size=4096", "-Wl,--build-id=none", "-u", "_start"};
-    add_all(w, flags, sizeof(flags) / sizeof(flags[0]));
-    add_all(w, link_flags, sizeof(link_flags) / sizeof(link_flags[0]));
 }
 
 /* The compiler's complaint about a header in angle brackets: "FILE:LINE:COLUMN: fatal error: NAME: No
@@ -134,30 +118,38 @@ static char *missing_header(const char *output)
 const char *compile(const char *source)
 {
     struct words w = {0};
-    const char *library = path_in_root(LIBRARY);
-    struct cache_entry entry = cache_find(source, format("1 %s", library));
+    struct bytes flags, output;
+    if (!file_read(path_in_root(FLAGS), &flags)) {
+        fail(TOOL_FAILED, "%s: %s; run make", FLAGS, strerror(errno));
+    }
+    char *compile_line = format("%.*s", (int)flags.size, (const char *)flags.data);
+    struct cache_entry entry = cache_find(source, compile_line);
     const char *program = cache_program(&entry);
     if (program != NULL) {
         return program;
     }
+    char *link_line = strchr(compile_line, '\n');
+    if (link_line == NULL) {
+        fail(TOOL_FAILED, "%s is cut off; run make", FLAGS);
+    }
+    *link_line++ = 0;
+    link_line[strcspn(link_line, "\n")] = 0;
     cache_begin(&entry);
     char *dependencies = format("%s/dependencies", entry.fresh);
     add(&w, COMPILER);
-    add_flags(&w);
-    const char *const paths[] = {"-isystem", path_in_root("lib/capos/include"), "-isystem",
-                                 compiler_headers(), "-idirafter", path_root(), "-MMD", "-MF",
-                                 dependencies, "-o", format("%s/program.elf", entry.fresh),
-                                 source[0] == '-' ? format("./%s", source) : source, library};
+    add_line(&w, compile_line);
+    const char *const paths[] = {"-idirafter", path_root(), "-MMD", "-MF", dependencies, "-o",
+                                 format("%s/program.elf", entry.fresh),
+                                 source[0] == '-' ? format("./%s", source) : source};
     add_all(&w, paths, sizeof(paths) / sizeof(paths[0]));
-    struct bytes output;
+    add_line(&w, link_line);
     int status = run_captured(&w, &output);
     if (status == 0) {
         fwrite(output.data, 1, output.size, stderr);
-        return cache_commit(&entry, dependencies, library);
+        return cache_commit(&entry, dependencies, path_in_root(LIBRARY));
     }
     cache_abandon(&entry);
-    const char *text = (const char *)output.data;
-    char *header = missing_header(text);
+    char *header = missing_header((const char *)output.data);
     if (header != NULL) {
         fail(TOOL_USAGE, "%s", header);
     }

@@ -15,4 +15,18 @@ $(PROBE): tools/capos/probe.S tools/capos/probe.ld abi/qemu.h
 	$(CC) -I. -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--no-warn-rwx-segments \
 		-T tools/capos/probe.ld $< -o $@
 
-all: $(CAPOS) $(PROBE)
+# How `capos run` compiles a C source: as the demos are, but as a hosted program (main may end without a
+# return), without our warnings, and with the source where the user has it. Written only when it changes.
+PROGRAM_FLAGS := $(BUILD)/x86_64/program.flags
+PROGRAM_DROPPED = $(WARN) -Werror -I. -MMD -MP -ffreestanding
+
+$(PROGRAM_FLAGS): FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(strip $(filter-out $(PROGRAM_DROPPED),$(CAPOS_PROGRAM_CFLAGS)) $(CAPOS_LDFLAGS))' \
+		'$(strip $(CAPOS_LDLIBS))' >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+FORCE:
+.PHONY: FORCE
+
+all: $(CAPOS) $(PROBE) $(PROGRAM_FLAGS)

@@ -92,7 +92,7 @@ const char *escaped(struct wire_span span)
         } else if (bytes[i] >= ' ' && bytes[i] < 127) {
             *to++ = (char)bytes[i];
         } else {
-            to += sprintf(to, "\\%03o", bytes[i]);
+            to += snprintf(to, 5, "\\%03o", bytes[i]);
         }
     }
     return string;
