@@ -10,6 +10,13 @@ struct address_space *memory_answer_space(const struct call *call)
     return call->process->space;
 }
 
+struct memory_object *memory_answer_of(struct object *face)
+{
+    struct memory_object *m = memory_object_of(face);
+    KASSERT(m != NULL);
+    return m;
+}
+
 bool memory_answer_protection_known(enum protection p)
 {
     return (uint32_t)p < PROTECTION_COUNT;
@@ -71,7 +78,7 @@ status_t memory_answer_unmap_object(struct object *face, struct call *call, uint
                                     uint64_t size)
 {
     struct address_space *as = memory_answer_space(call);
-    if (!address_space_maps_object(as, memory_object_of(face), address, size)) {
+    if (!address_space_maps_object(as, memory_answer_of(face), address, size)) {
         return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
                               "the range is not mapped from this object", "address");
     }

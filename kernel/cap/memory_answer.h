@@ -12,6 +12,8 @@ struct address_space *memory_answer_space(const struct call *call);
  * arguments that make no sense or that the capability does not allow (which is also a denial), the
  * status itself for what is exhausted. */
 status_t memory_answer(struct call *call, status_t status) MUST_CHECK;
+/* The memory behind a face. */
+struct memory_object *memory_answer_of(struct object *face);
 /* Whether these words of a message are values of their enums. */
 bool memory_answer_protection_known(enum protection p);
 /* map() of any face: its arguments, in the order of the schema. */

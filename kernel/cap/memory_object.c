@@ -1,29 +1,18 @@
-/* MemoryObject, ReadOnlyMemory and Image: the three faces of kernel/core/memory_object.h, as
- * capabilities. They map into the address space of whoever calls, at his expense. */
+/* MemoryObject: the writable face of kernel/core/memory_object.h, as a capability. It maps into the
+ * address space of whoever calls, at his expense. The other faces: read_only_memory.c, image.c. */
 #include "kernel/core/memory_object.h"
 
 #include "kernel/cap/memory_answer.h"
 #include "kernel/gen/dispatch.h"
-#include "lib/wire/gen/image.h"
 #include "lib/wire/gen/memory_object.h"
-#include "lib/wire/gen/read_only_memory.h"
-
-static struct memory_object *memory_of(struct object *self)
-{
-    struct memory_object *m = memory_object_of(self);
-    KASSERT(m != NULL);
-    return m;
-}
-
-/* --- the writable face --- */
 
 status_t memory_object_info(struct object *self, struct call *call, struct wire_reader params,
                             struct wire_builder results)
 {
     (void)call;
     (void)params;
-    memory_object_info_results_set_size(results, memory_object_size(memory_of(self)));
-    memory_object_info_results_set_sealed(results, memory_object_sealed(memory_of(self)));
+    memory_object_info_results_set_size(results, memory_object_size(memory_answer_of(self)));
+    memory_object_info_results_set_sealed(results, memory_object_sealed(memory_answer_of(self)));
     return STATUS_OK;
 }
 
@@ -62,7 +51,7 @@ status_t memory_object_protect(struct object *self, struct call *call, struct wi
         return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "there is no such protection",
                               "protection");
     }
-    if (!address_space_maps_object(as, memory_of(self), address, size)) {
+    if (!address_space_maps_object(as, memory_answer_of(self), address, size)) {
         return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
                               "the range is not mapped from this object", "address");
     }
@@ -90,80 +79,9 @@ status_t memory_object_read_only(struct object *self, struct call *call, struct 
 {
     (void)params;
     struct object *o;
-    status_t status = memory_object_make_read_only(memory_of(self), call_account(call), &o);
+    status_t status = memory_object_make_read_only(memory_answer_of(self), call_account(call), &o);
     if (status == STATUS_OK) {
         memory_object_read_only_results_set_object(results, call_give(call, o));
     }
     return status;
-}
-
-/* --- the read-only face --- */
-
-status_t read_only_memory_info(struct object *self, struct call *call, struct wire_reader params,
-                               struct wire_builder results)
-{
-    (void)call;
-    (void)params;
-    read_only_memory_info_results_set_size(results, memory_object_size(memory_of(self)));
-    read_only_memory_info_results_set_sealed(results, memory_object_sealed(memory_of(self)));
-    return STATUS_OK;
-}
-
-status_t read_only_memory_map(struct object *self, struct call *call, struct wire_reader params,
-                              struct wire_builder results)
-{
-    struct memory_answer_map map = {
-        read_only_memory_map_params_hint(params), read_only_memory_map_params_offset(params),
-        read_only_memory_map_params_size(params), read_only_memory_map_params_protection(params),
-        read_only_memory_map_params_sharing(params)};
-    uint64_t address;
-    status_t status = memory_answer_map_object(self, call, &map, &address);
-    if (status == STATUS_OK) {
-        read_only_memory_map_results_set_address(results, address);
-    }
-    return status;
-}
-
-status_t read_only_memory_unmap(struct object *self, struct call *call, struct wire_reader params,
-                                struct wire_builder results)
-{
-    (void)results;
-    return memory_answer_unmap_object(self, call, read_only_memory_unmap_params_address(params),
-                                      read_only_memory_unmap_params_size(params));
-}
-
-/* --- the executable face --- */
-
-status_t image_info(struct object *self, struct call *call, struct wire_reader params,
-                    struct wire_builder results)
-{
-    (void)call;
-    (void)params;
-    KASSERT(memory_object_sealed(memory_of(self)));
-    image_info_results_set_size(results, memory_object_size(memory_of(self)));
-    image_info_results_set_sealed(results, true);
-    return STATUS_OK;
-}
-
-status_t image_map(struct object *self, struct call *call, struct wire_reader params,
-                   struct wire_builder results)
-{
-    struct memory_answer_map map = {image_map_params_hint(params), image_map_params_offset(params),
-                                    image_map_params_size(params),
-                                    image_map_params_protection(params),
-                                    image_map_params_sharing(params)};
-    uint64_t address;
-    status_t status = memory_answer_map_object(self, call, &map, &address);
-    if (status == STATUS_OK) {
-        image_map_results_set_address(results, address);
-    }
-    return status;
-}
-
-status_t image_unmap(struct object *self, struct call *call, struct wire_reader params,
-                     struct wire_builder results)
-{
-    (void)results;
-    return memory_answer_unmap_object(self, call, image_unmap_params_address(params),
-                                      image_unmap_params_size(params));
 }

@@ -95,7 +95,8 @@ uint64_t address_space_committed_pages(const struct address_space *as);
 /* The one pair of functions that copies between user memory and the kernel. `as` may be any address
  * space; the current one is copied through the processor's own translation, others through their
  * page tables. May fail at any byte; what was copied before that stays copied. Error: badAddress;
- * framesExhausted when the machine has no frame for a page of a space that is not the current one. */
+ * framesExhausted when the machine has no frame for a page of a space that is not the current one.
+ */
 status_t user_copy_in(struct address_space *as, void *to, uint64_t from, size_t size) MUST_CHECK;
 status_t user_copy_out(struct address_space *as, uint64_t to, const void *from,
                        size_t size) MUST_CHECK;
