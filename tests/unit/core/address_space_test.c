@@ -160,3 +160,53 @@ TEST(objects_are_shared_or_private)
     object_put(image);
     end();
 }
+
+/* Every operation once; each may fail for lack of memory, and then the next ones find what is
+ * there. */
+static void use_everything(void)
+{
+    struct account *a;
+    struct address_space *as, *child;
+    struct object *o;
+    uint64_t reserved, address = 0;
+    if (account_create(&ledger_root, NULL, &a) != STATUS_OK) {
+        return;
+    }
+    if (address_space_create(a, &as) == STATUS_OK) {
+        if (address_space_reserve(as, 0, 64 * PAGE_SIZE, &reserved) == STATUS_OK) {
+            (void)!address_space_commit(as, reserved + PAGE_SIZE, 8 * PAGE_SIZE,
+                                        PROTECTION_READ_WRITE);
+            (void)!user_copy_out(as, reserved + PAGE_SIZE, "x", 1);
+            (void)!address_space_protect(as, reserved + 2 * PAGE_SIZE, PAGE_SIZE, PROTECTION_READ);
+            (void)!address_space_unmap(as, reserved + 4 * PAGE_SIZE, PAGE_SIZE);
+            (void)!address_space_decommit(as, reserved + 6 * PAGE_SIZE, PAGE_SIZE);
+        }
+        if (memory_object_create(a, 3 * PAGE_SIZE, &o) == STATUS_OK) {
+            (void)!address_space_map_object(as, o, 0, false, 0, 3 * PAGE_SIZE,
+                                            PROTECTION_READ_WRITE, SHARING_SHARED, &address);
+            (void)!user_copy_out(as, address, "x", 1);
+            object_put(o);
+        }
+        if (address_space_map_code(as, PAGE_SIZE, &address) == STATUS_OK) {
+            (void)!address_space_write_code(as, address, "x", 1);
+        }
+        if (address_space_create(a, &child) == STATUS_OK) {
+            if (address_space_fork(as, child) != STATUS_OK) {
+                CHECK(child->regions == NULL && child->tables == 0 && child->charged_pages == 0);
+            }
+            address_space_destroy(child);
+        }
+        address_space_destroy(as);
+    }
+    object_reap();
+    for (int kind = 0; kind < LEDGER_KINDS; kind++) {
+        CHECK_EQ(a->used[kind], 0);
+    }
+    account_put(a);
+}
+
+TEST(no_allocation_failure_loses_anything)
+{
+    sim_boot(NULL);
+    for_each_allocation_failure(NULL, use_everything);
+}

@@ -1,0 +1,168 @@
+/* MemoryObject, ReadOnlyMemory and Image through the ring. */
+#include "tests/unit/cap/memory_user.h"
+
+#define MO MEMORY_OBJECT_INTERFACE_ID
+#define RO READ_ONLY_MEMORY_INTERFACE_ID
+#define IM IMAGE_INTERFACE_ID
+
+TEST(one_memory_in_two_places)
+{
+    memory_begin();
+    cap_id_t object;
+    uint64_t a, b, size;
+    bool sealed;
+    CHECK_OK(vm_create_object(4 * PAGE_SIZE, &object));
+    CHECK_OK(face_info(object, MO, &size, &sealed));
+    CHECK_EQ(size, 4 * PAGE_SIZE);
+    CHECK(!sealed);
+    CHECK_OK(face_map(object, MO, 0, 4 * PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_SHARED, &a));
+    CHECK_OK(face_map(object, MO, PAGE_SIZE, PAGE_SIZE, PROTECTION_READ, SHARING_SHARED, &b));
+    memory_put(a + PAGE_SIZE, 9);
+    CHECK_EQ(memory_get(b), 9);
+    memory_release(object);
+    CHECK_EQ(memory_get(b), 9); /* mappings keep it */
+}
+
+TEST(ranges_and_words_without_sense)
+{
+    memory_begin();
+    cap_id_t object;
+    uint64_t a;
+    CHECK_OK(vm_create_object(4 * PAGE_SIZE, &object));
+    CHECK_INVALID(face_map(object, MO, 0, 5 * PAGE_SIZE, PROTECTION_READ, SHARING_SHARED, &a),
+                  "outside");
+    CHECK_INVALID(
+        face_map(object, MO, 4 * PAGE_SIZE, PAGE_SIZE, PROTECTION_READ, SHARING_SHARED, &a),
+        "outside");
+    CHECK_INVALID(face_map(object, MO, UINT64_MAX & ~(PAGE_SIZE - 1), 2 * PAGE_SIZE,
+                           PROTECTION_READ, SHARING_SHARED, &a),
+                  "outside");
+    CHECK_INVALID(face_map(object, MO, 0, 0, PROTECTION_READ, SHARING_SHARED, &a), "whole pages");
+    CHECK_INVALID(face_map(object, MO, 5, PAGE_SIZE, PROTECTION_READ, SHARING_SHARED, &a),
+                  "whole pages");
+    CHECK_INVALID(face_map(object, MO, 0, PAGE_SIZE, (enum protection)9, SHARING_SHARED, &a),
+                  "no such protection");
+    CHECK_INVALID(face_map(object, MO, 0, PAGE_SIZE, PROTECTION_READ, (enum sharing)9, &a),
+                  "no such sharing");
+}
+
+TEST(only_its_own_mappings_are_unmapped)
+{
+    memory_begin();
+    cap_id_t one, other;
+    uint64_t a, b, anonymous;
+    CHECK_OK(vm_create_object(2 * PAGE_SIZE, &one));
+    CHECK_OK(vm_create_object(2 * PAGE_SIZE, &other));
+    CHECK_OK(face_map(one, MO, 0, 2 * PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_SHARED, &a));
+    CHECK_OK(face_map(other, MO, 0, 2 * PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_SHARED, &b));
+    CHECK_OK(vm_map(0, PAGE_SIZE, PROTECTION_READ, &anonymous));
+    CHECK_INVALID(face_range(one, MO, MEMORY_OBJECT_METHOD_UNMAP, b, PAGE_SIZE, 0),
+                  "not mapped from this");
+    CHECK_INVALID(face_range(one, MO, MEMORY_OBJECT_METHOD_UNMAP, a, 3 * PAGE_SIZE, 0),
+                  "not mapped from this");
+    CHECK_INVALID(face_range(one, MO, MEMORY_OBJECT_METHOD_UNMAP, anonymous, PAGE_SIZE, 0),
+                  "not mapped from this");
+    CHECK_INVALID(face_range(one, MO, MEMORY_OBJECT_METHOD_PROTECT, b, PAGE_SIZE, PROTECTION_READ),
+                  "not mapped from");
+    CHECK_OK(face_range(one, MO, MEMORY_OBJECT_METHOD_PROTECT, a, PAGE_SIZE, PROTECTION_READ));
+    uint8_t byte = 1;
+    CHECK(!user_write(process, a, &byte, 1));
+    CHECK_OK(face_range(one, MO, MEMORY_OBJECT_METHOD_UNMAP, a, PAGE_SIZE, 0));
+    CHECK(!user_read(process, a, &byte, 1));
+    memory_put(a + PAGE_SIZE, 1);
+}
+
+TEST(the_read_only_face_reads)
+{
+    memory_begin();
+    cap_id_t object, reader;
+    uint64_t a, b, refused, private, size;
+    bool sealed;
+    CHECK_OK(vm_create_object(PAGE_SIZE, &object));
+    CHECK_OK(face_make(object, MEMORY_OBJECT_METHOD_READ_ONLY, &reader));
+    CHECK_OK(face_info(reader, RO, &size, &sealed));
+    CHECK_EQ(size, PAGE_SIZE);
+    CHECK_STATUS(face_info(reader, MO, &size, &sealed), STATUS_WRONG_INTERFACE);
+    CHECK_OK(face_map(object, MO, 0, PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_SHARED, &a));
+    memory_put(a, 3);
+    CHECK_OK(face_map(reader, RO, 0, PAGE_SIZE, PROTECTION_READ, SHARING_SHARED, &b));
+    CHECK_EQ(memory_get(b), 3);
+    CHECK_INVALID(
+        face_map(reader, RO, 0, PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_SHARED, &refused),
+        "does not allow");
+    uint32_t last = process->denial_count - 1;
+    CHECK_EQ(process->denials[last % DENIALS_KEPT].reason, DENIAL_REASON_ATTENUATED);
+    CHECK_INVALID(
+        face_map(reader, RO, 0, PAGE_SIZE, PROTECTION_READ_EXECUTE, SHARING_SHARED, &refused),
+        "does not allow");
+    CHECK_OK(face_map(reader, RO, 0, PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_PRIVATE, &private));
+    memory_put(private, 4);
+    CHECK_EQ(memory_get(a), 3);
+}
+
+TEST(a_read_only_mapping_is_not_made_writable_behind_its_back)
+{
+    memory_begin();
+    cap_id_t object, reader;
+    uint64_t shared;
+    CHECK_OK(vm_create_object(PAGE_SIZE, &object));
+    CHECK_OK(face_make(object, MEMORY_OBJECT_METHOD_READ_ONLY, &reader));
+    CHECK_OK(face_map(reader, RO, 0, PAGE_SIZE, PROTECTION_READ, SHARING_SHARED, &shared));
+    CHECK_INVALID(vm_range(VIRTUAL_MEMORY_METHOD_PROTECT, shared, PAGE_SIZE, PROTECTION_READ_WRITE),
+                  "does not allow");
+    CHECK_INVALID(face_range(object, MO, MEMORY_OBJECT_METHOD_PROTECT, shared, PAGE_SIZE,
+                             PROTECTION_READ_WRITE),
+                  "does not allow");
+}
+
+TEST(sealing_makes_an_image)
+{
+    memory_begin();
+    cap_id_t object, image, again;
+    uint64_t a, code, size;
+    bool sealed;
+    CHECK_OK(vm_create_object(PAGE_SIZE, &object));
+    CHECK_OK(face_map(object, MO, 0, PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_SHARED, &a));
+    CHECK_STATUS(face_make(object, MEMORY_OBJECT_METHOD_SEAL, &image), STATUS_EXCEPTION);
+    memory_check_exception(EXCEPTION_TYPE_FAILED, "writable");
+    CHECK_OK(face_range(object, MO, MEMORY_OBJECT_METHOD_UNMAP, a, PAGE_SIZE, 0));
+    CHECK_OK(face_make(object, MEMORY_OBJECT_METHOD_SEAL, &image));
+    CHECK_OK(face_make(object, MEMORY_OBJECT_METHOD_SEAL, &again));
+    CHECK_OK(face_info(image, IM, &size, &sealed));
+    CHECK(sealed && size == PAGE_SIZE);
+    CHECK_OK(face_info(object, MO, &size, &sealed));
+    CHECK(sealed);
+    CHECK_OK(face_map(image, IM, 0, PAGE_SIZE, PROTECTION_READ_EXECUTE, SHARING_SHARED, &code));
+    CHECK(user_touch(user, code, UPCALL_ACCESS_EXECUTE));
+    CHECK_INVALID(face_map(object, MO, 0, PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_SHARED, &a),
+                  "does not allow");
+    CHECK_INVALID(face_map(image, IM, 0, PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_SHARED, &a),
+                  "does not allow");
+    CHECK_OK(face_range(image, IM, IMAGE_METHOD_UNMAP, code, PAGE_SIZE, 0));
+}
+
+TEST(sealing_fails_while_another_can_write)
+{
+    memory_begin();
+    cap_id_t object, image;
+    CHECK_OK(vm_create_object(PAGE_SIZE, &object));
+    struct object *o;
+    CHECK_OK(cap_table_look_up(&process->table, object, &o));
+    cap_id_t other = sim_grant(process, o);
+    CHECK_STATUS(face_make(object, MEMORY_OBJECT_METHOD_SEAL, &image), STATUS_EXCEPTION);
+    memory_release(other);
+    CHECK_OK(face_make(object, MEMORY_OBJECT_METHOD_SEAL, &image));
+}
+
+TEST(the_creator_pays_until_the_memory_goes)
+{
+    memory_begin();
+    uint64_t frames = process->account->used[LEDGER_FRAMES],
+             bytes = process->account->used[LEDGER_KERNEL_BYTES];
+    cap_id_t object;
+    CHECK_OK(vm_create_object(100 * PAGE_SIZE, &object));
+    CHECK_EQ(process->account->used[LEDGER_FRAMES], frames + 101);
+    memory_release(object);
+    CHECK_EQ(process->account->used[LEDGER_FRAMES], frames);
+    CHECK_EQ(process->account->used[LEDGER_KERNEL_BYTES], bytes);
+}
