@@ -68,9 +68,9 @@ status_t memory_answer_map_object(struct object *face, struct call *call,
         return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "there is no such sharing",
                               "sharing");
     }
-    status_t status =
-        address_space_map_object(memory_answer_space(call), face, map->hint, false, map->offset,
-                                 map->size, map->protection, map->sharing, address);
+    status_t status = address_space_map_through(memory_answer_space(call), face, call->forwarder,
+                                                map->hint, false, map->offset, map->size,
+                                                map->protection, map->sharing, address);
     return memory_answer(call, status);
 }
 

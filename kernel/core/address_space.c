@@ -44,9 +44,7 @@ void address_space_clear(struct address_space *as)
     uint64_t freed = 0;
     struct region *r;
     while ((r = region_tree_take_leaf(&as->regions)) != NULL) {
-        if (r->object != NULL) {
-            memory_object_mapping_removed(r->object, address_space_writes_object(r));
-        }
+        address_space_let_go(as, r);
         kmem_free(as->account, r, sizeof(*r));
         freed++;
     }

@@ -23,6 +23,7 @@ struct address_space {
     uint64_t charged_pages;  /* LEDGER_FRAMES for pages, */
     uint64_t tables;         /* LEDGER_FRAMES for page tables, the root excluded, */
     uint64_t reserved_pages; /* LEDGER_RESERVED_PAGES */
+    uint64_t revocable;      /* regions that were mapped through a forwarder */
     uint64_t next_hint;      /* where the search for a free range starts */
     struct list parked;      /* waiters on private words of this space: kernel/core/park.c */
 };
@@ -41,6 +42,12 @@ status_t address_space_map_fixed(struct address_space *as, uint64_t address, uin
 status_t address_space_map_object(struct address_space *as, struct object *face, uint64_t hint,
                                   bool fixed, uint64_t offset, uint64_t size, enum protection p,
                                   enum sharing sharing, uint64_t *address) MUST_CHECK;
+/* The same, through a forwarder (or NULL): when that is cut, address_space_revoke unmaps it. */
+status_t address_space_map_through(struct address_space *as, struct object *face,
+                                   struct object *through, uint64_t hint, bool fixed,
+                                   uint64_t offset, uint64_t size, enum protection p,
+                                   enum sharing sharing, uint64_t *address) MUST_CHECK;
+void address_space_revoke(struct address_space *as, const struct object *through);
 /* A page of the kernel's (a ring, the gate, the time page): shared, pinned, never to be protected
  * or decommitted by the user; the frames' counts go up by one for the mapping. kernel_only_unmap:
  * VirtualMemory.unmap refuses the range. */

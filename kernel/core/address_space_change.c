@@ -76,6 +76,19 @@ status_t address_space_unmap_code(struct address_space *as, uint64_t address, ui
     return unmap_kind(as, address, size, REGION_CODE);
 }
 
+void address_space_revoke(struct address_space *as, const struct object *through)
+{
+    struct region *r = as->revocable != 0 ? region_tree_at_or_after(as->regions, 0) : NULL;
+    while (r != NULL) {
+        struct region *next = region_tree_next(r);
+        if (r->through == through) {
+            struct address_space_plan nothing = {0}; /* whole regions go, so none is split */
+            address_space_cut(as, r->start, r->end, &nothing);
+        }
+        r = next;
+    }
+}
+
 /* --- protect --- */
 
 static status_t protect_allowed(const struct region *r, enum protection p)

@@ -40,9 +40,7 @@ static status_t copy_region(struct address_space *child, const struct region *r)
         return status;
     }
     *copy = *r;
-    if (copy->object != NULL) {
-        memory_object_mapping_added(copy->object, address_space_writes_object(copy));
-    }
+    address_space_hold(child, copy);
     region_tree_insert(&child->regions, copy);
     return STATUS_OK;
 }

@@ -69,9 +69,7 @@ static void insert(struct address_space *as, struct address_space_plan *plan, ui
 {
     struct region *r = address_space_plan_take(plan);
     uint64_t start = r->start, end = r->end;
-    if (r->object != NULL) {
-        memory_object_mapping_added(r->object, address_space_writes_object(r));
-    }
+    address_space_hold(as, r);
     region_tree_insert(&as->regions, r);
     address_space_merge(as, start, end);
     *address = start;
@@ -154,9 +152,10 @@ static status_t check_face(const struct object *face, const struct memory_object
     return face->class == &image_class ? STATUS_OK : STATUS_WRONG_INTERFACE;
 }
 
-status_t address_space_map_object(struct address_space *as, struct object *face, uint64_t hint,
-                                  bool fixed, uint64_t offset, uint64_t size, enum protection p,
-                                  enum sharing sharing, uint64_t *address)
+status_t address_space_map_through(struct address_space *as, struct object *face,
+                                   struct object *through, uint64_t hint, bool fixed,
+                                   uint64_t offset, uint64_t size, enum protection p,
+                                   enum sharing sharing, uint64_t *address)
 {
     struct memory_object *m = memory_object_of(face);
     if (m == NULL || (uint32_t)p >= PROTECTION_COUNT || (uint32_t)sharing >= SHARING_COUNT) {
@@ -179,11 +178,20 @@ status_t address_space_map_object(struct address_space *as, struct object *face,
                           .sharing = (uint8_t)sharing,
                           .object = m,
                           .offset = offset,
+                          .through = through,
                           .charged = sharing == SHARING_PRIVATE && writable,
                           .may_write =
                               sharing == SHARING_SHARED && face->class == &memory_object_class,
                           .may_execute = face->class == &image_class && !writable};
     return map_private(as, fixed ? PLACE_EXACTLY : PLACE_ANYWHERE, hint, size, &like, address);
+}
+
+status_t address_space_map_object(struct address_space *as, struct object *face, uint64_t hint,
+                                  bool fixed, uint64_t offset, uint64_t size, enum protection p,
+                                  enum sharing sharing, uint64_t *address)
+{
+    return address_space_map_through(as, face, NULL, hint, fixed, offset, size, p, sharing,
+                                     address);
 }
 
 status_t address_space_map_kernel_pages(struct address_space *as, uint64_t hint,

@@ -150,6 +150,29 @@ struct region *address_space_plan_take(struct address_space_plan *plan)
     return plan->spare[--plan->made];
 }
 
+void address_space_hold(struct address_space *as, const struct region *r)
+{
+    if (r->object != NULL) {
+        memory_object_mapping_added(r->object, address_space_writes_object(r));
+    }
+    if (r->through != NULL) {
+        object_get(r->through);
+        as->revocable++;
+    }
+}
+
+void address_space_let_go(struct address_space *as, const struct region *r)
+{
+    if (r->object != NULL) {
+        memory_object_mapping_removed(r->object, address_space_writes_object(r));
+    }
+    if (r->through != NULL) {
+        KASSERT(as->revocable > 0);
+        as->revocable--;
+        object_put(r->through);
+    }
+}
+
 static bool strictly_inside(const struct address_space *as, uint64_t address)
 {
     const struct region *r = region_tree_find(as->regions, address);
@@ -175,10 +198,8 @@ static void split_at(struct address_space *as, struct region *r, uint64_t at,
     struct region *upper = address_space_plan_take(plan);
     *upper = *r;
     upper->start = at;
-    if (r->object != NULL) {
-        upper->offset += at - r->start;
-        memory_object_mapping_added(r->object, address_space_writes_object(r));
-    }
+    upper->offset += r->object != NULL ? at - r->start : 0;
+    address_space_hold(as, upper);
     region_tree_change(&as->regions, r, r->start, at, r->kind);
     region_tree_insert(&as->regions, upper);
 }
@@ -219,9 +240,7 @@ static void shrink(struct address_space *as, struct region *r, uint64_t from, ui
         region_tree_change(&as->regions, r, to, r->end, r->kind);
     } else {
         region_tree_remove(&as->regions, r);
-        if (r->object != NULL) {
-            memory_object_mapping_removed(r->object, address_space_writes_object(r));
-        }
+        address_space_let_go(as, r);
         node_free(as, r);
     }
 }
@@ -263,7 +282,7 @@ static bool mergeable(const struct region *a, const struct region *b)
 {
     return a->end == b->start && a->kind == b->kind && a->kind != REGION_KERNEL
            && a->protection == b->protection && a->sharing == b->sharing && a->object == b->object
-           && a->charged == b->charged && a->may_write == b->may_write
+           && a->charged == b->charged && a->through == b->through && a->may_write == b->may_write
            && a->may_execute == b->may_execute
            && (a->object == NULL || a->offset + (a->end - a->start) == b->offset);
 }
@@ -280,9 +299,7 @@ void address_space_merge(struct address_space *as, uint64_t start, uint64_t end)
         uint64_t merged_end = next->end;
         region_tree_remove(&as->regions, next);
         region_tree_change(&as->regions, r, r->start, merged_end, r->kind);
-        if (r->object != NULL) {
-            memory_object_mapping_removed(r->object, address_space_writes_object(r));
-        }
+        address_space_let_go(as, next);
         node_free(as, next);
     }
 }

@@ -57,6 +57,9 @@ void address_space_merge(struct address_space *as, uint64_t start, uint64_t end)
 /* Unmaps pages of the tables, waking who is parked there; the regions stay. */
 void address_space_drop_pages(struct address_space *as, uint64_t start, uint64_t end);
 void address_space_give_back(struct address_space *as, const struct address_space_refund *refund);
+/* A region in the tree counts as a mapping of its object and refers to its forwarder. */
+void address_space_hold(struct address_space *as, const struct region *r);
+void address_space_let_go(struct address_space *as, const struct region *r);
 /* A new node, charged. */
 status_t address_space_node_create(struct address_space *as, struct region **out) MUST_CHECK;
 

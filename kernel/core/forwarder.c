@@ -13,6 +13,7 @@
  * FORWARDER_DEPTH_MAX. Kernel lock held. */
 #include "kernel/core/endpoint.h"
 #include "kernel/core/kmem.h"
+#include "kernel/core/process.h"
 #include "kernel/gen/dispatch.h"
 
 struct forwarder {
@@ -108,6 +109,17 @@ static void end_calls(struct forwarder *f)
     }
 }
 
+/* Unmaps what was mapped through it. */
+static void end_mappings(struct forwarder *f)
+{
+    for (struct list *l = process_all.next; l != &process_all; l = l->next) {
+        struct process *p = CONTAINER_OF(l, struct process, all);
+        if (p->space != NULL) {
+            address_space_revoke(p->space, &f->object);
+        }
+    }
+}
+
 void forwarder_cut(struct object *cutter)
 {
     struct list cut; /* found, and not ended yet: what was made of a cut one is cut with it */
@@ -127,6 +139,7 @@ void forwarder_cut(struct object *cutter)
         }
         let_go(f);
         end_calls(f);
+        end_mappings(f);
     }
 }
 

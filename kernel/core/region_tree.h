@@ -11,6 +11,7 @@
 #include "kernel/core/types.h"
 
 struct memory_object;
+struct object;
 
 enum region_kind {
     REGION_RESERVED,  /* addresses only */
@@ -28,6 +29,7 @@ struct region {
     uint64_t first_mapped, last_mapped; /* UINT64_MAX and 0 if nothing is */
     struct memory_object *object;       /* one mapping of it is counted */
     uint64_t offset;                    /* of `start` in it, bytes */
+    struct object *through;             /* the forwarder that it was mapped through: a reference */
     uint8_t kind, protection, sharing;
     uint8_t height;
     bool charged; /* each page is paid for by this space: private memory that is or was writable */

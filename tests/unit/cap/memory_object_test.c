@@ -1,4 +1,5 @@
 /* MemoryObject, ReadOnlyMemory and Image through the ring. */
+#include "kernel/core/endpoint.h"
 #include "tests/unit/cap/memory_user.h"
 
 #define MO MEMORY_OBJECT_INTERFACE_ID
@@ -165,4 +166,76 @@ TEST(the_creator_pays_until_the_memory_goes)
     memory_release(object);
     CHECK_EQ(process->account->used[LEDGER_FRAMES], frames);
     CHECK_EQ(process->account->used[LEDGER_KERNEL_BYTES], bytes);
+}
+
+static struct object *make_forwarder(cap_id_t target, struct object **cutter)
+{
+    struct object *o, *forwarder;
+    CHECK_OK(cap_table_look_up(&process->table, target, &o));
+    CHECK_OK(forwarder_create(&ledger_root, o, &forwarder, cutter));
+    return forwarder;
+}
+
+TEST(cutting_unmaps_what_was_mapped_through)
+{
+    memory_begin();
+    cap_id_t object;
+    uint64_t direct, through, parts;
+    struct object *outer, *inner, *cutter, *inner_cutter;
+    CHECK_OK(vm_create_object(4 * PAGE_SIZE, &object));
+    inner = make_forwarder(object, &inner_cutter);
+    CHECK_OK(forwarder_create(&ledger_root, inner, &outer, &cutter));
+    cap_id_t once = sim_grant(process, inner), twice = sim_grant(process, outer);
+    CHECK_OK(
+        face_map(object, MO, 0, 4 * PAGE_SIZE, PROTECTION_READ_WRITE, SHARING_SHARED, &direct));
+    CHECK_OK(face_map(once, MO, 0, 4 * PAGE_SIZE, PROTECTION_READ, SHARING_SHARED, &parts));
+    CHECK_OK(face_map(twice, MO, 0, 4 * PAGE_SIZE, PROTECTION_READ, SHARING_PRIVATE, &through));
+    CHECK_OK(vm_range(VIRTUAL_MEMORY_METHOD_UNMAP, parts + PAGE_SIZE, PAGE_SIZE, 0));
+    memory_put(direct, 6);
+    CHECK_EQ(memory_get(through), 6);
+    struct address_space *child;
+    CHECK_OK(address_space_create(&ledger_root, &child));
+    CHECK_OK(address_space_fork(process->space, child));
+    CHECK_EQ(child->revocable, 3);
+    forwarder_cut(cutter);
+    uint8_t byte;
+    CHECK(!user_read(process, through, &byte, 1));
+    CHECK_EQ(memory_get(parts), 6); /* the inner one still holds */
+    memory_release(once);
+    memory_release(twice);
+    forwarder_cut(inner_cutter);
+    CHECK(!user_read(process, parts, &byte, 1));
+    CHECK(!user_read(process, parts + 2 * PAGE_SIZE, &byte, 1));
+    CHECK_EQ(memory_get(direct), 6);
+    CHECK_EQ(process->space->revocable, 0);
+    address_space_revoke(child, inner);
+    CHECK_EQ(child->revocable, 1); /* of no process, so it was not found */
+    address_space_destroy(child);
+    object_put(inner);
+    object_put(outer);
+    object_put(cutter);
+    object_put(inner_cutter);
+}
+
+TEST(neighbours_through_different_ways_stay_apart)
+{
+    memory_begin();
+    cap_id_t object;
+    uint64_t address = 0x200000000000, got;
+    struct object *cutter, *forwarder, *face;
+    CHECK_OK(vm_create_object(2 * PAGE_SIZE, &object));
+    forwarder = make_forwarder(object, &cutter);
+    CHECK_OK(cap_table_look_up(&process->table, object, &face));
+    uint64_t mappings = process->account->used[LEDGER_MAPPINGS];
+    CHECK_OK(address_space_map_object(process->space, face, address, true, 0, PAGE_SIZE,
+                                      PROTECTION_READ, SHARING_SHARED, &got));
+    CHECK_OK(address_space_map_through(process->space, face, forwarder, address + PAGE_SIZE, true,
+                                       PAGE_SIZE, PAGE_SIZE, PROTECTION_READ, SHARING_SHARED,
+                                       &got));
+    CHECK_EQ(process->account->used[LEDGER_MAPPINGS], mappings + 2);
+    forwarder_cut(cutter);
+    CHECK_EQ(memory_get(address), 0);
+    CHECK_EQ(process->account->used[LEDGER_MAPPINGS], mappings + 1);
+    object_put(forwarder);
+    object_put(cutter);
 }
