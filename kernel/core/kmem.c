@@ -37,11 +37,11 @@ void kmem_init(uint64_t frames_max)
     uint8_t class = 0;
     for (uint32_t step = 0; step < ARRAY_SIZE(class_by_step); step++) {
         if (step * PIECE_STEP > class_sizes[class]) {
-            class ++;
+            class++;
         }
         class_by_step[step] = class;
     }
-    for (class = 0; class < CLASSES; class ++) {
+    for (class = 0; class < CLASSES; class++) {
         list_init(&partial[class]);
     }
 }
@@ -76,7 +76,7 @@ static status_t slab_create(uint32_t class, struct slab **out)
         return status;
     }
     struct slab *s = arch_frame_address(f);
-    *s = (struct slab){.fresh = sizeof(*s), .class = (uint16_t) class};
+    *s = (struct slab){.fresh = sizeof(*s), .class = (uint16_t)class};
     list_append(&partial[class], &s->link);
     arch_memory_freed(s + 1, PAGE_SIZE - sizeof(*s));
     *out = s;
