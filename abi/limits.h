@@ -7,7 +7,9 @@
 #define USER_BASE 0x10000ull          /* nothing maps below 64 KiB: a null pointer with an offset faults */
 #define USER_END 0x00007ffffffff000ull /* the last page is left out: sysret to a non-canonical address is a trap */
 
-#define MESSAGE_MAX (64 * 1024)   /* a message to or from a kernel object; larger data goes through a MemoryObject */
+/* A message, whether to a kernel object or from process to process: bounds every copy in the kernel. Larger
+ * data goes through a MemoryObject. */
+#define MESSAGE_MAX (64 * 1024)
 #define CONSOLE_WRITE_MAX 1024    /* a Console call: a line, not a file */
 #define ENTROPY_FILL_MAX 64       /* bytes an EntropySource call */
 #define STREAM_CHUNK_MAX (32 * 1024) /* data in one read or write of StdIO and Pipe */
