@@ -2,7 +2,6 @@
  * kernel/core/endpoint.c. */
 #include "kernel/core/endpoint.h"
 
-#include "kernel/core/memory_object.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/endpoint.h"
 
@@ -28,10 +27,6 @@ static const char *not_revocable(const struct object *o)
 {
     if (o->class == &endpoint_class || o->class == &reply_class) {
         return "owning an endpoint and answering a call are not calls";
-    }
-    if (o->class == &memory_object_class || o->class == &read_only_memory_class
-        || o->class == &image_class) {
-        return "what was mapped through a forwarder could not be unmapped by cutting it";
     }
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include "kernel/core/kmem.h"
 #include "lib/wire/gen/endpoint.h"
 #include "lib/wire/gen/entropy_source.h"
+#include "lib/wire/gen/memory_object.h"
 #include "tests/lib/ipc.h"
 
 static struct ipc w;
@@ -145,17 +146,37 @@ TEST(what_may_not_be_forwarded)
 {
     ipc_boot(&w);
     cap_id_t forwarder, cutter;
-    struct object *face;
     CHECK_STATUS(revocable(0x00100fff, &forwarder, &cutter), STATUS_BAD_CAPABILITY);
     /* it is not even copied */
     CHECK_STATUS(revocable(w.endpoint, &forwarder, &cutter), STATUS_NOT_SUPPORTED);
-    CHECK_OK(memory_object_create(w.server_process->account, PAGE_SIZE, &face));
-    cap_id_t memory = sim_grant(w.server_process, face);
-    object_put(face);
-    CHECK_STATUS(revocable(memory, &forwarder, &cutter), STATUS_EXCEPTION);
     CHECK_STATUS(user_call(w.server, w.endpoint, ENDPOINT_INTERFACE_ID, ENDPOINT_METHOD_REVOCABLE,
                            NULL, NULL, 0, NULL),
                  STATUS_EXCEPTION);
+}
+
+TEST(memory_through_a_forwarder_is_unmapped_by_the_cut)
+{
+    ipc_boot(&w);
+    cap_id_t forwarder, cutter;
+    struct object *face;
+    CHECK_OK(memory_object_create(w.server_process->account, PAGE_SIZE, &face));
+    cap_id_t memory = sim_grant(w.server_process, face);
+    object_put(face);
+    CHECK_OK(revocable(memory, &forwarder, &cutter));
+    cap_id_t id = hand_on(forwarder);
+    struct wire_builder b = user_message(&message, MEMORY_OBJECT_MAP_PARAMS_DATA_WORDS,
+                                         MEMORY_OBJECT_MAP_PARAMS_POINTER_WORDS);
+    memory_object_map_params_set_size(b, PAGE_SIZE);
+    memory_object_map_params_set_protection(b, PROTECTION_READ_WRITE);
+    CHECK_OK(user_call(w.client, id, MEMORY_OBJECT_INTERFACE_ID, MEMORY_OBJECT_METHOD_MAP, &message,
+                       NULL, 0, &reply));
+    uint64_t address = memory_object_map_results_address(reply.root);
+    CHECK(user_write(w.client_process, address, "mapped", 6));
+    cut(cutter);
+    CHECK(!user_write(w.client_process, address, "mapped", 6));
+    CHECK_STATUS(user_call(w.client, id, MEMORY_OBJECT_INTERFACE_ID, MEMORY_OBJECT_METHOD_INFO, NULL,
+                           NULL, 0, NULL),
+                 STATUS_REVOKED);
 }
 
 TEST(a_forwarder_may_go_before_its_cutter_and_after_it)
