@@ -19,6 +19,9 @@ static inline struct cpu *arch_cpu(void);    /* this one; any context */
 uint32_t arch_cpu_count(void);
 struct cpu *arch_cpu_by_number(uint32_t n);
 void arch_cpu_poke(uint32_t n);              /* make another CPU look at its queue */
+/* Another CPU leaves user mode: on return the registers of its current thread are saved, and it waits
+ * for the kernel lock. */
+void arch_cpu_stop(uint32_t n);
 _Noreturn void arch_machine_exit(int code);  /* orderly; the host link has been acknowledged */
 _Noreturn void arch_panic(const char *text); /* prints, with registers and backtrace; distinct exit of the machine. No lock */
 

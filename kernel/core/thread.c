@@ -153,9 +153,10 @@ static void stop(struct thread *t)
     }
     timer_stop(&t->wait_timer);
     if (cpu->current == t) {
-        /* One CPU runs now. With more, the holder of the lock pokes the other one and waits until
-         * it has let go. */
-        KASSERT(cpu == arch_cpu());
+        if (cpu != arch_cpu()) {
+            arch_cpu_stop(cpu->number); /* it looks at its queue when it gets the lock */
+            cpu->resched = true;
+        }
         sched_charge(t, arch_now_ns());
         cpu->current = NULL;
     }

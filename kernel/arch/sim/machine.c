@@ -72,6 +72,13 @@ void arch_cpu_poke(uint32_t n)
     arch_cpu_by_number(n)->arch.poked = true;
 }
 
+/* Only one CPU of the simulated machine runs at a time; the others are between two instructions, or idle. */
+void arch_cpu_stop(uint32_t n)
+{
+    KASSERT(n != sim_machine.cpu);
+    arch_cpu_poke(n);
+}
+
 void arch_machine_exit(int code)
 {
     if (sim_machine.ended != NULL) {

@@ -61,6 +61,11 @@ void arch_cpu_poke(uint32_t n)
     x86_apic_send(arch_cpu_by_number(n)->arch.apic_id, VECTOR_POKE);
 }
 
+void arch_cpu_stop(uint32_t n)
+{
+    panic("CPU %u is to be stopped, and only one runs", n);
+}
+
 /* Appends a range to what core gets, without what lies in the holes, which ascend. */
 static void add_memory(struct range r, const struct range holes[HOLES])
 {
