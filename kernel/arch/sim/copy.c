@@ -38,7 +38,7 @@ bool arch_copy_in(void *to, uint64_t from, size_t size)
         if (bytes == NULL) {
             return false;
         }
-        memcpy((uint8_t *)to + done, bytes, part);
+        memmove((uint8_t *)to + done, bytes, part); /* the kernel may have asked for a frame of the same user */
         done += part;
     }
     return true;
@@ -54,7 +54,7 @@ bool arch_copy_out(uint64_t to, const void *from, size_t size)
         if (bytes == NULL) {
             return false;
         }
-        memcpy(bytes, (const uint8_t *)from + done, part);
+        memmove(bytes, (const uint8_t *)from + done, part);
         done += part;
     }
     return true;
