@@ -79,7 +79,9 @@ struct object *sim_image(void);
 struct process *sim_process(struct object *const *grants, uint32_t count);
 status_t sim_process_try(struct account *parent, struct object *const *grants, uint32_t count,
                          const uint64_t *limits, struct process **out) MUST_CHECK;
-/* Until kernel/core/process.c is there: an address space, a table, an account and no thread; made by hand. */
+/* The driver's reference goes: the process lives and dies as the kernel has it. */
+void sim_let_go(struct process *p);
+/* Made by hand: an address space, a table, an account and no thread. For tests that need no more of a process. */
 struct process *sim_bare_process(void);
 /* Inserts a new reference of o into p's table. */
 cap_id_t sim_grant(struct process *p, struct object *o);

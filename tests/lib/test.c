@@ -74,6 +74,11 @@ uint64_t test_seed(uint64_t otherwise)
     return seed_used;
 }
 
+void test_seed_is(uint64_t seed)
+{
+    seed_used = seed;
+}
+
 void test_at_end(void (*action)(void))
 {
     if (at_end_count == sizeof(at_end) / sizeof(at_end[0])) {

@@ -26,6 +26,8 @@ _Noreturn void test_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The seed for a random test: SEED of the environment, or `otherwise`. A failure prints the last one asked for. */
 uint64_t test_seed(uint64_t otherwise);
+/* Of several seeds that a test goes through, the one that it is at. */
+void test_seed_is(uint64_t seed);
 /* Runs at the end of each test that called it, in the reverse order. At most 8. */
 void test_at_end(void (*action)(void));
 /* Does fn fail or crash? It runs in a process of its own, silently: for tests of the checks themselves. */

@@ -98,6 +98,19 @@ struct process *sim_process(struct object *const *grants, uint32_t count)
     return p;
 }
 
+void sim_let_go(struct process *p)
+{
+    for (unsigned i = 0; i < held_count; i++) {
+        if (held[i] == p && !bare[i]) {
+            held[i] = held[--held_count];
+            bare[i] = bare[held_count];
+            object_put(&p->object);
+            return;
+        }
+    }
+    FAIL("the driver does not hold that process");
+}
+
 struct process *sim_bare_process(void)
 {
     struct process *p = calloc(1, sizeof(*p));
@@ -152,7 +165,7 @@ static void end_processes(void *context)
 
 void sim_end_all(void)
 {
-    bool real = false;
+    bool real = !list_empty(&process_all);
     for (unsigned i = 0; i < held_count; i++) {
         real = real || !bare[i];
     }
@@ -299,9 +312,9 @@ bool user_touch(struct user *u, uint64_t address, enum upcall_access access)
         }
         struct fault f = {address, access};
         user_switch_to(u);
-        uint64_t rip = u->thread->arch.registers.rip;
+        uint32_t upcalls = u->thread->upcalls;
         sim_enter_kernel(u->thread->cpu, fault_entry, &f);
-        if (user_state(u) != USER_RETURNED || u->thread->arch.registers.rip != rip) {
+        if (user_state(u) != USER_RETURNED || u->thread->upcalls != upcalls) {
             return false;
         }
     }

@@ -25,7 +25,7 @@ static size_t write_manifest(void *out, size_t size)
     return wire_message_finish(&message);
 }
 
-void scene_boot_bare(void)
+static void boot(uint32_t cpus)
 {
     static struct package p;
     p.header = (struct boot_package_header){
@@ -39,7 +39,7 @@ void scene_boot_bare(void)
     p.entries[0] = (struct boot_package_entry){BOOT_PACKAGE_MANIFEST, offsetof(struct package, manifest), manifest_size};
     size_t program_size = sim_program(p.program, sizeof(p.program));
     p.entries[1] = (struct boot_package_entry){"prog", offsetof(struct package, program), program_size};
-    sim_boot(&(struct sim_options){.package = &p, .package_size = sizeof(p), .seed = 1});
+    sim_boot(&(struct sim_options){.package = &p, .package_size = sizeof(p), .seed = 1, .cpus = cpus});
     sim_host_connect();
 }
 
@@ -165,12 +165,22 @@ void scene_check_complete(void)
     CHECK_EQ(methods, scene_case_count);
 }
 
-void scene_boot(void)
+void scene_boot_bare(void)
+{
+    boot(1);
+}
+
+void scene_boot_cpus(uint32_t cpus)
 {
     static struct scene s;
-    scene_boot_bare();
+    boot(cpus);
     scene_make(&s);
     call(&s, &timer_interface, TIMER_METHOD_PAGE);
     sim_end_all();
     counts_start();
+}
+
+void scene_boot(void)
+{
+    scene_boot_cpus(1);
 }

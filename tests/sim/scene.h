@@ -40,6 +40,7 @@ struct scene {
 
 /* Boots with a package that has one launchable program, "prog". What the machine makes once is made. */
 void scene_boot(void);
+void scene_boot_cpus(uint32_t cpus);
 void scene_boot_bare(void); /* without that */
 /* Never fails; no allocation may be failing meanwhile. */
 void scene_make(struct scene *s);
