@@ -25,12 +25,6 @@ wire_word *wire_message_take(struct wire_message_builder *message, uint64_t word
     return start;
 }
 
-/* NULL: the builder is one that did not fit, or has no such pointer. */
-static wire_word *pointer_at(struct wire_builder builder, uint32_t index)
-{
-    return index < builder.pointer_count ? builder.data + builder.data_words + index : NULL;
-}
-
 static uint64_t struct_pointer(const wire_word *pointer, const wire_word *start,
                                uint32_t data_words, uint32_t pointer_count)
 {
@@ -48,7 +42,7 @@ static uint64_t list_pointer(const wire_word *pointer, const wire_word *start,
 struct wire_builder wire_init_struct(struct wire_builder builder, uint32_t index,
                                      uint32_t data_words, uint32_t pointer_count)
 {
-    wire_word *pointer = pointer_at(builder, index);
+    wire_word *pointer = wire_pointer_at(builder, index);
     wire_word *start =
         pointer == NULL ? NULL : wire_message_take(builder.message, data_words + pointer_count);
     if (start == NULL) {
@@ -66,7 +60,7 @@ struct wire_list_builder wire_init_list(struct wire_builder builder, uint32_t in
 {
     static const uint8_t element_bits[] = {0, 1, 8, 16, 32, 64, 64};
     struct wire_list_builder none = {.message = builder.message};
-    wire_word *pointer = pointer_at(builder, index);
+    wire_word *pointer = wire_pointer_at(builder, index);
     if (pointer == NULL || element >= WIRE_COMPOSITE) {
         return none;
     }
@@ -87,7 +81,7 @@ struct wire_list_builder wire_init_struct_list(struct wire_builder builder, uint
 {
     uint32_t step = data_words + pointer_count;
     uint64_t words = (uint64_t)count * step;
-    wire_word *pointer = pointer_at(builder, index);
+    wire_word *pointer = wire_pointer_at(builder, index);
     bool fits = count <= LIST_COUNT_MAX && words <= LIST_COUNT_MAX;
     wire_word *tag =
         pointer == NULL ? NULL : wire_message_take(builder.message, fits ? words + 1 : UINT64_MAX);
@@ -101,14 +95,13 @@ struct wire_list_builder wire_init_struct_list(struct wire_builder builder, uint
 }
 
 /* A list of bytes whose content is the caller's to fill; the padding is zero. */
-static uint8_t *init_bytes(struct wire_builder builder, uint32_t index, uint64_t size)
+void *wire_put_bytes(struct wire_message_builder *message, wire_word *pointer, size_t size)
 {
-    wire_word *pointer = pointer_at(builder, index);
     if (pointer == NULL) {
         return NULL;
     }
-    uint64_t words = (size + 7) / 8;
-    wire_word *start = take(builder.message, size > LIST_COUNT_MAX ? UINT64_MAX : words);
+    uint64_t words = ((uint64_t)size + 7) / 8;
+    wire_word *start = take(message, size > LIST_COUNT_MAX ? UINT64_MAX : words);
     if (start == NULL) {
         return NULL;
     }
@@ -116,42 +109,31 @@ static uint8_t *init_bytes(struct wire_builder builder, uint32_t index, uint64_t
         start[words - 1] = 0;
     }
     *pointer = list_pointer(pointer, start, WIRE_BYTE, (uint32_t)size);
-    return (uint8_t *)start;
+    return start;
 }
 
-static void copy_bytes(uint8_t *to, struct wire_span from)
+void wire_put_data(struct wire_message_builder *message, wire_word *pointer, const void *data,
+                   size_t size)
 {
-    if (from.size != 0) {
-        __builtin_memcpy(to, from.data, from.size);
+    wire_word *start = wire_put_bytes(message, pointer, size);
+    if (start != NULL && size != 0) {
+        __builtin_memcpy(start, data, size);
     }
 }
 
-void wire_set_text(struct wire_builder builder, uint32_t index, struct wire_span text)
+void wire_put_text(struct wire_message_builder *message, wire_word *pointer, const void *text,
+                   size_t size)
 {
-    uint8_t *bytes =
-        init_bytes(builder, index, text.size < LIST_COUNT_MAX ? text.size + 1 : UINT64_MAX);
-    if (bytes != NULL) {
-        copy_bytes(bytes, text);
-        bytes[text.size] = 0;
+    size_t with_nul = size < LIST_COUNT_MAX ? size + 1 : SIZE_MAX;
+    wire_word *start = wire_put_bytes(message, pointer, with_nul);
+    if (start != NULL && size != 0) {
+        __builtin_memcpy(start, text, size); /* its NUL is of the last word, which is zero */
     }
-}
-
-void wire_set_data(struct wire_builder builder, uint32_t index, struct wire_span data)
-{
-    uint8_t *bytes = init_bytes(builder, index, data.size);
-    if (bytes != NULL) {
-        copy_bytes(bytes, data);
-    }
-}
-
-void *wire_init_data(struct wire_builder builder, uint32_t index, size_t size)
-{
-    return init_bytes(builder, index, size);
 }
 
 void wire_truncate_data(struct wire_builder builder, uint32_t index, size_t size)
 {
-    wire_word *pointer = pointer_at(builder, index);
+    wire_word *pointer = wire_pointer_at(builder, index);
     if (pointer == NULL || (*pointer & 3) != 1 || size >= *pointer >> 35) {
         return;
     }
@@ -166,12 +148,4 @@ void wire_truncate_data(struct wire_builder builder, uint32_t index, size_t size
         end[-1] &= ((uint64_t)1 << (size % 8 * 8)) - 1;
     }
     *pointer = list_pointer(pointer, start, WIRE_BYTE, (uint32_t)size);
-}
-
-void wire_set_capability(struct wire_builder builder, uint32_t index, uint32_t capability)
-{
-    wire_word *pointer = pointer_at(builder, index);
-    if (pointer != NULL) {
-        *pointer = capability == WIRE_NO_CAPABILITY ? 0 : (uint64_t)capability << 32 | 3;
-    }
 }

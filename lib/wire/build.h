@@ -34,6 +34,13 @@ struct wire_list_builder {
 /* Takes zeroed words; NULL when there is no room, with the error set. */
 wire_word *wire_message_take(struct wire_message_builder *message, uint64_t words);
 
+/* What setters stand on: `pointer` is where the pointer goes, or NULL. */
+void *wire_put_bytes(struct wire_message_builder *message, wire_word *pointer, size_t size);
+void wire_put_text(struct wire_message_builder *message, wire_word *pointer, const void *text,
+                   size_t size);
+void wire_put_data(struct wire_message_builder *message, wire_word *pointer, const void *data,
+                   size_t size);
+
 struct wire_builder wire_init_struct(struct wire_builder builder, uint32_t index,
                                      uint32_t data_words, uint32_t pointer_count);
 /* Lists of anything but structs. */
@@ -42,15 +49,9 @@ struct wire_list_builder wire_init_list(struct wire_builder builder, uint32_t in
 struct wire_list_builder wire_init_struct_list(struct wire_builder builder, uint32_t index,
                                                uint32_t count, uint32_t data_words,
                                                uint32_t pointer_count);
-void wire_set_text(struct wire_builder builder, uint32_t index, struct wire_span text);
-void wire_set_data(struct wire_builder builder, uint32_t index, struct wire_span data);
-/* Room for `size` bytes which the caller must fill: they hold whatever was in the buffer. NULL when
- * there is no room. */
-void *wire_init_data(struct wire_builder builder, uint32_t index, size_t size);
 /* Shortens data; the room it gives up is used again if nothing was added since. A size above the
  * present one is ignored. */
 void wire_truncate_data(struct wire_builder builder, uint32_t index, size_t size);
-void wire_set_capability(struct wire_builder builder, uint32_t index, uint32_t capability);
 
 /* Deep copies out of another message, null where the source is null. Capabilities keep their index.
  * A source that turns out bad sets the error of its own message, and what was reached is copied. */
@@ -103,6 +104,38 @@ static inline struct wire_builder wire_message_init_root(struct wire_message_bui
 
 /* Makes a deep copy the root of an empty message. */
 void wire_message_set_root(struct wire_message_builder *message, struct wire_reader source);
+
+/* NULL: the builder is one that did not fit, or has no such pointer. */
+static inline wire_word *wire_pointer_at(struct wire_builder builder, uint32_t index)
+{
+    return index < builder.pointer_count ? builder.data + builder.data_words + index : NULL;
+}
+
+static inline void wire_set_text(struct wire_builder builder, uint32_t index, struct wire_span text)
+{
+    wire_put_text(builder.message, wire_pointer_at(builder, index), text.data, text.size);
+}
+
+static inline void wire_set_data(struct wire_builder builder, uint32_t index, struct wire_span data)
+{
+    wire_put_data(builder.message, wire_pointer_at(builder, index), data.data, data.size);
+}
+
+/* Room for `size` bytes which the caller must fill: they hold whatever was in the buffer. NULL when
+ * there is no room. */
+static inline void *wire_init_data(struct wire_builder builder, uint32_t index, size_t size)
+{
+    return wire_put_bytes(builder.message, wire_pointer_at(builder, index), size);
+}
+
+static inline void wire_set_capability(struct wire_builder builder, uint32_t index,
+                                       uint32_t capability)
+{
+    wire_word *pointer = wire_pointer_at(builder, index);
+    if (pointer != NULL) {
+        *pointer = capability == WIRE_NO_CAPABILITY ? 0 : (uint64_t)capability << 32 | 3;
+    }
+}
 
 static inline void wire_set_bool(struct wire_builder builder, uint32_t bit, bool value)
 {

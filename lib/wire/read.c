@@ -152,19 +152,18 @@ static bool resolve_far(struct wire_message *message, uint64_t far, struct targe
     return true;
 }
 
-static bool resolve(struct wire_reader reader, const wire_word *pointer, uint64_t word,
-                    struct target *out)
+static bool resolve(struct wire_message *message, const wire_word *pointer, uint32_t index,
+                    uint64_t word, struct target *out)
 {
-    struct wire_message *message = reader.message;
     if ((word & 2) != 0) {
         return resolve_far(message, word, out);
     }
     struct segment segment;
-    if (!find_segment(message, reader.segment, &segment)) {
+    if (!find_segment(message, index, &segment)) {
         return false;
     }
-    return resolve_near(message, &segment, reader.segment, (uint64_t)(pointer - segment.words) + 1,
-                        word, out);
+    return resolve_near(message, &segment, index, (uint64_t)(pointer - segment.words) + 1, word,
+                        out);
 }
 
 static bool read_struct(struct wire_message *message, const struct target *target,
@@ -238,59 +237,68 @@ static bool read_list(struct wire_message *message, const struct target *target,
     return pay(message, element == WIRE_VOID ? count : words);
 }
 
-struct wire_object wire_get_object(struct wire_reader reader, uint32_t index)
+/* Follows a pointer that is not null. What is bad stays WIRE_OBJECT_NULL. */
+static void follow(struct wire_message *message, const wire_word *pointer, uint32_t segment,
+                   uint32_t depth, struct wire_object *out)
 {
-    struct wire_message *message = reader.message;
-    struct wire_object object = {
-        .kind = WIRE_OBJECT_NULL, .capability = WIRE_NO_CAPABILITY, .list = {.message = message}};
-    if (index >= reader.pointer_count || reader.pointers[index] == 0) {
-        return object;
-    }
-    uint64_t word = reader.pointers[index];
+    uint64_t word = *pointer;
+    struct target target;
     if ((word & 3) == 3) {
         if ((uint32_t)word != 3) {
             fail(message, WIRE_ERROR_TYPE);
-            return object;
+            return;
         }
-        object.capability = (uint32_t)(word >> 32);
-        object.kind = WIRE_OBJECT_CAPABILITY;
-        return object;
+        out->capability = (uint32_t)(word >> 32);
+        out->kind = WIRE_OBJECT_CAPABILITY;
+        return;
     }
-    struct target target;
-    if (reader.depth == 0) {
+    if (depth == 0) {
         fail(message, WIRE_ERROR_DEPTH);
-        return object;
+        return;
     }
-    if (!resolve(reader, reader.pointers + index, word, &target)) {
-        return object;
+    if (!resolve(message, pointer, segment, word, &target)) {
+        return;
     }
-    struct wire_list list = {
-        .message = message, .segment = target.segment, .depth = (uint16_t)(reader.depth - 1)};
-    bool is_list = (target.pointer & 3) == 1;
-    if (is_list ? read_list(message, &target, &list) : read_struct(message, &target, &list)) {
-        object.kind = is_list ? WIRE_OBJECT_LIST : WIRE_OBJECT_STRUCT;
-        object.list = list;
+    out->list.segment = target.segment;
+    out->list.depth = (uint16_t)(depth - 1);
+    if ((target.pointer & 3) == 1) {
+        out->kind = read_list(message, &target, &out->list) ? WIRE_OBJECT_LIST : WIRE_OBJECT_NULL;
+    } else {
+        out->kind =
+            read_struct(message, &target, &out->list) ? WIRE_OBJECT_STRUCT : WIRE_OBJECT_NULL;
+    }
+}
+
+struct wire_object wire_read_object(struct wire_message *message, const wire_word *pointer,
+                                    uint32_t segment, uint32_t depth)
+{
+    struct wire_object object = {
+        .kind = WIRE_OBJECT_NULL, .capability = WIRE_NO_CAPABILITY, .list = {.message = message}};
+    if (*pointer != 0) {
+        follow(message, pointer, segment, depth, &object);
     }
     return object;
 }
 
 /* An object of this kind or none. */
-static struct wire_list get_expected(struct wire_reader reader, uint32_t index,
-                                     enum wire_object_kind kind)
+static struct wire_list read_expected(struct wire_message *message, const wire_word *pointer,
+                                      uint32_t segment, uint32_t depth, enum wire_object_kind kind)
 {
-    struct wire_object object = wire_get_object(reader, index);
+    struct wire_object object = wire_read_object(message, pointer, segment, depth);
     if (object.kind == kind) {
         return object.list;
     }
     if (object.kind != WIRE_OBJECT_NULL) {
-        fail(reader.message, WIRE_ERROR_TYPE);
+        fail(message, WIRE_ERROR_TYPE);
     }
-    return (struct wire_list){.message = reader.message};
+    return (struct wire_list){.message = message};
 }
 
-struct wire_reader wire_get_struct(struct wire_reader reader, uint32_t index)
+struct wire_reader wire_read_struct(struct wire_message *message, const wire_word *pointer,
+                                    uint32_t segment, uint32_t depth)
 {
-    return wire_list_get_struct(get_expected(reader, index, WIRE_OBJECT_STRUCT), 0);
+    return wire_list_get_struct(read_expected(message, pointer, segment, depth, WIRE_OBJECT_STRUCT),
+                                0);
 }
 
 /* A list of structs may have been a list of one of their fields when it was written, and the other
@@ -305,52 +313,60 @@ static bool element_fits(const struct wire_list *list, enum wire_element element
            && (element != WIRE_POINTER || list->pointer_count > 0);
 }
 
-struct wire_list wire_get_list(struct wire_reader reader, uint32_t index, enum wire_element element)
+struct wire_list wire_read_list(struct wire_message *message, const wire_word *pointer,
+                                uint32_t segment, uint32_t depth, enum wire_element element)
 {
-    struct wire_list list = get_expected(reader, index, WIRE_OBJECT_LIST);
+    struct wire_list list = read_expected(message, pointer, segment, depth, WIRE_OBJECT_LIST);
     if (list.count != 0 && !element_fits(&list, element)) {
-        fail(reader.message, WIRE_ERROR_TYPE);
-        return (struct wire_list){.message = reader.message};
+        fail(message, WIRE_ERROR_TYPE);
+        return (struct wire_list){.message = message};
     }
     return list;
 }
 
-static struct wire_list get_bytes(struct wire_reader reader, uint32_t index)
+struct wire_span wire_read_data(struct wire_message *message, const wire_word *pointer,
+                                uint32_t segment, uint32_t depth)
 {
-    struct wire_list list = get_expected(reader, index, WIRE_OBJECT_LIST);
+    const uint64_t near_bytes = (uint64_t)WIRE_BYTE << 32 | 1;
+    uint64_t word = *pointer;
+    if (segment == 0 && depth != 0 && (word & 0x700000003) == near_bytes) {
+        uint64_t size = word >> 35;
+        uint64_t words = (size + 7) / 8;
+        int64_t offset = (int32_t)(uint32_t)word >> 2;
+        uint64_t start = (uint64_t)(pointer + 1 - message->segment0) + (uint64_t)offset;
+        uint64_t all = message->segment0_words; /* a negative start is beyond it as well */
+        if (start <= all && words <= all - start && words <= message->traversal_left) {
+            message->traversal_left -= words;
+            return (struct wire_span){message->segment0 + start, size};
+        }
+    }
+    struct wire_list list = read_expected(message, pointer, segment, depth, WIRE_OBJECT_LIST);
     if (list.data != NULL && list.element != WIRE_BYTE) {
-        fail(reader.message, WIRE_ERROR_TYPE);
-        return (struct wire_list){.message = reader.message};
-    }
-    return list;
-}
-
-struct wire_span wire_get_text(struct wire_reader reader, uint32_t index)
-{
-    struct wire_list list = get_bytes(reader, index);
-    if (list.data == NULL) {
+        fail(message, WIRE_ERROR_TYPE);
         return (struct wire_span){NULL, 0};
     }
-    if (list.count == 0 || list.data[list.count - 1] != 0) { /* the NUL is part of the format */
-        fail(reader.message, WIRE_ERROR_TYPE);
-        return (struct wire_span){NULL, 0};
-    }
-    return (struct wire_span){list.data, list.count - 1};
-}
-
-struct wire_span wire_get_data(struct wire_reader reader, uint32_t index)
-{
-    struct wire_list list = get_bytes(reader, index);
     return (struct wire_span){list.data, list.count};
 }
 
-uint32_t wire_get_capability(struct wire_reader reader, uint32_t index)
+struct wire_span wire_read_text(struct wire_message *message, const wire_word *pointer,
+                                uint32_t segment, uint32_t depth)
 {
-    struct wire_object object = wire_get_object(reader, index);
-    if (object.kind != WIRE_OBJECT_CAPABILITY && object.kind != WIRE_OBJECT_NULL) {
-        fail(reader.message, WIRE_ERROR_TYPE);
+    struct wire_span bytes = wire_read_data(message, pointer, segment, depth);
+    if (bytes.data == NULL) {
+        return bytes;
     }
-    return object.capability;
+    const uint8_t *end = (const uint8_t *)bytes.data + bytes.size;
+    if (bytes.size == 0 || end[-1] != 0) { /* the NUL is part of the format */
+        fail(message, WIRE_ERROR_TYPE);
+        return (struct wire_span){NULL, 0};
+    }
+    return (struct wire_span){bytes.data, bytes.size - 1};
+}
+
+uint32_t wire_read_bad_capability(struct wire_message *message)
+{
+    fail(message, WIRE_ERROR_TYPE);
+    return WIRE_NO_CAPABILITY;
 }
 
 const char *wire_error_name(enum wire_error error)

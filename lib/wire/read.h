@@ -57,15 +57,20 @@ struct wire_object {
  * allowed. The wire_message is usable after an error too: everything in it is then the default. */
 enum wire_error wire_message_open_slow(struct wire_message *message, const void *data, size_t size);
 
-/* Follows one pointer of a struct. A bad one is WIRE_OBJECT_NULL, with the message's error set. */
-struct wire_object wire_get_object(struct wire_reader reader, uint32_t index);
-
-struct wire_reader wire_get_struct(struct wire_reader reader, uint32_t index);
-struct wire_list wire_get_list(struct wire_reader reader, uint32_t index,
-                               enum wire_element element);
-struct wire_span wire_get_text(struct wire_reader reader, uint32_t index);
-struct wire_span wire_get_data(struct wire_reader reader, uint32_t index);
-uint32_t wire_get_capability(struct wire_reader reader, uint32_t index);
+/* What the getters stand on: `pointer` is one of a struct in that segment. The arguments are those
+ * of a reader one by one, so that they travel in registers. What is null or bad gives an object of
+ * no size; if it is bad, the message's error is set. */
+struct wire_object wire_read_object(struct wire_message *message, const wire_word *pointer,
+                                    uint32_t segment, uint32_t depth);
+struct wire_reader wire_read_struct(struct wire_message *message, const wire_word *pointer,
+                                    uint32_t segment, uint32_t depth);
+struct wire_list wire_read_list(struct wire_message *message, const wire_word *pointer,
+                                uint32_t segment, uint32_t depth, enum wire_element element);
+struct wire_span wire_read_text(struct wire_message *message, const wire_word *pointer,
+                                uint32_t segment, uint32_t depth);
+struct wire_span wire_read_data(struct wire_message *message, const wire_word *pointer,
+                                uint32_t segment, uint32_t depth);
+uint32_t wire_read_bad_capability(struct wire_message *message);
 
 const char *wire_error_name(enum wire_error error);
 
@@ -105,12 +110,15 @@ static inline struct wire_reader wire_message_root(struct wire_message *message)
     uint32_t size = data_words + pointer_count;
     if (pointer % 4 == 0 && size < words && start < words - size) {
         const wire_word *data = root + 1 + start;
-        return (struct wire_reader){
-            message, (const uint8_t *)data, data + data_words, data_words * 64, pointer_count,
-            0,       WIRE_DEPTH_LIMIT - 1};
+        return (struct wire_reader){.message = message,
+                                    .data = (const uint8_t *)data,
+                                    .pointers = data + data_words,
+                                    .data_bits = data_words * 64,
+                                    .pointer_count = pointer_count,
+                                    .depth = WIRE_DEPTH_LIMIT - 1};
     }
-    struct wire_reader frame = {message, NULL, root, 0, words != 0, 0, WIRE_DEPTH_LIMIT};
-    return wire_get_struct(frame, 0);
+    return words == 0 ? (struct wire_reader){.message = message}
+                      : wire_read_struct(message, root, 0, WIRE_DEPTH_LIMIT);
 }
 
 static inline bool wire_get_bool(struct wire_reader reader, uint32_t bit)
@@ -149,6 +157,59 @@ static inline uint64_t wire_get_u64(struct wire_reader reader, uint32_t index)
 static inline bool wire_has_pointer(struct wire_reader reader, uint32_t index)
 {
     return index < reader.pointer_count && reader.pointers[index] != 0;
+}
+
+/* Follows one pointer of a struct, whatever it is. */
+static inline struct wire_object wire_get_object(struct wire_reader reader, uint32_t index)
+{
+    if (!wire_has_pointer(reader, index)) {
+        return (struct wire_object){.capability = WIRE_NO_CAPABILITY,
+                                    .list = {.message = reader.message}};
+    }
+    return wire_read_object(reader.message, reader.pointers + index, reader.segment, reader.depth);
+}
+
+static inline struct wire_reader wire_get_struct(struct wire_reader reader, uint32_t index)
+{
+    if (!wire_has_pointer(reader, index)) {
+        return (struct wire_reader){.message = reader.message};
+    }
+    return wire_read_struct(reader.message, reader.pointers + index, reader.segment, reader.depth);
+}
+
+static inline struct wire_list wire_get_list(struct wire_reader reader, uint32_t index,
+                                             enum wire_element element)
+{
+    if (!wire_has_pointer(reader, index)) {
+        return (struct wire_list){.message = reader.message};
+    }
+    return wire_read_list(reader.message, reader.pointers + index, reader.segment, reader.depth,
+                          element);
+}
+
+static inline struct wire_span wire_get_text(struct wire_reader reader, uint32_t index)
+{
+    if (!wire_has_pointer(reader, index)) {
+        return (struct wire_span){NULL, 0};
+    }
+    return wire_read_text(reader.message, reader.pointers + index, reader.segment, reader.depth);
+}
+
+static inline struct wire_span wire_get_data(struct wire_reader reader, uint32_t index)
+{
+    if (!wire_has_pointer(reader, index)) {
+        return (struct wire_span){NULL, 0};
+    }
+    return wire_read_data(reader.message, reader.pointers + index, reader.segment, reader.depth);
+}
+
+static inline uint32_t wire_get_capability(struct wire_reader reader, uint32_t index)
+{
+    if (!wire_has_pointer(reader, index)) {
+        return WIRE_NO_CAPABILITY;
+    }
+    uint64_t word = reader.pointers[index];
+    return (uint32_t)word == 3 ? (uint32_t)(word >> 32) : wire_read_bad_capability(reader.message);
 }
 
 /* An element of a list as a struct, whatever it is encoded as; beyond the end: an empty struct. A

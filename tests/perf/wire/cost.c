@@ -13,6 +13,7 @@
 #define INSTRUCTIONS_MAX 100000
 
 static uint64_t request[16], answer[16];
+static const uint8_t payload[64] = "sixty-four bytes";
 static size_t request_size, answer_size;
 
 static void decode(void)
@@ -33,6 +34,16 @@ static void build_request(void)
 static void read_answer(void)
 {
     path_read_answer(answer, answer_size);
+}
+
+static void put_data(void)
+{
+    path_put_data(request, sizeof(request), payload);
+}
+
+static void get_data(void)
+{
+    path_get_data(request, request_size);
 }
 
 static void nothing(void)
@@ -94,4 +105,14 @@ TEST(client_call)
     CHECK_EQ(path_read_answer(answer, answer_size), 5 ^ 6);
     CHECK_LE(count("build one number", build_request) + count("read two numbers", read_answer),
              COST_MAX);
+}
+
+TEST(endpoint_payload)
+{
+    request_size = path_put_data(request, sizeof(request), payload);
+    const void *data = path_get_data(request, request_size);
+    CHECK(data != NULL);
+    CHECK_BYTES(data, payload, 64);
+    CHECK_LE(count("put 64 bytes", put_data), 170);
+    CHECK_LE(count("get 64 bytes", get_data), 130);
 }

@@ -40,6 +40,25 @@ uint64_t path_read_answer(const void *message, size_t size)
     return timer_now_results_monotonic_ns(r) ^ timer_now_results_tick(r);
 }
 
+size_t path_put_data(void *buffer, size_t size, const void *data)
+{
+    struct wire_message_builder m;
+    wire_message_begin(&m, buffer, size);
+    pipe_writer_write_params_set_data(pipe_writer_write_params_init(&m),
+                                      (struct wire_span){data, 64});
+    return wire_message_finish(&m);
+}
+
+const void *path_get_data(const void *message, size_t size)
+{
+    struct wire_message m;
+    if (wire_message_open(&m, message, size) != WIRE_OK) {
+        return NULL;
+    }
+    struct wire_span data = pipe_writer_write_params_data(wire_message_root(&m));
+    return data.size == 64 ? data.data : NULL;
+}
+
 uint64_t path_nothing(const void *message, size_t size)
 {
     (void)message;

@@ -14,5 +14,9 @@ size_t path_encode(void *buffer, size_t size, uint64_t value);
 size_t path_build_request(void *buffer, size_t size, uint64_t ns);
 uint64_t path_read_answer(const void *message, size_t size);
 
+/* 64 bytes of data: written from elsewhere, and found. */
+size_t path_put_data(void *buffer, size_t size, const void *data);
+const void *path_get_data(const void *message, size_t size);
+
 /* Does nothing: what the counting itself costs. */
 uint64_t path_nothing(const void *message, size_t size);
