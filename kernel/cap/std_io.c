@@ -185,14 +185,18 @@ static bool go_on_writing(struct call *call, status_t *outcome)
         *outcome = STATUS_DISCONNECTED;
         return true;
     }
-    struct stream_rest rest = stream_rest(call);
-    size_t room = host_link_output_room();
-    uint32_t size = room < rest.left ? (uint32_t)room : rest.left;
-    *outcome = user_copy_in(call->process->space, buffer, rest.address, size);
-    if (*outcome != STATUS_OK) {
-        return true;
+    /* until there is no room: only then is the link bound to have news again */
+    size_t room;
+    while (stream_rest(call).left > 0 && (room = host_link_output_room()) > 0) {
+        struct stream_rest rest = stream_rest(call);
+        uint32_t size = room < rest.left ? (uint32_t)room : rest.left;
+        *outcome = user_copy_in(call->process->space, buffer, rest.address, size);
+        if (*outcome != STATUS_OK) {
+            return true;
+        }
+        stream_took(call, (uint32_t)host_link_write(stream, buffer, size));
     }
-    stream_took(call, (uint32_t)host_link_write(stream, buffer, size));
+    *outcome = STATUS_OK;
     return stream_rest(call).left == 0;
 }
 
