@@ -37,13 +37,11 @@ status_t address_space_create(struct account *a, struct address_space **out)
 
 void address_space_clear(struct address_space *as)
 {
-    if (as->regions != NULL) {
-        /* All at once, so that a translation is given up once, not once a region. */
-        address_space_drop_pages(as, as->regions->first, as->regions->last);
-    }
+    park_unmapped(as, USER_BASE, USER_END - USER_BASE);
     uint64_t freed = 0;
     struct region *r;
     while ((r = region_tree_take_leaf(&as->regions)) != NULL) {
+        address_space_drop_pages(as, r, r->start, r->end);
         address_space_let_go(as, r);
         kmem_free(as->account, r, sizeof(*r));
         freed++;

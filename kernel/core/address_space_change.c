@@ -2,6 +2,7 @@
  * address_space_plan.h. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/address_space_plan.h"
+#include "kernel/core/park.h"
 
 /* Part of a region that lies in [start, end). */
 static uint64_t pages_inside(const struct region *r, uint64_t start, uint64_t end)
@@ -150,7 +151,11 @@ static void protect_region(struct address_space *as, struct region *r, enum prot
         memory_object_mapping_added(r->object, !wrote);
         memory_object_mapping_removed(r->object, wrote);
     }
-    arch_protect(&as->arch, r->start, region_pages(r), address_space_shared_protection(r));
+    uint64_t start = r->start, end = r->end;
+    if (address_space_touched_part(r, &start, &end)) {
+        arch_protect(&as->arch, start, (end - start) >> PAGE_SHIFT,
+                     address_space_shared_protection(r));
+    }
 }
 
 status_t address_space_protect(struct address_space *as, uint64_t address, uint64_t size,
@@ -260,11 +265,13 @@ status_t address_space_decommit(struct address_space *as, uint64_t address, uint
         return status;
     }
     address_space_split(as, address, end, &plan);
-    address_space_drop_pages(as, address, end);
+    park_unmapped(as, address, size);
     struct address_space_refund refund = {0};
     for (struct region *r = region_tree_find(as->regions, address); r != NULL && r->start < end;
          r = adjacent(r)) {
         if (r->kind == REGION_ANONYMOUS) {
+            address_space_drop_pages(as, r, r->start, r->end);
+            address_space_untouched(r);
             r->protection = PROTECTION_NONE;
             r->charged = false;
             region_tree_change(&as->regions, r, r->start, r->end, REGION_RESERVED);

@@ -25,10 +25,12 @@ static bool allows(enum protection p, enum upcall_access access)
     return false;
 }
 
-static status_t map_page(struct address_space *as, uint64_t page, frame_t f, enum protection p)
+static status_t map_page(struct address_space *as, struct region *r, uint64_t page, frame_t f)
 {
-    status_t status = arch_map(&as->arch, page, &f, 1, p);
-    if (status != STATUS_OK) {
+    status_t status = arch_map(&as->arch, page, &f, 1, (enum protection)r->protection);
+    if (status == STATUS_OK) {
+        address_space_touched(r, page, page + PAGE_SIZE);
+    } else {
         frame_put(f);
     }
     return status;
@@ -43,8 +45,7 @@ static status_t copy_frame(frame_t from, frame_t *out)
     return status;
 }
 
-static status_t break_sharing(struct address_space *as, const struct region *r, uint64_t page,
-                              frame_t f)
+static status_t break_sharing(struct address_space *as, struct region *r, uint64_t page, frame_t f)
 {
     KASSERT(r->sharing == SHARING_PRIVATE && r->charged);
     frame_t mine = f;
@@ -62,7 +63,7 @@ static status_t break_sharing(struct address_space *as, const struct region *r, 
 }
 
 /* A private page of an object, about to be written: a copy at once. */
-static status_t fault_private_write(struct address_space *as, const struct region *r, uint64_t page,
+static status_t fault_private_write(struct address_space *as, struct region *r, uint64_t page,
                                     uint64_t index)
 {
     KASSERT(r->charged);
@@ -71,11 +72,11 @@ static status_t fault_private_write(struct address_space *as, const struct regio
     if (status == STATUS_OK) {
         status = source == FRAME_NONE ? frame_alloc_zeroed(&copy) : copy_frame(source, &copy);
     }
-    return status == STATUS_OK ? map_page(as, page, copy, PROTECTION_READ_WRITE) : status;
+    return status == STATUS_OK ? map_page(as, r, page, copy) : status;
 }
 
 /* Maps the object's own page, and with it the next ones that are there and not mapped yet. */
-static status_t fault_shared(struct address_space *as, const struct region *r, uint64_t page,
+static status_t fault_shared(struct address_space *as, struct region *r, uint64_t page,
                              uint64_t index)
 {
     frame_t frames[FAULT_AROUND_PAGES];
@@ -96,6 +97,7 @@ static status_t fault_shared(struct address_space *as, const struct region *r, u
     }
     status = arch_map(&as->arch, page, frames, count, address_space_shared_protection(r));
     if (status == STATUS_OK) {
+        address_space_touched(r, page, page + (count << PAGE_SHIFT));
         for (uint64_t i = 0; i < count; i++) {
             frame_get(frames[i]);
         }
@@ -103,8 +105,7 @@ static status_t fault_shared(struct address_space *as, const struct region *r, u
     return status;
 }
 
-static status_t fault_absent(struct address_space *as, const struct region *r, uint64_t page,
-                             bool write)
+static status_t fault_absent(struct address_space *as, struct region *r, uint64_t page, bool write)
 {
     if (r->kind == REGION_OBJECT) {
         uint64_t index = (r->offset + (page - r->start)) >> PAGE_SHIFT;
@@ -117,12 +118,12 @@ static status_t fault_absent(struct address_space *as, const struct region *r, u
     KASSERT(r->kind == REGION_ANONYMOUS || r->kind == REGION_CODE);
     frame_t f;
     status_t status = frame_alloc_zeroed(&f);
-    return status == STATUS_OK ? map_page(as, page, f, (enum protection)r->protection) : status;
+    return status == STATUS_OK ? map_page(as, r, page, f) : status;
 }
 
 status_t address_space_fault(struct address_space *as, uint64_t address, enum upcall_access access)
 {
-    const struct region *r = region_tree_find(as->regions, address);
+    struct region *r = region_tree_find(as->regions, address);
     if (r == NULL || r->kind == REGION_RESERVED
         || !allows((enum protection)r->protection, access)) {
         return STATUS_BAD_ADDRESS;
@@ -161,8 +162,7 @@ status_t address_space_frame(struct address_space *as, uint64_t address, enum up
 /* --- CodeMemory --- */
 
 /* A frame of a code page that only this space has, there or not before. */
-static status_t code_frame(struct address_space *as, const struct region *r, uint64_t page,
-                           frame_t *out)
+static status_t code_frame(struct address_space *as, struct region *r, uint64_t page, frame_t *out)
 {
     enum protection p;
     status_t status = STATUS_OK;
@@ -187,14 +187,14 @@ status_t address_space_write_code(struct address_space *as, uint64_t address, co
     uint64_t end = address + size;
     uint64_t checked = address;
     while (checked < end) {
-        const struct region *r = region_tree_find(as->regions, checked);
+        struct region *r = region_tree_find(as->regions, checked);
         if (r == NULL || r->kind != REGION_CODE) {
             return STATUS_BAD_STATE;
         }
         checked = r->end;
     }
     while (address < end) {
-        const struct region *r = region_tree_find(as->regions, address);
+        struct region *r = region_tree_find(as->regions, address);
         KASSERT(r != NULL && r->kind == REGION_CODE);
         uint64_t in_page = address & (PAGE_SIZE - 1);
         uint64_t chunk = PAGE_SIZE - in_page < end - address ? PAGE_SIZE - in_page : end - address;

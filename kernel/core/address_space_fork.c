@@ -63,13 +63,17 @@ static status_t copy_pages(struct address_space *parent, struct address_space *c
                            const struct region *r)
 {
     enum protection p = address_space_shared_protection(r);
-    uint64_t address = arch_next_present(&parent->arch, r->start, r->end);
-    if (address < r->end && p != (enum protection)r->protection) {
-        arch_protect(&parent->arch, address, (r->end - address) >> PAGE_SHIFT, p);
+    uint64_t address = r->start, end = r->end;
+    if (!address_space_touched_part(r, &address, &end)) {
+        return STATUS_OK;
     }
-    while (address < r->end) {
+    address = arch_next_present(&parent->arch, address, end);
+    if (address < end && p != (enum protection)r->protection) {
+        arch_protect(&parent->arch, address, (end - address) >> PAGE_SHIFT, p);
+    }
+    while (address < end) {
         frame_t frames[RUN_PAGES];
-        uint64_t count = take_run(parent, address, r->end, frames);
+        uint64_t count = take_run(parent, address, end, frames);
         KASSERT(count > 0);
         status_t status = arch_map(&child->arch, address, frames, count, p);
         if (status != STATUS_OK) {
@@ -78,7 +82,7 @@ static status_t copy_pages(struct address_space *parent, struct address_space *c
         for (uint64_t i = 0; i < count; i++) {
             frame_get(frames[i]);
         }
-        address = arch_next_present(&parent->arch, address + (count << PAGE_SHIFT), r->end);
+        address = arch_next_present(&parent->arch, address + (count << PAGE_SHIFT), end);
     }
     return STATUS_OK;
 }

@@ -61,6 +61,7 @@ static status_t prepare(struct address_space *as, enum placement how, uint64_t h
     *r = *like;
     r->start = address;
     r->end = address + size;
+    address_space_untouched(r);
     *out = r;
     return STATUS_OK;
 }
@@ -215,6 +216,7 @@ status_t address_space_map_kernel_pages(struct address_space *as, uint64_t hint,
     for (uint64_t i = 0; i < count; i++) {
         frame_get(frames[i]);
     }
+    address_space_touched(r, r->start, r->end);
     insert(as, &plan, address);
     return STATUS_OK;
 }

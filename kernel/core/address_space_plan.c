@@ -200,6 +200,8 @@ static void split_at(struct address_space *as, struct region *r, uint64_t at,
     upper->start = at;
     upper->offset += r->object != NULL ? at - r->start : 0;
     address_space_hold(as, upper);
+    upper->touched_start = upper->touched_start > at ? upper->touched_start : at;
+    r->touched_end = r->touched_end < at ? r->touched_end : at;
     region_tree_change(&as->regions, r, r->start, at, r->kind);
     region_tree_insert(&as->regions, upper);
 }
@@ -223,10 +225,12 @@ static void put_frame(void *context, frame_t f)
     frame_put(f);
 }
 
-void address_space_drop_pages(struct address_space *as, uint64_t start, uint64_t end)
+void address_space_drop_pages(struct address_space *as, const struct region *r, uint64_t start,
+                              uint64_t end)
 {
-    park_unmapped(as, start, end - start);
-    arch_unmap(&as->arch, start, (end - start) >> PAGE_SHIFT, put_frame, NULL);
+    if (address_space_touched_part(r, &start, &end)) {
+        arch_unmap(&as->arch, start, (end - start) >> PAGE_SHIFT, put_frame, NULL);
+    }
 }
 
 /* Takes [from, to) out of one region, at one of its ends or all of it. */
@@ -234,9 +238,11 @@ static void shrink(struct address_space *as, struct region *r, uint64_t from, ui
 {
     KASSERT(from >= r->start && to <= r->end && (from == r->start || to == r->end));
     if (from > r->start) {
+        r->touched_end = r->touched_end < from ? r->touched_end : from;
         region_tree_change(&as->regions, r, r->start, from, r->kind);
     } else if (to < r->end) {
         r->offset += r->object != NULL ? to - r->start : 0;
+        r->touched_start = r->touched_start > to ? r->touched_start : to;
         region_tree_change(&as->regions, r, to, r->end, r->kind);
     } else {
         region_tree_remove(&as->regions, r);
@@ -251,7 +257,7 @@ void address_space_cut(struct address_space *as, uint64_t start, uint64_t end,
     if (address_space_nodes_to_cut(as, start, end) != 0) {
         split_at(as, region_tree_find(as->regions, start), end, plan);
     }
-    address_space_drop_pages(as, start, end);
+    park_unmapped(as, start, end - start);
     struct address_space_refund refund = {0};
     struct region *r = region_tree_at_or_after(as->regions, start);
     while (r != NULL && r->start < end) {
@@ -260,6 +266,7 @@ void address_space_cut(struct address_space *as, uint64_t start, uint64_t end,
         uint64_t to = r->end < end ? r->end : end;
         uint64_t pages = (to - from) >> PAGE_SHIFT;
         bool mapped = r->kind != REGION_RESERVED;
+        address_space_drop_pages(as, r, from, to);
         refund.reserved += address_space_has_addresses(r->kind) ? pages : 0;
         if (r->charged) {
             KASSERT(as->charged_pages >= pages);
@@ -297,6 +304,9 @@ void address_space_merge(struct address_space *as, uint64_t start, uint64_t end)
             continue;
         }
         uint64_t merged_end = next->end;
+        r->touched_start =
+            r->touched_start < next->touched_start ? r->touched_start : next->touched_start;
+        r->touched_end = r->touched_end > next->touched_end ? r->touched_end : next->touched_end;
         region_tree_remove(&as->regions, next);
         region_tree_change(&as->regions, r, r->start, merged_end, r->kind);
         address_space_let_go(as, next);

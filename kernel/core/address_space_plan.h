@@ -54,8 +54,33 @@ void address_space_cut(struct address_space *as, uint64_t start, uint64_t end,
                        struct address_space_plan *plan);
 /* Merges neighbours with equal properties in and at the borders of the range. */
 void address_space_merge(struct address_space *as, uint64_t start, uint64_t end);
-/* Unmaps pages of the tables, waking who is parked there; the regions stay. */
-void address_space_drop_pages(struct address_space *as, uint64_t start, uint64_t end);
+/* Unmaps the pages that one region has in [start, end); the region stays. */
+void address_space_drop_pages(struct address_space *as, const struct region *r, uint64_t start,
+                              uint64_t end);
+/* Pages of the region came into the tables. */
+static inline void address_space_touched(struct region *r, uint64_t start, uint64_t end)
+{
+    KASSERT(start >= r->start && end <= r->end);
+    r->touched_start = start < r->touched_start ? start : r->touched_start;
+    r->touched_end = end > r->touched_end ? end : r->touched_end;
+}
+
+/* None of them is there (any more). */
+static inline void address_space_untouched(struct region *r)
+{
+    r->touched_start = UINT64_MAX;
+    r->touched_end = 0;
+}
+
+/* Narrows [*start, *end) to where the region may have pages in the tables; false: nowhere. */
+static inline bool address_space_touched_part(const struct region *r, uint64_t *start,
+                                              uint64_t *end)
+{
+    *start = *start > r->touched_start ? *start : r->touched_start;
+    *end = *end < r->touched_end ? *end : r->touched_end;
+    return *start < *end;
+}
+
 void address_space_give_back(struct address_space *as, const struct address_space_refund *refund);
 /* A region in the tree counts as a mapping of its object and refers to its forwarder. */
 void address_space_hold(struct address_space *as, const struct region *r);

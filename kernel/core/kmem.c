@@ -10,7 +10,7 @@
 #include "kernel/core/frame.h"
 
 /* Steps of at most a half; above 256 chosen so that a whole number of pieces fills a slab. */
-static const uint16_t class_sizes[] = {16,  32,  48,  64,  96,   112,  160,           192,
+static const uint16_t class_sizes[] = {16,  32,  48,  64,  96,   128,  160,           192,
                                        256, 336, 496, 672, 1008, 1344, KMEM_PIECE_MAX};
 #define CLASSES ARRAY_SIZE(class_sizes)
 #define PIECE_STEP 16

@@ -27,9 +27,11 @@ struct region {
     /* Of the subtree: */
     uint64_t first, last, gap;
     uint64_t first_mapped, last_mapped; /* UINT64_MAX and 0 if nothing is */
-    struct memory_object *object;       /* one mapping of it is counted */
-    uint64_t offset;                    /* of `start` in it, bytes */
-    struct object *through;             /* the forwarder that it was mapped through: a reference */
+    /* All pages in the tables lie between these; UINT64_MAX and 0 if there is none. */
+    uint64_t touched_start, touched_end;
+    struct memory_object *object; /* one mapping of it is counted */
+    uint64_t offset;              /* of `start` in it, bytes */
+    struct object *through;       /* the forwarder that it was mapped through: a reference */
     uint8_t kind, protection, sharing;
     uint8_t height;
     bool charged; /* each page is paid for by this space: private memory that is or was writable */

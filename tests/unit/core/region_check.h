@@ -37,7 +37,18 @@ static inline void region_check_node(const struct region *r)
     CHECK_EQ(r->last_mapped, last_mapped);
 }
 
-/* The tree, and the totals that are charged. */
+/* Every page in the tables is some region's, lies where that region has said, and allows no more.
+ */
+static inline void region_check_page(void *context, uint64_t address, frame_t f, enum protection p)
+{
+    const struct address_space *as = context;
+    const struct region *r = region_tree_find(as->regions, address);
+    CHECK(f != FRAME_NONE && r != NULL && r->kind != REGION_RESERVED);
+    CHECK(address >= r->touched_start && address < r->touched_end);
+    CHECK(p == (enum protection)r->protection || p == address_space_shared_protection(r));
+}
+
+/* The tree, the pages, and the totals that are charged. */
 static inline void region_check(const struct address_space *as)
 {
     uint64_t count = 0, charged = 0, reserved = 0, tables = 0, below = 0, last = 0;
@@ -61,5 +72,6 @@ static inline void region_check(const struct address_space *as)
     CHECK_EQ(as->charged_pages, charged);
     CHECK_EQ(as->reserved_pages, reserved);
     CHECK_EQ(as->tables, tables);
+    sim_each_page(&as->arch, region_check_page, (void *)(uintptr_t)as);
     CHECK_LE(sim_table_count(&as->arch) - 1, tables);
 }
