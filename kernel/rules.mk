@@ -22,11 +22,11 @@ $(X86_OBJS): $(X86)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(X86_CFLAGS) -flto -c $< -o $@
 
-$(X86)/%.o: %.c
+$(X86)/kernel/%.o: kernel/%.c
 	@mkdir -p $(@D)
 	$(CC) $(X86_CFLAGS) -c $< -o $@
 
-$(X86)/%.o: %.S
+$(X86)/kernel/%.o: kernel/%.S
 	@mkdir -p $(@D)
 	$(CC) $(X86_CFLAGS) -c $< -o $@
 
