@@ -40,6 +40,7 @@ static uint8_t out_bytes[OUT_SIZE];
 
 static struct {
     bool started, broken, greeted, input_ended, ending, exit_waits, program_started;
+    bool transport_full;   /* it took less than it was given: host_link_input() will come */
     bool input_wanted;     /* somebody has looked for input: the host may send */
     bool output_closed[3]; /* by host_link_stream */
     bool refused[3];       /* a write met that, and the host knows */
@@ -141,10 +142,12 @@ static void put_frame(enum host_link_type type, const void *payload, uint32_t si
     ring_put(&link.out, payload, size);
 }
 
-/* Turns what is owed into frames and hands the ring to the transport, as far as both go. */
+/* Turns what is owed into frames and hands the ring to the transport, as far as both go.
+ *
+ * A full transport is left alone until host_link_input() says that it has room again. Were it filled from
+ * elsewhere in between, it would owe nobody an interrupt, and who waits for room would wait for ever. */
 static void pump_out(void)
 {
-    uint32_t before = link.out.used;
     if (link.input_wanted && link.owed >= OWED_MIN && !link.ending &&
         has_room(sizeof(link.owed))) {
         put_frame(HOST_LINK_CREDIT, &link.owed, sizeof(link.owed));
@@ -159,14 +162,13 @@ static void pump_out(void)
         }
         uint32_t span;
         const uint8_t *bytes = ring_used_span(&link.out, &span);
-        size_t sent = span > 0 ? arch_link_write(bytes, span) : 0;
-        if (sent == 0) {
-            break;
+        if (span == 0 || link.transport_full) {
+            return;
         }
+        size_t sent = arch_link_write(bytes, span);
+        KASSERT(sent <= span);
         ring_drop(&link.out, (uint32_t)sent);
-    }
-    if (link.out.used < before) {
-        link.events |= HOST_LINK_EVENT_OUTPUT;
+        link.transport_full = sent < span;
     }
 }
 
@@ -477,6 +479,10 @@ void host_link_input(void)
     }
     check_credit();
     pump_in();
+    if (link.transport_full) {
+        link.transport_full = false;
+        link.events |= HOST_LINK_EVENT_OUTPUT;
+    }
     if (!link.broken) {
         pump_out();
     } else if (link.ending) {

@@ -41,7 +41,7 @@ size_t host_link_read(void *to, size_t size, bool *end);
 size_t host_link_input_size(bool *end);
 /* Queues up to `size` bytes; returns how many. 0 while there is no room, or for ever when closed. */
 size_t host_link_write(enum host_link_stream stream, const void *bytes, size_t size);
-/* Bytes that host_link_write() would take at once. */
+/* Bytes that host_link_write() would take at once, of which a frame's worth is counted; 0: none. */
 size_t host_link_output_room(void);
 /* Nobody reads that output any more. */
 bool host_link_closed(enum host_link_stream stream);
