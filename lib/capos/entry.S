@@ -59,7 +59,10 @@ capos_upcall_entry:
 
 /*
  * Go on as the frame in rdi says. The numbers are offsets in struct upcall_frame; upcall.c asserts
- * them. Code and stack selectors stay as they are: iretq to the same privilege.
+ * them. No iretq: a processor emulated with SMAP refuses it in user mode (QEMU before 9.1). Instead
+ * rdi and rip are put below the red zone of the stack to go on with, from where `ret` takes both
+ * them and that stack. After the one instruction that changes rsp nothing of the frame is needed any
+ * more: an upcall that comes then may write over it.
  */
         .globl capos_upcall_return
         .type capos_upcall_return, @function
@@ -72,13 +75,15 @@ capos_upcall_return:
         xrstor64 (%rcx)
         jmp 2f
 1:      fxrstor64 (%rcx)
-2:      movl %ss, %eax
-        pushq %rax
-        pushq 88(%rdi)                  /* rsp */
-        pushq 168(%rdi)                 /* rflags */
-        movl %cs, %eax
-        pushq %rax
-        pushq 160(%rdi)                 /* rip */
+2:      movq 88(%rdi), %rcx             /* rsp */
+        subq $144, %rcx                 /* the red zone and two words */
+        movq 72(%rdi), %rax             /* rdi */
+        movq %rax, (%rcx)
+        movq 160(%rdi), %rax            /* rip */
+        movq %rax, 8(%rcx)
+        movq %rcx, 88(%rdi)
+        pushq 168(%rdi)                 /* rflags: what follows does not change them */
+        popfq
         movq 32(%rdi), %rax
         movq 40(%rdi), %rbx
         movq 48(%rdi), %rcx
@@ -93,8 +98,9 @@ capos_upcall_return:
         movq 136(%rdi), %r13
         movq 144(%rdi), %r14
         movq 152(%rdi), %r15
-        movq 72(%rdi), %rdi
-        iretq
+        movq 88(%rdi), %rsp
+        popq %rdi
+        ret $128
         .size capos_upcall_entry, . - capos_upcall_entry
 
         .section .note.capos, "a", @note
