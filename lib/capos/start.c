@@ -128,8 +128,9 @@ static void find_tls(void)
     capos_tls.contents = (const void *)(base + tls->address);
     capos_tls.contents_size = tls->file_size;
     capos_tls.alignment = tls->alignment < 16 ? 16 : tls->alignment;
-    capos_tls.size =
-        (tls->memory_size + capos_tls.alignment - 1) / capos_tls.alignment * capos_tls.alignment;
+    /* The compiler counts from the segment's own alignment, not from what we give beyond it. */
+    uint64_t own = tls->alignment < 1 ? 1 : tls->alignment;
+    capos_tls.size = (tls->memory_size + own - 1) / own * own;
 }
 
 void capos_tls_place(struct capos_thread_self *self)
