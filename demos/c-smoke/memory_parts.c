@@ -1,4 +1,5 @@
-/* VirtualMemory and MemoryObject. Faults are caught with an upcall, so that a part can see that memory is gone. */
+/* VirtualMemory and MemoryObject. Faults are caught with an upcall, so that a part can see that
+ * memory is gone. */
 #include "smoke.h"
 
 #define PAGE 4096ull
@@ -43,18 +44,23 @@ bool smoke_memory(void)
         *at(map.address + i) = (uint8_t)i;
     }
     CHECK_OK(capos_virtual_memory_protect(CAPOS_MEMORY, map.address + PAGE, PAGE, PROTECTION_NONE));
-    CHECK(!faults_at(at(map.address)) && faults_at(at(map.address + PAGE)) && !faults_at(at(map.address + 2 * PAGE)));
+    CHECK(!faults_at(at(map.address)) && faults_at(at(map.address + PAGE))
+          && !faults_at(at(map.address + 2 * PAGE)));
     CHECK_OK(capos_virtual_memory_protect(CAPOS_MEMORY, map.address + PAGE, PAGE, PROTECTION_READ));
     CHECK(!faults_at(at(map.address + PAGE)));
     CHECK_OK(capos_virtual_memory_unmap(CAPOS_MEMORY, map.address, PAGE));
     CHECK(faults_at(at(map.address)) && !faults_at(at(map.address + PAGE)));
-    CHECK_OK(capos_virtual_memory_unmap(CAPOS_MEMORY, map.address, 3 * PAGE)); /* holes are no error */
+    CHECK_OK(
+        capos_virtual_memory_unmap(CAPOS_MEMORY, map.address, 3 * PAGE)); /* holes are no error */
     /* what nobody may have */
-    CHECK(capos_virtual_memory_map(CAPOS_MEMORY, 0, PAGE, PROTECTION_READ_EXECUTE, &map) != STATUS_OK);
+    CHECK(capos_virtual_memory_map(CAPOS_MEMORY, 0, PAGE, PROTECTION_READ_EXECUTE, &map)
+          != STATUS_OK);
     CHECK(capos_virtual_memory_map(CAPOS_MEMORY, 0, 0, PROTECTION_READ, &map) != STATUS_OK);
     CHECK(capos_virtual_memory_map(CAPOS_MEMORY, 0, 100, PROTECTION_READ, &map) != STATUS_OK);
-    CHECK(capos_virtual_memory_map(CAPOS_MEMORY, 0, UINT64_MAX & ~(PAGE - 1), PROTECTION_READ, &map) != STATUS_OK);
-    CHECK(capos_virtual_memory_unmap(CAPOS_MEMORY, UINT64_MAX & ~(PAGE - 1), 2 * PAGE) != STATUS_OK);
+    CHECK(capos_virtual_memory_map(CAPOS_MEMORY, 0, UINT64_MAX & ~(PAGE - 1), PROTECTION_READ, &map)
+          != STATUS_OK);
+    CHECK(capos_virtual_memory_unmap(CAPOS_MEMORY, UINT64_MAX & ~(PAGE - 1), 2 * PAGE)
+          != STATUS_OK);
     CHECK(capos_virtual_memory_unmap(CAPOS_MEMORY, 1, PAGE) != STATUS_OK);
     CHECK(capos_virtual_memory_protect(CAPOS_MEMORY, 0x20000, PAGE, PROTECTION_READ) != STATUS_OK);
     CHECK_OK(capos_upcall_set(NULL, NULL, NULL, 0));
@@ -65,7 +71,8 @@ bool smoke_reservation(void)
 {
     struct capos_virtual_memory_reserve_results area;
     CHECK_OK(capos_upcall_set(skip, NULL, upcall_stack, sizeof upcall_stack));
-    CHECK_OK(capos_virtual_memory_reserve(CAPOS_MEMORY, 0, 64ull << 30, &area)); /* 64 GiB cost next to nothing */
+    CHECK_OK(capos_virtual_memory_reserve(CAPOS_MEMORY, 0, 64ull << 30,
+                                          &area)); /* 64 GiB cost next to nothing */
     CHECK(faults_at(at(area.address)));
     uint64_t part = area.address + (32ull << 30);
     CHECK_OK(capos_virtual_memory_commit(CAPOS_MEMORY, part, 2 * PAGE, PROTECTION_READ_WRITE));
@@ -93,9 +100,12 @@ bool smoke_memory_object(void)
     CHECK_OK(capos_virtual_memory_create_object(CAPOS_MEMORY, 2 * PAGE, &made));
     CHECK_OK(capos_memory_object_info(made.object, &info));
     CHECK(info.size == 2 * PAGE && !info.sealed);
-    CHECK_OK(capos_memory_object_map(made.object, 0, 0, 2 * PAGE, PROTECTION_READ_WRITE, SHARING_SHARED, &first));
-    CHECK_OK(capos_memory_object_map(made.object, 0, PAGE, PAGE, PROTECTION_READ_WRITE, SHARING_SHARED, &second));
-    CHECK_OK(capos_memory_object_map(made.object, 0, 0, 2 * PAGE, PROTECTION_READ_WRITE, SHARING_PRIVATE, &copy));
+    CHECK_OK(capos_memory_object_map(made.object, 0, 0, 2 * PAGE, PROTECTION_READ_WRITE,
+                                     SHARING_SHARED, &first));
+    CHECK_OK(capos_memory_object_map(made.object, 0, PAGE, PAGE, PROTECTION_READ_WRITE,
+                                     SHARING_SHARED, &second));
+    CHECK_OK(capos_memory_object_map(made.object, 0, 0, 2 * PAGE, PROTECTION_READ_WRITE,
+                                     SHARING_PRIVATE, &copy));
     *at(first.address + PAGE) = 1;
     CHECK(*at(second.address) == 1 && *at(copy.address + PAGE) == 1);
     *at(copy.address + PAGE) = 2;
@@ -103,14 +113,19 @@ bool smoke_memory_object(void)
     *at(second.address) = 3;
     CHECK(*at(first.address + PAGE) == 3 && *at(copy.address + PAGE) == 2);
     CHECK_OK(capos_memory_object_read_only(made.object, &narrow));
-    CHECK(capos_read_only_memory_map(narrow.object, 0, 0, PAGE, PROTECTION_READ_WRITE, SHARING_SHARED, &readable) != STATUS_OK);
-    CHECK_OK(capos_read_only_memory_map(narrow.object, 0, PAGE, PAGE, PROTECTION_READ, SHARING_SHARED, &readable));
+    CHECK(capos_read_only_memory_map(narrow.object, 0, 0, PAGE, PROTECTION_READ_WRITE,
+                                     SHARING_SHARED, &readable)
+          != STATUS_OK);
+    CHECK_OK(capos_read_only_memory_map(narrow.object, 0, PAGE, PAGE, PROTECTION_READ,
+                                        SHARING_SHARED, &readable));
     CHECK(*at(readable.address) == 3);
     CHECK(capos_memory_object_seal(made.object, &image) != STATUS_OK); /* it is mapped writable */
     CHECK_OK(capos_memory_object_unmap(made.object, first.address, 2 * PAGE));
     CHECK_OK(capos_memory_object_unmap(made.object, second.address, PAGE));
     CHECK_OK(capos_memory_object_seal(made.object, &image));
-    CHECK(capos_memory_object_map(made.object, 0, 0, PAGE, PROTECTION_READ_WRITE, SHARING_SHARED, &first) != STATUS_OK);
+    CHECK(capos_memory_object_map(made.object, 0, 0, PAGE, PROTECTION_READ_WRITE, SHARING_SHARED,
+                                  &first)
+          != STATUS_OK);
     CHECK_OK(capos_virtual_memory_unmap(CAPOS_MEMORY, copy.address, 2 * PAGE));
     CHECK_OK(capos_virtual_memory_unmap(CAPOS_MEMORY, readable.address, PAGE));
     capos_release(image.image);

@@ -1,12 +1,13 @@
-/* The CapSet, the ring, and the two objects that are simplest: timer and entropy. Reaches below the runtime (thread_self.h)
- * where it is to be hostile. */
+/* The CapSet, the ring, and the two objects that are simplest: timer and entropy. Reaches below the
+ * runtime (thread_self.h) where it is to be hostile. */
 #include "lib/capos/thread_self.h"
 #include "smoke.h"
 
 bool smoke_capset(void)
 {
-    static const char *const names[] = {CAP_NAME_MEMORY, CAP_NAME_THREADS, CAP_NAME_THREAD, CAP_NAME_PARK,
-                                        "stdio",         "timer",          "random",        "spawn"};
+    static const char *const names[] = {CAP_NAME_MEMORY, CAP_NAME_THREADS, CAP_NAME_THREAD,
+                                        CAP_NAME_PARK,   "stdio",          "timer",
+                                        "random",        "spawn"};
     CHECK(capos_grant_count() == sizeof names / sizeof names[0]);
     for (size_t i = 0; i < capos_grant_count(); i++) {
         const struct capos_grant *grant = capos_grant_at(i);
@@ -34,11 +35,14 @@ bool smoke_interface_check(void)
     CHECK_OK(call_now(smoke_timer, TIMER_INTERFACE_ID, TIMER_METHOD_NOW));
     CHECK_STATUS(call_now(smoke_timer, CONSOLE_INTERFACE_ID, 0), STATUS_WRONG_INTERFACE);
     CHECK_STATUS(call_now(smoke_timer, 0, 0), STATUS_WRONG_INTERFACE);
-    CHECK_STATUS(call_now(smoke_timer, TIMER_INTERFACE_ID, TIMER_METHOD_COUNT), STATUS_UNKNOWN_METHOD);
+    CHECK_STATUS(call_now(smoke_timer, TIMER_INTERFACE_ID, TIMER_METHOD_COUNT),
+                 STATUS_UNKNOWN_METHOD);
     CHECK_STATUS(call_now(smoke_timer, TIMER_INTERFACE_ID, UINT16_MAX), STATUS_UNKNOWN_METHOD);
     CHECK_STATUS(call_now(CAP_ID_NONE, TIMER_INTERFACE_ID, 0), STATUS_BAD_CAPABILITY);
-    CHECK_STATUS(call_now(CAP_ID(77777, 1), TIMER_INTERFACE_ID, 0), STATUS_BAD_CAPABILITY); /* forged */
-    CHECK_STATUS(call_now(smoke_timer + (1u << CAP_SLOT_BITS), TIMER_INTERFACE_ID, 0), STATUS_BAD_CAPABILITY);
+    CHECK_STATUS(call_now(CAP_ID(77777, 1), TIMER_INTERFACE_ID, 0),
+                 STATUS_BAD_CAPABILITY); /* forged */
+    CHECK_STATUS(call_now(smoke_timer + (1u << CAP_SLOT_BITS), TIMER_INTERFACE_ID, 0),
+                 STATUS_BAD_CAPABILITY);
     CHECK_STATUS(call_now(UINT32_MAX, TIMER_INTERFACE_ID, 0), STATUS_BAD_CAPABILITY);
     return true;
 }
@@ -89,7 +93,8 @@ bool smoke_release(void)
     struct capos_pipe_writer_write_results written;
     CHECK_STATUS(capos_pipe_writer_write(first.writer, "x", 1, &written), STATUS_STALE_CAPABILITY);
     CHECK_OK(capos_process_spawner_create_pipe(smoke_spawner, &second));
-    CHECK(second.reader != first.reader && second.reader != first.writer); /* an id never comes again */
+    CHECK(second.reader != first.reader
+          && second.reader != first.writer); /* an id never comes again */
     CHECK(second.writer != first.reader && second.writer != first.writer);
     struct ring_entry again = {.opcode = RING_OP_RELEASE, .cap = first.reader};
     CHECK(smoke_run(again).status == -STATUS_STALE_CAPABILITY);
@@ -149,12 +154,12 @@ static struct ring_entry usual(void)
                                .result_size = sizeof reply};
 }
 
-#define REFUSES(field, value, expected)                                                            \
-    do {                                                                                           \
-        struct ring_entry hostile = usual();                                                       \
-        hostile.field = (value);                                                                   \
-        struct ring_completion c = smoke_run(hostile);                                             \
-        CHECK_STATUS((status_t)-c.status, expected);                                               \
+#define REFUSES(field, value, expected)                \
+    do {                                               \
+        struct ring_entry hostile = usual();           \
+        hostile.field = (value);                       \
+        struct ring_completion c = smoke_run(hostile); \
+        CHECK_STATUS((status_t)-c.status, expected);   \
     } while (0)
 
 bool smoke_hostile_entries(void)
@@ -166,10 +171,10 @@ bool smoke_hostile_entries(void)
     REFUSES(reserved, 1, STATUS_BAD_ENTRY);
     REFUSES(transfer_max, RING_TRANSFERS_MAX + 1, STATUS_BAD_ENTRY);
     REFUSES(transfer_count, UINT16_MAX, STATUS_BAD_ENTRY);
-    REFUSES(message, 0x1000, STATUS_BAD_ADDRESS);                /* unmapped */
-    REFUSES(message, 0xffff800000000000, STATUS_BAD_ADDRESS);    /* the kernel's range */
-    REFUSES(message, UINT64_MAX - 7, STATUS_BAD_ADDRESS);        /* wraps */
-    REFUSES(message, USER_END - 8, STATUS_BAD_ADDRESS);          /* runs out of user memory */
+    REFUSES(message, 0x1000, STATUS_BAD_ADDRESS);             /* unmapped */
+    REFUSES(message, 0xffff800000000000, STATUS_BAD_ADDRESS); /* the kernel's range */
+    REFUSES(message, UINT64_MAX - 7, STATUS_BAD_ADDRESS);     /* wraps */
+    REFUSES(message, USER_END - 8, STATUS_BAD_ADDRESS);       /* runs out of user memory */
     REFUSES(message_size, MESSAGE_MAX + 1, STATUS_MESSAGE_TOO_LARGE);
     REFUSES(message_size, 12, STATUS_BAD_MESSAGE);
     REFUSES(result, 0x1000, STATUS_BAD_ADDRESS);

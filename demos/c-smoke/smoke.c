@@ -1,5 +1,5 @@
-/* The smoke test: what a program on capOS can rely on, checked from user space. Prints `ok PART` or `not ok PART: why` for
- * each part, in this order, and ends with 0 if all were ok.
+/* The smoke test: what a program on capOS can rely on, checked from user space. Prints `ok PART` or
+ * `not ok PART: why` for each part, in this order, and ends with 0 if all were ok.
  *
  * Run by `make run-smoke` with the grants stdio, timer, random and spawn, in this order. */
 #include "smoke.h"

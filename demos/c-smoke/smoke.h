@@ -1,5 +1,6 @@
-/* What the parts of the smoke test share. Each part is a function that checks one thing the kernel promises, calling the
- * kernel as a program does; smoke.c runs them in order and prints a line for each. */
+/* What the parts of the smoke test share. Each part is a function that checks one thing the kernel
+ * promises, calling the kernel as a program does; smoke.c runs them in order and prints a line for
+ * each. */
 #pragma once
 
 #include <capos.h>
@@ -10,21 +11,21 @@
 #include "lib/wire/gen/messages.h"
 
 /* The first condition that does not hold ends the part. */
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            smoke_why(__FILE__, __LINE__, #condition);                                             \
-            return false;                                                                          \
-        }                                                                                          \
+#define CHECK(condition)                               \
+    do {                                               \
+        if (!(condition)) {                            \
+            smoke_why(__FILE__, __LINE__, #condition); \
+            return false;                              \
+        }                                              \
     } while (0)
 
-#define CHECK_STATUS(expression, expected)                                                         \
-    do {                                                                                           \
-        status_t check_status = (expression);                                                      \
-        if (check_status != (expected)) {                                                          \
-            smoke_why(__FILE__, __LINE__, capos_status_name(check_status));                        \
-            return false;                                                                          \
-        }                                                                                          \
+#define CHECK_STATUS(expression, expected)                                  \
+    do {                                                                    \
+        status_t check_status = (expression);                               \
+        if (check_status != (expected)) {                                   \
+            smoke_why(__FILE__, __LINE__, capos_status_name(check_status)); \
+            return false;                                                   \
+        }                                                                   \
     } while (0)
 #define CHECK_OK(expression) CHECK_STATUS(expression, STATUS_OK)
 

@@ -128,7 +128,7 @@ bool smoke_large_ring(void)
 
 static uint8_t upcall_stack[64 * 1024];
 static struct upcall_frame seen;
-static int upcalls, depth, deepest;
+static volatile int upcalls, depth, deepest;
 
 static void note(struct upcall_frame *frame)
 {
@@ -138,7 +138,8 @@ static void note(struct upcall_frame *frame)
     upcalls++;
 }
 
-/* Maps what is missing, through a call of its own, and goes on: a page fault in user space. A fault of the handler's nests. */
+/* Maps what is missing, through a call of its own, and goes on: a page fault in user space. A fault
+ * of the handler's nests. */
 static volatile uint8_t *nested;
 
 static void repair(void *context, struct upcall_frame *frame)
@@ -154,8 +155,8 @@ static void repair(void *context, struct upcall_frame *frame)
     static struct capos_call calls[2];
     struct capos_call *call = &calls[depth - 1];
     capos_call_init(call, request[depth - 1], 128, reply[depth - 1], 128);
-    status_t status = capos_virtual_memory_commit_submit(call, CAPOS_MEMORY, frame->address & ~4095ull, 4096,
-                                                         PROTECTION_READ_WRITE);
+    status_t status = capos_virtual_memory_commit_submit(
+        call, CAPOS_MEMORY, frame->address & ~4095ull, 4096, PROTECTION_READ_WRITE);
     if (status == STATUS_OK) {
         status = capos_await(call);
     }
@@ -201,7 +202,10 @@ bool smoke_upcall_foreign(void)
     upcalls = 0;
     uint64_t result;
     register uint64_t kept __asm__("r12") = 0x1234;
-    __asm__ volatile("syscall" : "=a"(result), "+r"(kept) : "a"(39), "D"(40), "S"(2) : "rcx", "r11", "memory");
+    __asm__ volatile("syscall"
+                     : "=a"(result), "+r"(kept)
+                     : "a"(39), "D"(40), "S"(2)
+                     : "rcx", "r11", "memory");
     CHECK(result == 42 && kept == 0x1234);
     CHECK(upcalls == 1 && seen.cause == UPCALL_FOREIGN_SYSCALL && seen.registers.rax == 39);
     CHECK_OK(capos_upcall_set(NULL, NULL, NULL, 0));

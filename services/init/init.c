@@ -153,13 +153,12 @@ int main(void)
     }
     struct wire_reader manifest = wire_message_root(&message);
     static struct capos_child_grant grants[GRANTS_MAX];
+    const char *directory = string(manifest_current_directory(manifest));
     struct capos_child child = {
         .name = string(manifest_program(manifest)),
         .arguments = strings(manifest_arguments(manifest)),
         .environment = strings(manifest_environment(manifest)),
-        .directory = manifest_has_current_directory(manifest)
-                         ? string(manifest_current_directory(manifest))
-                         : "/",
+        .directory = directory[0] == '\0' ? "/" : directory,
         .grants = grants,
         .grant_count = collect_grants(manifest_grants(manifest), grants),
     };
