@@ -6,7 +6,8 @@ CAPOS_INCLUDES = -nostdinc -isystem lib/capos/include \
 
 # What a program in C is compiled and linked with. The linker takes the startup code out of the
 # library because its script names _start.
-CAPOS_PROGRAM_CFLAGS = $(USER_CFLAGS) -ftls-model=local-exec $(CAPOS_INCLUDES)
+# -MD: its headers come by -isystem, and change all the same.
+CAPOS_PROGRAM_CFLAGS = $(subst -MMD,-MD,$(USER_CFLAGS)) -ftls-model=local-exec $(CAPOS_INCLUDES)
 CAPOS_LDSCRIPT := lib/capos/user.ld
 CAPOS_LDFLAGS = -static-pie -nostdlib -nostartfiles -T $(CAPOS_LDSCRIPT) -Wl,--gc-sections \
 	-Wl,--no-dynamic-linker -Wl,-z,norelro -Wl,-z,text -Wl,-z,max-page-size=4096 \
