@@ -21,7 +21,7 @@ $(BUILD)/sim/%.o: %.c
 	@mkdir -p $(@D)
 	@$(CC) $(SIM_CFLAGS) -c $< -o $@
 
-UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/libc/%, \
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/libc/% tests/unit/tools/%, \
 	$(sort $(shell find tests/unit -name '*_test.c'))))
 UNIT_ALONE := $(BUILD)/tests/unit/core/host_link_test
 
