@@ -57,6 +57,10 @@ static void tail_add(struct tail *t, const void *bytes, size_t size)
 static void on_data(void *context, enum host_link_stream stream, const uint8_t *bytes, size_t size)
 {
     struct session *s = context;
+    if (!s->has_output) {
+        trace_start(s, "the program's first output");
+        s->has_output = true;
+    }
     streams_put(&s->streams, stream, bytes, size);
 }
 
@@ -118,6 +122,10 @@ static void on_exit_record(void *context, const struct host_link_exit *exit)
     struct session *s = context;
     s->exit = *exit;
     s->has_exit = true;
+    if (s->options->trace_start) {
+        fprintf(stderr, "capos: machine time from the kernel's first instruction to the program's: %llu ns\n",
+                (unsigned long long)exit->first_run_ns);
+    }
     s->deadline_ms = NEVER; /* the program has ended; its reader may take its time */
     link_send(&s->link, HOST_LINK_EXIT_ACK, NULL, 0);
 }

@@ -38,7 +38,7 @@ struct session {
     enum ending ending;
     int signal;           /* ENDING_SIGNAL */
     int qemu_status;      /* as waitpid gives it, once it has ended */
-    bool started, has_exit, input_ended, interrupts_claimed;
+    bool started, has_output, has_exit, input_ended, interrupts_claimed;
     uint64_t deadline_ms; /* what comes next by itself; UINT64_MAX: nothing */
     enum ending at_deadline;
     uint64_t start_ms;
