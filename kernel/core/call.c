@@ -15,6 +15,8 @@
 #include "kernel/core/transfer.h"
 #include "lib/wire/gen/types.h"
 
+_Static_assert(sizeof(struct call) <= CALL_RECORD_SIZE, "a record fits its memory");
+
 struct account *call_account(const struct call *call)
 {
     KASSERT(call->process != NULL && call->process->account != NULL);
@@ -39,31 +41,77 @@ static status_t keep_sent(struct account *a, struct call *kept)
     return s;
 }
 
-status_t call_keep_sized(struct call *call, size_t size, void (*cancel)(struct call *),
-                         struct call **out)
+/* Memory for a kept record, charged with it to the caller: the one that the ring has ready, or new.
+ * Its account is set. */
+static status_t record_take(struct thread *caller, struct account *a, struct call **out)
 {
-    KASSERT(!call->kept && cancel != NULL && size >= sizeof(*call));
-    struct account *a = call_account(call);
+    struct call *kept = caller->ring.spare;
     void *memory;
+    if (kept != NULL) {
+        caller->ring.spare = NULL;
+        arch_memory_taken(kept, CALL_RECORD_SIZE);
+        KASSERT(kept->account == a);
+        *out = kept;
+        return STATUS_OK;
+    }
     status_t s = ledger_charge(a, LEDGER_CALLS, 1);
     if (s != STATUS_OK) {
         return s;
     }
-    s = kmem_alloc(a, size, &memory);
+    s = kmem_alloc(a, CALL_RECORD_SIZE, &memory);
     if (s != STATUS_OK) {
         ledger_refund(a, LEDGER_CALLS, 1);
         return s;
     }
-    struct call *kept = memory;
-    *kept = *call;
-    s = keep_sent(a, kept);
+    *out = memory;
+    (*out)->account = account_get(a);
+    return STATUS_OK;
+}
+
+void call_free(struct call *call)
+{
+    struct account *a = call->account;
+    kmem_free(a, call, CALL_RECORD_SIZE);
+    ledger_refund(a, LEDGER_CALLS, 1);
+    account_put(a);
+}
+
+void call_recycle(struct call *call, struct thread *caller)
+{
+    if (caller == NULL || caller->ring.spare != NULL || caller->ring.header == NULL) {
+        call_free(call);
+        return;
+    }
+    caller->ring.spare = call;
+    arch_memory_freed(call, CALL_RECORD_SIZE);
+}
+
+status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call **out)
+{
+    KASSERT(!call->kept && cancel != NULL && call->transfers.given_count == 0);
+    struct account *a = call_account(call);
+    struct call *kept;
+    status_t s = record_take(call->caller, a, &kept);
     if (s != STATUS_OK) {
-        kmem_free(a, memory, size);
-        ledger_refund(a, LEDGER_CALLS, 1);
         return s;
+    }
+    __builtin_memcpy(kept, call, offsetof(struct call, transfers.sent));
+    kept->context = call->context; /* the waiter may have set them already */
+    kept->value[0] = call->value[0];
+    kept->value[1] = call->value[1];
+    if (call->transfers.sent_count != 0) {
+        kept->transfers.sent = call->transfers.sent;
+        s = keep_sent(a, kept);
+        if (s != STATUS_OK) {
+            call_recycle(kept, call->caller);
+            return s;
+        }
+    }
+    if (call->transfers.reserved_count != 0) {
+        __builtin_memcpy(kept->transfers.reserved, call->transfers.reserved,
+                         sizeof(kept->transfers.reserved));
     }
     kept->kept = true;
-    kept->account = account_get(a);
     kept->cancel = cancel;
     list_init(&kept->queue);
     object_get(kept->target);
@@ -75,19 +123,6 @@ status_t call_keep_sized(struct call *call, size_t size, void (*cancel)(struct c
     ring_track(kept->caller, kept);
     *out = kept;
     return STATUS_OK;
-}
-
-status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call **out)
-{
-    return call_keep_sized(call, sizeof(*call), cancel, out);
-}
-
-void call_free(struct call *call, size_t size)
-{
-    struct account *a = call->account;
-    kmem_free(a, call, size);
-    ledger_refund(a, LEDGER_CALLS, 1);
-    account_put(a);
 }
 
 /* --- what a handler sees of its call --- */
@@ -274,11 +309,12 @@ static void retire(struct call *call)
         call->forwarder = NULL;
     }
     object_put(call->target);
+    struct thread *caller = call->caller;
     call->target = NULL;
     call->caller = NULL;
     call->process = NULL;
     if (!call->of_reply) {
-        call_free(call, sizeof(*call));
+        call_recycle(call, caller);
     }
 }
 

@@ -37,6 +37,9 @@ struct sent_capability {
     bool moving;
 };
 
+/* Bytes of every kept record, with what endpoint.c adds to one. */
+#define CALL_RECORD_SIZE 304
+
 struct call_transfers {
     uint16_t sent_count, given_count, reserved_count;
     uint16_t kept_count;          /* kept calls: how many `sent` has room for */
@@ -46,36 +49,54 @@ struct call_transfers {
 };
 
 struct call {
+    union {
+        uint64_t words[8]; /* of the entry; each is read once from the ring */
+        struct {           /* as struct ring_entry has it */
+            uint8_t opcode;
+            uint8_t flags;
+            uint16_t method_number;
+            cap_id_t cap;
+            uint64_t interface_id;
+            uint64_t user_data;
+            uint64_t message;
+            uint32_t message_size, result_size;
+            uint64_t result;
+            uint64_t transfers_address;
+            uint16_t transfer_count, transfer_max;
+            uint32_t reserved;
+        };
+    };
     struct thread *caller;       /* NULL: it is gone, or the call was cancelled after delivery */
     struct process *process;     /* whose table and memory the answer goes to */
     struct object *target;       /* a reference while kept */
     const struct method *method; /* NULL for facets and opcodes without one */
-    uint64_t user_data;
-    uint64_t interface_id;
-    uint64_t message, result, transfers_address;
-    uint32_t message_size, result_size;
-    uint16_t transfer_max;
-    uint16_t method_number;
-    uint8_t opcode;
+    /* the outermost one that the call came through, or NULL; a reference while kept */
+    struct object *forwarder;
+    uint32_t answer_size; /* goes to the completion: bytes written at result */
+    uint32_t aux;         /* goes to the completion */
+    uint16_t answer_count; /* goes to the completion: capabilities received */
     uint8_t completion_flags;
     bool kept;
     /* the memory belongs to a Reply (kernel/core/endpoint.c), which frees it */
     bool of_reply;
-    uint32_t answer_size;        /* goes to the completion: bytes written at result */
-    uint16_t answer_count;       /* goes to the completion: capabilities received */
-    /* the outermost one that the call came through, or NULL; a reference while kept */
-    struct object *forwarder;
-    struct list revocation;      /* kept: the forwarder's list of calls that its cutter ends */
-    struct account *account;     /* kept: who pays for the record; a reference */
+    uint8_t unused[3];
     struct call_transfers transfers;
+    struct account *account;     /* kept: who pays for the record; a reference */
     struct list in_flight;       /* thread's table, by user_data */
+    struct list revocation;      /* kept: the forwarder's list of calls that its cutter ends */
     struct list queue;           /* the waiting side's list: an endpoint's, a pipe's, a process's */
     /* takes it out of whatever it waits in; the caller of cancel completes it */
     void (*cancel)(struct call *call);
-    void *context;               /* the waiter's own */
-    uint64_t value[2];           /* the waiter's own */
-    uint32_t aux;                /* goes to the completion */
+    void *context;    /* the waiter's own */
+    uint64_t value[2]; /* the waiter's own */
 };
+
+_Static_assert(offsetof(struct call, user_data) == offsetof(struct ring_entry, user_data)
+                   && offsetof(struct call, result) == offsetof(struct ring_entry, result)
+                   && offsetof(struct call, transfer_max)
+                          == offsetof(struct ring_entry, transfer_max)
+                   && sizeof(struct ring_entry) == 64,
+               "a record begins with its entry");
 
 /* Moves a record into memory of its own. *out is the kept one. Error: callsExhausted or
  * bytesExhausted; the handler returns it. */
@@ -100,11 +121,11 @@ struct wire_builder call_reply(struct call *call);
 void call_finish(struct call *call, status_t status);
 
 /* --- for ring.c, endpoint.c and forwarder.c --- */
-/* As call_keep, in `size` bytes that begin with the record. */
-status_t call_keep_sized(struct call *call, size_t size, void (*cancel)(struct call *),
-                         struct call **out) MUST_CHECK;
-/* the memory of a kept record and what was charged for it */
-void call_free(struct call *call, size_t size);
+/* A record that completed goes back to where the next call of its thread takes it from: the
+ * first is kept with the ring, charged as it is, the others are freed. caller NULL: its thread
+ * is gone. */
+void call_recycle(struct call *call, struct thread *caller);
+void call_free(struct call *call);
 /* Completes without an answer in the reply buffer: the answer's size and count are set already,
  * or there is none. */
 void call_complete(struct call *call, status_t status);

@@ -36,9 +36,14 @@ struct cap_slot {
         struct object *object; /* live, in transit */
         uint64_t next_free;    /* free: the next one's index, 0 at the end */
     };
-    uint16_t generation;
-    uint8_t state;
-    uint8_t kept;          /* only within cap_table_keep_commit() */
+    union {
+        struct {
+            uint16_t generation;
+            uint8_t state;
+            uint8_t kept; /* only within cap_table_keep_commit() */
+        };
+        uint32_t tag; /* the three in one word */
+    };
     uint32_t page_retired; /* in a page's first slot: how many of the page are retired */
 };
 
@@ -218,7 +223,13 @@ static status_t extend(struct cap_table *t)
     return STATUS_OK;
 }
 
-status_t cap_table_look_up(const struct cap_table *t, cap_id_t id, struct object **out)
+#define LIVE_TAG(generation) ((uint32_t)SLOT_LIVE << 16 | (generation))
+_Static_assert(offsetof(struct cap_slot, state) == offsetof(struct cap_slot, tag) + 2
+                   && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "LIVE_TAG() is a live slot's tag");
+
+/* Why an id does not work. */
+static status_t not_live(const struct cap_table *t, cap_id_t id)
 {
     uint32_t index = id & CAP_SLOT_MASK;
     uint32_t generation = id >> CAP_SLOT_BITS;
@@ -226,15 +237,24 @@ status_t cap_table_look_up(const struct cap_table *t, cap_id_t id, struct object
         return STATUS_BAD_CAPABILITY;
     }
     const struct cap_slot *slot = slot_at(t, index);
-    if (slot != NULL && slot->generation == generation && slot->state == SLOT_LIVE) {
-        *out = slot->object;
-        return STATUS_OK;
-    }
     if (slot == NULL || generation < slot->generation) {
         return STATUS_STALE_CAPABILITY;
     }
-    return generation == slot->generation && slot->state == SLOT_TRANSIT ? STATUS_IN_TRANSIT
-                                                                         : STATUS_BAD_CAPABILITY;
+    bool moving = generation == slot->generation && slot->state == SLOT_TRANSIT;
+    return moving ? STATUS_IN_TRANSIT : STATUS_BAD_CAPABILITY;
+}
+
+status_t cap_table_look_up(const struct cap_table *t, cap_id_t id, struct object **out)
+{
+    uint32_t index = id & CAP_SLOT_MASK;
+    if (index < t->frontier) {
+        const struct cap_slot *slot = slot_at(t, index);
+        if (slot != NULL && slot->tag == LIVE_TAG(id >> CAP_SLOT_BITS)) {
+            *out = slot->object;
+            return STATUS_OK;
+        }
+    }
+    return not_live(t, id);
 }
 
 status_t cap_table_reserve(struct cap_table *t, cap_id_t *out)
@@ -306,6 +326,17 @@ status_t cap_table_release(struct cap_table *t, cap_id_t id)
     tell_released(o);
     object_put(o);
     return STATUS_OK;
+}
+
+struct object *cap_table_take(struct cap_table *t, cap_id_t id)
+{
+    struct object *o;
+    if (cap_table_look_up(t, id, &o) != STATUS_OK) {
+        return NULL;
+    }
+    vacate(t, id & CAP_SLOT_MASK, slot_of(t, id, SLOT_LIVE));
+    tell_released(o);
+    return o;
 }
 
 status_t cap_table_move_begin(struct cap_table *t, cap_id_t id, struct object **out)

@@ -37,6 +37,8 @@ status_t cap_table_reserve(struct cap_table *t, cap_id_t *out) MUST_CHECK;
 void cap_table_commit(struct cap_table *t, cap_id_t reserved, struct object *o);
 void cap_table_cancel(struct cap_table *t, cap_id_t reserved);
 status_t cap_table_release(struct cap_table *t, cap_id_t id) MUST_CHECK;
+/* As release, and the slot's reference goes to the caller. NULL: it is not live. */
+struct object *cap_table_take(struct cap_table *t, cap_id_t id);
 
 /* A move: begin (live -> in transit; *out gets no reference of its own), then end it: moved away
  * (the slot is freed, its reference goes to the caller) or back under the same id. */

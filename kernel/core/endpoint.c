@@ -46,10 +46,12 @@ struct facet {
 };
 
 struct reply {
-    struct call call; /* first: call_keep_sized() makes it */
+    struct call call; /* first: call_keep() makes it */
     struct object object;
     struct endpoint *endpoint;
 };
+
+_Static_assert(sizeof(struct reply) <= CALL_RECORD_SIZE, "it lies in a kept record's memory");
 
 static struct endpoint *of_endpoint(struct object *o)
 {
@@ -212,25 +214,59 @@ static status_t deliver_reserve(const struct call *receive, struct call *call,
     return STATUS_OK;
 }
 
+#define DELIVER_AT_ONCE 240 /* bytes of a message that goes by way of this stack */
+
+/* Head and message of a small call in one piece: one look at the other side's page tables, and no
+ * doubt whose fault it is. */
+static enum delivery deliver_small(const struct call *receive, const struct call *call,
+                                   const struct ring_request *head)
+{
+    struct {
+        struct ring_request head;
+        uint8_t message[DELIVER_AT_ONCE];
+    } piece;
+    piece.head = *head;
+    if (call->message_size != 0
+        && user_copy_in(call->process->space, piece.message, call->message, call->message_size)
+               != STATUS_OK) {
+        return CALL_AT_FAULT;
+    }
+    return user_copy_out(receive->process->space, receive->result, &piece,
+                         sizeof(*head) + call->message_size)
+                   == STATUS_OK
+               ? DELIVERED
+               : RECEIVER_AT_FAULT;
+}
+
+static enum delivery deliver_large(const struct call *receive, const struct call *call,
+                                   const struct ring_request *head)
+{
+    struct address_space *to = receive->process->space;
+    uint64_t body = receive->result + sizeof(*head);
+    if (user_copy_out(to, receive->result, head, sizeof(*head)) != STATUS_OK) {
+        return RECEIVER_AT_FAULT;
+    }
+    if (user_copy_across(to, body, call->process->space, call->message, call->message_size)
+        == STATUS_OK) {
+        return DELIVERED;
+    }
+    return range_good(to, body, call->message_size, UPCALL_ACCESS_WRITE) ? CALL_AT_FAULT
+                                                                         : RECEIVER_AT_FAULT;
+}
+
 static enum delivery deliver_copy(const struct call *receive, const struct call *call,
                                   const struct cap_transfer *ids)
 {
-    struct address_space *to = receive->process->space;
     const struct facet *f = CONTAINER_OF(call->target, const struct facet, object);
     struct ring_request head = {.tag = f->tag, .interface_id = f->interface_id};
-    uint64_t body = receive->result + sizeof(head);
-    if (user_copy_out(to, receive->result, &head, sizeof(head)) != STATUS_OK
-        || transfer_write(to, receive->transfers_address, call->transfers.sent_count, ids + 1)
+    uint32_t sent = call->transfers.sent_count;
+    if (sent != 0
+        && transfer_write(receive->process->space, receive->transfers_address, sent, ids + 1)
                != STATUS_OK) {
         return RECEIVER_AT_FAULT;
     }
-    if (call->message_size != 0
-        && user_copy_across(to, body, call->process->space, call->message, call->message_size)
-               != STATUS_OK) {
-        return range_good(to, body, call->message_size, UPCALL_ACCESS_WRITE) ? CALL_AT_FAULT
-                                                                             : RECEIVER_AT_FAULT;
-    }
-    return DELIVERED;
+    return call->message_size <= DELIVER_AT_ONCE ? deliver_small(receive, call, &head)
+                                                 : deliver_large(receive, call, &head);
 }
 
 static void cancel_received(struct call *call)
@@ -359,7 +395,7 @@ status_t endpoint_call(struct object *facet, struct call *call)
     if (e->dead) {
         return STATUS_DISCONNECTED;
     }
-    status_t s = call_keep_sized(call, sizeof(struct reply), cancel_undelivered, &kept);
+    status_t s = call_keep(call, cancel_undelivered, &kept);
     if (s != STATUS_OK) {
         return s;
     }
@@ -435,14 +471,34 @@ static status_t return_copy(const struct call *back, struct call *call, struct c
     return s;
 }
 
+/* The Reply is used up: its slot goes, and most often nothing else refers to it. It may have been
+ * among what was sent by move; then there is nothing to do. */
+static void reply_used(struct reply *r, const struct call *back, struct thread *caller)
+{
+    struct object *o = cap_table_take(&back->process->table, back->cap);
+    if (o == NULL) {
+        return;
+    }
+    KASSERT(o == &r->object);
+    if (o->references > 1) {
+        object_put(o);
+        return;
+    }
+    endpoint_let_go(r->endpoint);
+    call_recycle(&r->call, caller);
+}
+
 status_t endpoint_return(struct object *reply, struct call *back, bool exception)
 {
     KASSERT(reply->class == &reply_class);
     struct cap_transfer ids[RING_TRANSFERS_MAX];
-    struct call *call = &CONTAINER_OF(reply, struct reply, object)->call;
-    if (call->caller == NULL) {
+    struct reply *r = CONTAINER_OF(reply, struct reply, object);
+    struct call *call = &r->call;
+    struct thread *caller = call->caller;
+    if (caller == NULL) {
         back->completion_flags |= RING_FLAG_CALLER_GONE;
         transfer_end(back, true);
+        reply_used(r, back, NULL);
         return STATUS_OK;
     }
     status_t theirs;
@@ -457,11 +513,12 @@ status_t endpoint_return(struct object *reply, struct call *back, bool exception
             transfer_deliver(back, &call->process->table, ids);
         }
         theirs = exception ? STATUS_EXCEPTION : STATUS_OK;
-    } else {
+    } else if (back->transfers.sent_count != 0) {
         transfer_end(back, true); /* the answer was given, whatever became of it */
     }
     list_remove(&call->queue);
     call_complete(call, theirs);
+    reply_used(r, back, caller);
     return STATUS_OK;
 }
 
@@ -477,7 +534,7 @@ static void reply_destroy(struct object *o)
                                              "the server dropped the call", NULL));
     }
     endpoint_let_go(e);
-    call_free(&r->call, sizeof(*r));
+    call_free(&r->call);
 }
 
 /* A Reply has no methods: it is for RETURN alone. A forked child must not answer for its parent. */

@@ -18,66 +18,56 @@
 
 /* --- completions of entries that have no record --- */
 
-static void post(struct thread *t, const struct ring_entry *e, status_t status, uint32_t aux)
+static void post(struct thread *t, struct call *call, status_t status, uint32_t aux)
 {
-    ring_post_status(t, e->user_data, status, aux);
+    ring_post_status(t, call->user_data, status, aux);
 }
 
 /* A refusal before there is a record. */
-static void refuse(struct thread *t, const struct ring_entry *e, status_t status)
+static void refuse(struct thread *t, struct call *call, status_t status)
 {
     KASSERT(status != STATUS_OK && status != STATUS_PENDING);
-    if (e->opcode == RING_OP_CALL) {
-        if (e->cap == CAP_ID_NONE && status == STATUS_BAD_CAPABILITY) {
-            denial_not_granted(t->process, e->interface_id, e->method);
+    if (call->opcode == RING_OP_CALL) {
+        if (call->cap == CAP_ID_NONE && status == STATUS_BAD_CAPABILITY) {
+            denial_not_granted(t->process, call->interface_id, call->method_number);
         } else {
-            denial_of_status(t->process, e->interface_id, e->method, status);
+            denial_of_status(t->process, call->interface_id, call->method_number, status);
         }
     }
-    post(t, e, status, 0);
+    post(t, call, status, 0);
 }
 
 /* --- records --- */
 
 /* What ring_post(), a handler and call_keep() may look at, and no more: the rest of the record
  * is not touched. */
-static void begin(struct call *call, struct thread *t, const struct ring_entry *e,
-                  struct object *target)
+static void begin(struct call *call, struct thread *t, struct object *target)
 {
     call->caller = t;
     call->process = t->process;
     call->target = target;
     call->method = NULL;
-    call->user_data = e->user_data;
-    call->interface_id = e->interface_id;
-    call->message = e->message;
-    call->result = e->result;
-    call->transfers_address = e->transfers;
-    call->message_size = e->message_size;
-    call->result_size = e->result_size;
-    call->transfer_max = e->transfer_max;
-    call->method_number = e->method;
-    call->opcode = e->opcode;
+    call->forwarder = NULL;
+    call->answer_size = 0;
+    call->aux = 0;
+    call->answer_count = 0;
     call->completion_flags = 0;
     call->kept = false;
     call->of_reply = false;
-    call->answer_size = 0;
-    call->answer_count = 0;
-    call->forwarder = NULL;
+    __builtin_memset(call->unused, 0, sizeof(call->unused));
     call->transfers.sent_count = 0;
     call->transfers.given_count = 0;
     call->transfers.reserved_count = 0;
     call->transfers.kept_count = 0;
-    call->aux = 0;
 }
 
-static status_t check_sizes(const struct ring_entry *e)
+static status_t check_sizes(struct call *call)
 {
-    if ((e->transfer_count | e->transfer_max) > RING_TRANSFERS_MAX
-        && (e->transfer_count > RING_TRANSFERS_MAX || e->transfer_max > RING_TRANSFERS_MAX)) {
+    if ((call->transfer_count | call->transfer_max) > RING_TRANSFERS_MAX
+        && (call->transfer_count > RING_TRANSFERS_MAX || call->transfer_max > RING_TRANSFERS_MAX)) {
         return STATUS_BAD_ENTRY;
     }
-    return e->message_size > MESSAGE_MAX ? STATUS_MESSAGE_TOO_LARGE : STATUS_OK;
+    return call->message_size > MESSAGE_MAX ? STATUS_MESSAGE_TOO_LARGE : STATUS_OK;
 }
 
 /* The record's end on this stack, unless it was kept or its ring is gone. */
@@ -135,14 +125,14 @@ static status_t reserve_given(struct call *call)
 }
 
 /* Everything between the look-up and the handler that can fail, then the handler. */
-static status_t invoke(struct call *call, const struct ring_entry *e, struct sent_capability *room,
+static status_t invoke(struct call *call, struct sent_capability *room,
                        struct wire_message_builder *answer)
 {
     struct cpu *cpu = arch_cpu();
     struct wire_message message;
     status_t s = open_message(call, cpu, &message);
-    if (s == STATUS_OK && e->transfer_count != 0) {
-        s = transfer_resolve(call, e->transfers, e->transfer_count, room);
+    if (s == STATUS_OK && call->transfer_count != 0) {
+        s = transfer_resolve(call, call->transfers_address, call->transfer_count, room);
     }
     if (s == STATUS_OK && call->method->result_capabilities != 0) {
         s = reserve_given(call);
@@ -164,198 +154,190 @@ static status_t invoke(struct call *call, const struct ring_entry *e, struct sen
     return s;
 }
 
-static void call_kernel(struct thread *t, const struct ring_entry *e, struct object *target,
+static void call_kernel(struct thread *t, struct call *call, struct object *target,
                         struct object *forwarder)
 {
     const struct interface *interface = target->class->interface;
-    if (interface->id != e->interface_id) {
-        refuse(t, e, STATUS_WRONG_INTERFACE);
+    if (interface->id != call->interface_id) {
+        refuse(t, call, STATUS_WRONG_INTERFACE);
         return;
     }
-    if (e->method >= interface->method_count) {
-        refuse(t, e, STATUS_UNKNOWN_METHOD);
+    if (call->method_number >= interface->method_count) {
+        refuse(t, call, STATUS_UNKNOWN_METHOD);
         return;
     }
-    struct call call;
     struct sent_capability room[RING_TRANSFERS_MAX];
     struct wire_message_builder answer;
     uint32_t epoch = t->ring.epoch;
-    begin(&call, t, e, target);
-    call.method = &interface->methods[e->method];
-    call.forwarder = forwarder;
-    status_t s = invoke(&call, e, room, &answer);
-    finish(&call, t, epoch, s, &answer);
+    begin(call, t, target);
+    call->method = &interface->methods[call->method_number];
+    call->forwarder = forwarder;
+    status_t s = invoke(call, room, &answer);
+    finish(call, t, epoch, s, &answer);
 }
 
-static void call_facet(struct thread *t, const struct ring_entry *e, struct object *facet,
+static void call_facet(struct thread *t, struct call *call, struct object *facet,
                        struct object *forwarder)
 {
-    if (facet_interface_id(facet) != e->interface_id) {
-        refuse(t, e, STATUS_WRONG_INTERFACE);
+    if (facet_interface_id(facet) != call->interface_id) {
+        refuse(t, call, STATUS_WRONG_INTERFACE);
         return;
     }
-    struct call call;
     struct sent_capability room[RING_TRANSFERS_MAX];
     uint32_t epoch = t->ring.epoch;
-    begin(&call, t, e, facet);
-    call.forwarder = forwarder;
+    begin(call, t, facet);
+    call->forwarder = forwarder;
     status_t s = STATUS_OK;
-    if (e->transfer_count != 0) {
-        s = transfer_resolve(&call, e->transfers, e->transfer_count, room);
+    if (call->transfer_count != 0) {
+        s = transfer_resolve(call, call->transfers_address, call->transfer_count, room);
     }
     if (s == STATUS_OK) {
-        s = endpoint_call(facet, &call);
+        s = endpoint_call(facet, call);
     }
-    finish(&call, t, epoch, s, NULL);
+    finish(call, t, epoch, s, NULL);
 }
 
-static void operation_call(struct thread *t, const struct ring_entry *e)
+static void operation_call(struct thread *t, struct call *call)
 {
     struct object *o;
     struct object *forwarder = NULL;
-    status_t s = check_sizes(e);
+    status_t s = check_sizes(call);
     if (s == STATUS_OK) {
-        s = cap_table_look_up(&t->process->table, e->cap, &o);
+        s = cap_table_look_up(&t->process->table, call->cap, &o);
     }
     if (s == STATUS_OK && o->class == &forwarder_class) {
         forwarder = o;
         s = forwarder_resolve(o, &o);
     }
     if (s != STATUS_OK) {
-        refuse(t, e, s);
+        refuse(t, call, s);
     } else if (o->class == &facet_class) {
-        call_facet(t, e, o, forwarder);
+        call_facet(t, call, o, forwarder);
     } else {
-        call_kernel(t, e, o, forwarder);
+        call_kernel(t, call, o, forwarder);
     }
 }
 
 /* --- RECV, RETURN --- */
 
-static void operation_receive(struct thread *t, const struct ring_entry *e)
+static void operation_receive(struct thread *t, struct call *call)
 {
     struct object *o;
-    status_t s = e->transfer_max > RING_TRANSFERS_MAX || e->transfer_count != 0
-                         || e->result_size < sizeof(struct ring_request)
+    status_t s = call->transfer_max > RING_TRANSFERS_MAX || call->transfer_count != 0
+                         || call->result_size < sizeof(struct ring_request)
                      ? STATUS_BAD_ENTRY
-                     : cap_table_look_up(&t->process->table, e->cap, &o);
+                     : cap_table_look_up(&t->process->table, call->cap, &o);
     if (s == STATUS_OK && o->class != &endpoint_class) {
         s = STATUS_WRONG_INTERFACE;
     }
     if (s != STATUS_OK) {
-        refuse(t, e, s);
+        refuse(t, call, s);
         return;
     }
-    struct call call;
-    begin(&call, t, e, o);
-    s = endpoint_receive(o, &call);
+    begin(call, t, o);
+    call->method_number = 0; /* the completion's is that of the call which comes */
+    s = endpoint_receive(o, call);
     if (s != STATUS_PENDING) {
-        call_post(&call, s);
+        call_post(call, s);
     }
 }
 
-static void operation_return(struct thread *t, const struct ring_entry *e)
+static void operation_return(struct thread *t, struct call *call)
 {
     struct object *o;
-    status_t s = check_sizes(e);
+    status_t s = check_sizes(call);
     if (s == STATUS_OK) {
-        s = cap_table_look_up(&t->process->table, e->cap, &o);
+        s = cap_table_look_up(&t->process->table, call->cap, &o);
     }
     if (s == STATUS_OK && o->class != &reply_class) {
         s = STATUS_WRONG_INTERFACE;
     }
     if (s != STATUS_OK) {
-        refuse(t, e, s);
+        refuse(t, call, s);
         return;
     }
-    struct call call;
     struct sent_capability room[RING_TRANSFERS_MAX];
-    begin(&call, t, e, o);
-    if (e->transfer_count != 0) {
-        s = transfer_resolve(&call, e->transfers, e->transfer_count, room);
+    begin(call, t, o);
+    if (call->transfer_count != 0) {
+        s = transfer_resolve(call, call->transfers_address, call->transfer_count, room);
     }
     if (s == STATUS_OK) {
-        s = endpoint_return(o, &call, (e->flags & RING_FLAG_EXCEPTION) != 0);
-        if (s == STATUS_OK) {
-            /* not there any more: the Reply was among what was sent by move */
-            status_t ignored = cap_table_release(&t->process->table, e->cap);
-            (void)ignored;
-        }
+        s = endpoint_return(o, call, (call->flags & RING_FLAG_EXCEPTION) != 0);
     }
-    if (call.transfers.sent_count != 0) {
-        transfer_end(&call, false); /* it failed: nothing has left the table */
+    if (call->transfers.sent_count != 0) {
+        transfer_end(call, false); /* it failed: nothing has left the table */
     }
-    call_post(&call, s);
+    call_post(call, s);
 }
 
 /* --- the small ones --- */
 
-static void operation_nop(struct thread *t, const struct ring_entry *e)
+/* ring_drain() has done the good ones. */
+static void operation_nop(struct thread *t, struct call *call)
 {
-    post(t, e, STATUS_OK, 0);
+    post(t, call, STATUS_OK, 0);
 }
 
-static void operation_release(struct thread *t, const struct ring_entry *e)
+static void operation_release(struct thread *t, struct call *call)
 {
-    post(t, e, cap_table_release(&t->process->table, e->cap), 0);
+    post(t, call, cap_table_release(&t->process->table, call->cap), 0);
 }
 
-static status_t look_up_park(struct thread *t, const struct ring_entry *e, struct object **o)
+static status_t look_up_park(struct thread *t, struct call *call, struct object **o)
 {
-    status_t s = cap_table_look_up(&t->process->table, e->cap, o);
+    status_t s = cap_table_look_up(&t->process->table, call->cap, o);
     return s == STATUS_OK && (*o)->class != &park_space_class ? STATUS_WRONG_INTERFACE : s;
 }
 
-static void operation_park(struct thread *t, const struct ring_entry *e)
+static void operation_park(struct thread *t, struct call *call)
 {
     struct object *o;
-    status_t s = look_up_park(t, e, &o);
-    uint64_t timeout_ns = e->interface_id;
+    status_t s = look_up_park(t, call, &o);
+    uint64_t timeout_ns = call->interface_id;
     if (s == STATUS_OK && timeout_ns != 0 && timeout_ns != CAP_ENTER_FOREVER
         && !process_time_granted(t->process)) {
         s = STATUS_TIME_NOT_GRANTED;
         denial_of_status(t->process, 0, DENIAL_NO_METHOD, s);
     }
     if (s != STATUS_OK) {
-        post(t, e, s, 0);
+        post(t, call, s, 0);
         return;
     }
-    struct call call;
-    begin(&call, t, e, o);
-    call.interface_id = 0;
-    s = park_wait(&call, e->message, e->result_size, timeout_ns);
+    begin(call, t, o);
+    call->interface_id = 0;
+    s = park_wait(call, call->message, call->result_size, timeout_ns);
     if (s != STATUS_PENDING) {
-        call_post(&call, s);
+        call_post(call, s);
     }
 }
 
-static void operation_unpark(struct thread *t, const struct ring_entry *e)
+static void operation_unpark(struct thread *t, struct call *call)
 {
     struct object *o;
     uint32_t woken = 0;
-    status_t s = look_up_park(t, e, &o);
+    status_t s = look_up_park(t, call, &o);
     if (s == STATUS_OK) {
-        s = park_wake(t, e->message, e->result_size, &woken);
+        s = park_wake(t, call->message, call->result_size, &woken);
     }
-    post(t, e, s, woken);
+    post(t, call, s, woken);
 }
 
-static void operation_cancel(struct thread *t, const struct ring_entry *e)
+static void operation_cancel(struct thread *t, struct call *call)
 {
-    struct call *call = ring_find(t, e->interface_id);
-    if (call == NULL) {
-        post(t, e, STATUS_NOT_FOUND, 0);
+    struct call *found = ring_find(t, call->interface_id);
+    if (found == NULL) {
+        post(t, call, STATUS_NOT_FOUND, 0);
         return;
     }
-    call->cancel(call);
-    call_complete(call, STATUS_CANCELLED);
-    post(t, e, STATUS_OK, 0);
+    found->cancel(found);
+    call_complete(found, STATUS_CANCELLED);
+    post(t, call, STATUS_OK, 0);
 }
 
 /* --- */
 
 struct operation {
-    void (*carry_out)(struct thread *t, const struct ring_entry *e);
+    void (*carry_out)(struct thread *t, struct call *call);
     uint8_t flags; /* allowed in the entry */
 };
 
@@ -370,20 +352,16 @@ static const struct operation operations[RING_OP_COUNT] = {
     [RING_OP_CANCEL] = {operation_cancel, 0},
 };
 
-void operation_carry_out(struct thread *t, const struct ring_entry *e)
+void operation_carry_out(struct thread *t, struct call *call)
 {
-    if ((e->opcode | e->flags) == RING_OP_NOP && e->reserved == 0) {
-        operation_nop(t, e); /* what there is to do anyway, without a detour */
+    if (call->opcode >= RING_OP_COUNT) {
+        post(t, call, STATUS_BAD_OPCODE, 0);
         return;
     }
-    if (e->opcode >= RING_OP_COUNT) {
-        post(t, e, STATUS_BAD_OPCODE, 0);
+    const struct operation *operation = &operations[call->opcode];
+    if (call->reserved != 0 || (call->flags & ~operation->flags) != 0) {
+        post(t, call, STATUS_BAD_ENTRY, 0);
         return;
     }
-    const struct operation *operation = &operations[e->opcode];
-    if (e->reserved != 0 || (e->flags & ~operation->flags) != 0) {
-        post(t, e, STATUS_BAD_ENTRY, 0);
-        return;
-    }
-    operation->carry_out(t, e);
+    operation->carry_out(t, call);
 }

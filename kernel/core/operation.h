@@ -2,11 +2,12 @@
  * kernel lock held. */
 #pragma once
 
-#include "abi/ring.h"
+#include "kernel/core/call.h"
 
 struct thread;
 
 /* Carries the entry out: it has completed when this returns, or a kept record of it is in
- * flight. The entry is the kernel's own copy. It may end the thread, its process or its program;
+ * flight. The record holds the entry, the
+ * kernel's own copy, and nothing else yet. It may end the thread, its process or its program;
  * the ring's epoch then differs. */
-void operation_carry_out(struct thread *t, const struct ring_entry *e);
+void operation_carry_out(struct thread *t, struct call *call);

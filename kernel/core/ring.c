@@ -21,21 +21,31 @@
 
 static void *ring_place(const struct ring *r, uint32_t offset)
 {
-    if (offset < PAGE_SIZE) { /* always so in a ring of the default size */
-        return (char *)r->header + offset;
-    }
     KASSERT(offset >> PAGE_SHIFT < r->page_count);
     return (char *)arch_frame_address(r->pages[offset >> PAGE_SHIFT]) + (offset & (PAGE_SIZE - 1));
 }
 
 /* --- entries --- */
 
-/* Each word once, whatever the thread does to it meanwhile. */
-static void read_entry(const volatile uint64_t *from, struct ring_entry *out)
+static const volatile uint64_t *entry_at(const struct ring *r, uint32_t index)
 {
-    uint64_t *to = (uint64_t *)(void *)out;
-    _Static_assert(sizeof(*out) == 8 * sizeof(*to), "eight words");
-    to[0] = from[0];
+    uint32_t offset = (index & (r->sq_entries - 1)) * (uint32_t)sizeof(struct ring_entry);
+    return r->sq != NULL ? (const volatile uint64_t *)(const void *)(r->sq + offset)
+                         : ring_place(r, r->sq_offset + offset);
+}
+
+static struct ring_completion *next_completion(const struct ring *r)
+{
+    uint32_t offset =
+        (r->cq_tail & (r->cq_entries - 1)) * (uint32_t)sizeof(struct ring_completion);
+    return r->cq != NULL ? (struct ring_completion *)(void *)(r->cq + offset)
+                         : ring_place(r, r->cq_offset + offset);
+}
+
+/* The rest of an entry: each word once, whatever the thread does to it meanwhile. */
+static void read_entry(const volatile uint64_t *from, uint64_t first, uint64_t *to)
+{
+    to[0] = first;
     to[1] = from[1];
     to[2] = from[2];
     to[3] = from[3];
@@ -43,6 +53,27 @@ static void read_entry(const volatile uint64_t *from, struct ring_entry *out)
     to[5] = from[5];
     to[6] = from[6];
     to[7] = from[7];
+}
+
+#define NOP_WORD_MASK 0xffffull /* opcode and flags, in an entry's first word */
+#define RESERVED_SHIFT 32       /* in its last */
+_Static_assert(RING_OP_NOP == 0 && offsetof(struct ring_entry, flags) == 1
+                   && offsetof(struct ring_entry, user_data) == 16
+                   && offsetof(struct ring_entry, reserved) == 60,
+               "a NOP is told by three words");
+
+/* What there is to do for a good NOP, without a detour: half of what a batch costs is here. The
+ * thread is running, so nobody waits for the completion. */
+static bool drain_nop(struct ring *r, const volatile uint64_t *entry, uint64_t first)
+{
+    if ((first & NOP_WORD_MASK) != 0 || entry[7] >> RESERVED_SHIFT != 0) {
+        return false;
+    }
+    *next_completion(r) = (struct ring_completion){.user_data = entry[2]};
+    r->cq_tail++;
+    /* release: pairs with the thread's acquire of the tail */
+    __atomic_store_n(&r->header->cq_tail, r->cq_tail, __ATOMIC_RELEASE);
+    return true;
 }
 
 status_t ring_drain(struct thread *t)
@@ -60,13 +91,16 @@ status_t ring_drain(struct thread *t)
     room = room > r->in_flight ? room - r->in_flight : 0;
     uint32_t epoch = r->epoch;
     for (; room > 0 && r->sq_head != tail; room--) {
-        struct ring_entry entry;
-        uint32_t offset = r->sq_offset
-                          + (r->sq_head & (r->sq_entries - 1)) * (uint32_t)sizeof(entry);
+        const volatile uint64_t *entry = entry_at(r, r->sq_head);
         arch_user_edge();
-        read_entry(ring_place(r, offset), &entry);
+        uint64_t first = entry[0];
         r->sq_head++;
-        operation_carry_out(t, &entry);
+        if (drain_nop(r, entry, first)) {
+            continue;
+        }
+        struct call call; /* no more of it is set than the entry */
+        read_entry(entry, first, call.words);
+        operation_carry_out(t, &call);
         if (r->epoch != epoch) {
             return STATUS_OK; /* the entry ended this thread, or its program */
         }
@@ -82,14 +116,6 @@ uint32_t ring_completions(const struct ring *r)
     arch_user_edge();
     uint32_t waiting = r->cq_tail - __atomic_load_n(&r->header->cq_head, __ATOMIC_ACQUIRE);
     return waiting > r->cq_entries ? r->cq_entries : waiting;
-}
-
-static struct ring_completion *next_completion(const struct ring *r)
-{
-    KASSERT(r->header != NULL);
-    return ring_place(r, r->cq_offset
-                             + (r->cq_tail & (r->cq_entries - 1))
-                                   * (uint32_t)sizeof(struct ring_completion));
 }
 
 static void publish(struct thread *t, struct ring *r)
@@ -204,6 +230,7 @@ static void memory_free(struct ring *r, struct account *a)
         ledger_refund(a, LEDGER_FRAMES, r->page_count);
     }
     r->header = NULL;
+    r->sq = r->cq = NULL;
     r->page_count = 0;
 }
 
@@ -246,6 +273,9 @@ static status_t pages_make(struct ring *r, struct account *a)
         }
     }
     r->header = arch_frame_address(r->pages[0]);
+    bool one = r->page_count == 1;
+    r->sq = one ? (char *)r->header + r->sq_offset : NULL;
+    r->cq = one ? (char *)r->header + r->cq_offset : NULL;
     return STATUS_OK;
 }
 
@@ -354,6 +384,11 @@ void ring_destroy(struct ring *r, struct address_space *as, struct account *a)
         return;
     }
     KASSERT(r->in_flight == 0);
+    if (r->spare != NULL) {
+        arch_memory_taken(r->spare, CALL_RECORD_SIZE);
+        call_free(r->spare);
+        r->spare = NULL;
+    }
     if (as != NULL) {
         status_t s = address_space_unmap_kernel_pages(as, r->user_address, r->page_count);
         KASSERT(s == STATUS_OK);

@@ -20,8 +20,10 @@ struct ring {
     uint64_t user_address;
     uint32_t sq_entries, cq_entries;
     uint32_t sq_offset, cq_offset; /* bytes from the header; no entry crosses a page */
+    char *sq, *cq; /* where the kernel sees the queues; NULL if they are not in one page */
     uint32_t sq_head, cq_tail;  /* the kernel's own */
     uint32_t in_flight;         /* kept calls */
+    struct call *spare; /* memory of a record that completed, for the next: kernel/core/call.c */
     /* counts creations and destructions: an entry may end the ring that it came from */
     uint32_t epoch;
     uint32_t page_count;
