@@ -43,6 +43,12 @@ $(KERNEL_ELF): $(X86)/unnamed.elf kernel/arch/x86_64/symbols.awk
 
 all: $(KERNEL_ELF)
 
+# What a panic of the kernel looks like.
+run-panic: all demos-c
+	@sh tests/lib/boot.sh tests/boot/panic.test && cat $(BUILD)/tests/boot/panic/err
+
+.PHONY: run-panic
+
 size:
 	@find kernel -name '*.[chS]' -not -path 'kernel/gen/*' -not -path 'kernel/arch/sim/*' | \
 		xargs cat | wc -l
