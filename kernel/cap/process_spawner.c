@@ -15,7 +15,7 @@
 static void process_spawner_destroy(struct object *self)
 {
     (void)self;
-    KASSERT(!"the machine's ProcessSpawner is never released");
+    panic("the machine's ProcessSpawner is never released");
 }
 
 static struct object *process_spawner_rebind(struct object *self, struct process *child)

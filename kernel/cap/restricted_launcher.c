@@ -15,7 +15,7 @@
 static void restricted_launcher_destroy(struct object *self)
 {
     (void)self;
-    KASSERT(!"the machine's RestrictedLauncher is never released");
+    panic("the machine's RestrictedLauncher is never released");
 }
 
 static const struct object_class restricted_launcher_class = {

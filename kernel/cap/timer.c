@@ -17,7 +17,7 @@
 static void timer_destroy(struct object *self)
 {
     (void)self;
-    KASSERT(!"the machine's Timer is never released");
+    panic("the machine's Timer is never released");
 }
 
 static const struct object_class timer_class = {
