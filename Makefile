@@ -28,5 +28,17 @@ include $(wildcard */rules.mk */*/rules.mk */*/*/rules.mk)
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean
+help:
+	@echo 'make            the kernel, libcapos, init, the command: what ./capos run needs'
+	@echo 'make run        a tour of the demos; run-c-hello, run-c-pipe, run-smoke, run-spawn: one of them'
+	@echo 'make run-panic  what a kernel panic looks like'
+	@echo 'make test       everything that gates a change; test-unit, test-boot, fuzz: parts of it'
+	@echo 'make test-long  longer fuzzing and stress'
+	@echo 'make bench      instruction counts and times, into build/bench.json'
+	@echo 'make tidy       style, in seconds'
+	@echo 'make generate   what tools/schemac writes from schema/capos.capnp; generated-check: is it current?'
+	@echo 'make size       the lines of the kernel'
+	@echo 'make clean      removes build/'
+
+.PHONY: all clean help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
