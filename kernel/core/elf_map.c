@@ -5,6 +5,7 @@
  * for each segment whose file part ends inside a page that goes on as zeroes. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/elf.h"
+#include "kernel/core/random.h"
 
 #define BASE_FIRST (4ull << 30) /* a position-independent image is never below 4 GiB */
 #define BASE_STEP (2ull << 20)  /* so that a small program needs one table of each level */
@@ -19,9 +20,7 @@ static status_t choose_base(struct address_space *as, const struct elf_plan *pla
         return STATUS_OK;
     }
     for (uint32_t i = 0; i < BASE_TRIES; i++) {
-        uint64_t random;
-        arch_entropy(&random, sizeof(random));
-        *base = BASE_FIRST + (random % BASE_STEPS) * BASE_STEP;
+        *base = BASE_FIRST + (random_u64() % BASE_STEPS) * BASE_STEP;
         if (address_space_range_free(as, *base + plan->lowest, plan->highest - plan->lowest)) {
             return STATUS_OK;
         }

@@ -1,15 +1,15 @@
 /* See process_image.h.
  *
- * The stack lies high, at a random page, with one page below it that is reserved and never
- * committed, so that running off its end is a fault. The start block lies at its upper end, above
- * the first frame. */
+ * The stack lies at a random page of the gigabyte that the image begins in, with one page below it
+ * that is reserved and never committed, so that running off its end is a fault. The start block
+ * lies at its upper end, above the first frame. */
 #include "kernel/core/process_image.h"
 
 #include "abi/start.h"
 #include "kernel/arch/arch.h"
+#include "kernel/core/random.h"
 
-#define STACK_AREA 0x7e0000000000ull  /* stacks begin here... */
-#define STACK_AREA_PAGES (1ull << 27) /* ...or up to 512 GiB above */
+#define STACK_AREA (1ull << 30) /* that the image is in too: the upper page tables serve both */
 
 struct stack {
     uint64_t pointer; /* of the first frame */
@@ -26,12 +26,10 @@ status_t process_image_map_gate(struct address_space *as)
     return status;
 }
 
-static status_t make_stack(struct address_space *as, const void *start, size_t start_size,
-                           struct stack *out)
+static status_t make_stack(struct address_space *as, uint64_t image, const void *start,
+                           size_t start_size, struct stack *out)
 {
-    uint64_t random;
-    arch_entropy(&random, sizeof random);
-    uint64_t hint = STACK_AREA + (random & (STACK_AREA_PAGES - 1)) * PAGE_SIZE;
+    uint64_t hint = (image & ~(STACK_AREA - 1)) + (random_u64() & (STACK_AREA - PAGE_SIZE));
     uint64_t size = START_STACK_SIZE + ALIGN_UP((uint64_t)start_size, PAGE_SIZE);
     uint64_t guard;
     status_t status = address_space_reserve(as, hint, PAGE_SIZE + size, &guard);
@@ -61,7 +59,7 @@ static status_t fill(struct process *p, struct object *image, const struct elf_p
     }
     struct stack stack;
     if (status == STATUS_OK) {
-        status = make_stack(as, start, start_size, &stack);
+        status = make_stack(as, out->base + plan->lowest, start, start_size, &stack);
     }
     if (status == STATUS_OK) {
         status = thread_create_in(p, as, 0, &out->thread);
