@@ -1,7 +1,7 @@
 # The native C runtime: build/x86_64/libcapos.a, and how programs are compiled and linked with it. The
 # runtime's headers come before the compiler's own, and the host's are out of reach.
 
-CAPOS_INCLUDES = -nostdinc -isystem lib/capos/include \
+CAPOS_INCLUDES = -nostdinc -Ilib/capos/include \
 	-isystem $(shell $(CC) -print-file-name=include)
 
 # What a program in C is compiled and linked with. The linker takes the startup code out of the
