@@ -23,16 +23,16 @@
 
 /* ------------------------------------------------------------------------------- editing */
 
-static inline void edit_begin(struct capos_thread_self *self)
+static inline void edit_begin(struct ring_header *ring)
 {
-    self->editing++;
-    __atomic_store_n(&self->ring->upcall_mask, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&ring->upcall_mask, 1, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 /* An interrupt came while it was masked: hand it to the handler now. */
-static __attribute__((noinline)) void deliver_pending(struct capos_thread_self *self)
+static __attribute__((noinline, cold)) void deliver_pending(void)
 {
+    struct capos_thread_self *self = capos_self();
     __atomic_and_fetch(&self->ring->upcall_pending, ~(uint32_t)RING_UPCALL_INTERRUPT,
                        __ATOMIC_RELAXED);
     if (self->upcall_handler != NULL) {
@@ -40,15 +40,12 @@ static __attribute__((noinline)) void deliver_pending(struct capos_thread_self *
     }
 }
 
-static inline void edit_end(struct capos_thread_self *self)
+static inline void edit_end(struct ring_header *ring)
 {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    if (--self->editing != 0) {
-        return;
-    }
-    __atomic_store_n(&self->ring->upcall_mask, 0, __ATOMIC_RELAXED);
-    if (__builtin_expect(__atomic_load_n(&self->ring->upcall_pending, __ATOMIC_RELAXED) != 0, 0)) {
-        deliver_pending(self);
+    __atomic_store_n(&ring->upcall_mask, 0, __ATOMIC_RELAXED);
+    if (__builtin_expect(__atomic_load_n(&ring->upcall_pending, __ATOMIC_RELAXED) != 0, 0)) {
+        deliver_pending();
     }
 }
 
@@ -78,14 +75,17 @@ static inline void hand_over(const struct ring_completion *completion)
 static inline void reap(struct capos_thread_self *self)
 {
     struct ring_header *ring = self->ring;
-    edit_begin(self);
+    if (LOAD_ACQUIRE(ring->cq_tail) == ring->cq_head) {
+        return;
+    }
+    edit_begin(ring);
     uint32_t head = ring->cq_head;
     uint32_t tail = LOAD_ACQUIRE(ring->cq_tail); /* pairs with the kernel's release */
     for (; head != tail; head++) {
         hand_over(&self->completions[head & self->completion_mask]);
     }
     STORE_RELEASE(ring->cq_head, head); /* pairs with the kernel's acquire */
-    edit_end(self);
+    edit_end(ring);
 }
 
 /*
@@ -110,7 +110,7 @@ static inline int64_t enter(struct capos_thread_self *self, uint64_t wanted, uin
 /* ------------------------------------------------------------------------------- entries */
 
 /* The queue is full: hand it over. The kernel may leave entries until completions were taken. */
-static __attribute__((noinline)) void make_room(struct capos_thread_self *self)
+static __attribute__((noinline, cold)) void make_room(struct capos_thread_self *self)
 {
     uint64_t wanted = 0;
     do {
@@ -123,37 +123,39 @@ static __attribute__((noinline)) void make_room(struct capos_thread_self *self)
 }
 
 /* Where the next entry goes; editing has begun. entry_publish follows. */
-static inline struct ring_entry *entry_next(struct capos_thread_self *self)
+static inline struct ring_entry *entry_next(struct capos_thread_self *self,
+                                            struct ring_header *ring)
 {
-    uint32_t tail = self->ring->sq_tail;
-    if (__builtin_expect(tail - LOAD_ACQUIRE(self->ring->sq_head) > self->entry_mask, 0)) {
-        edit_end(self);
+    uint32_t tail = ring->sq_tail;
+    if (__builtin_expect(tail - LOAD_ACQUIRE(ring->sq_head) > self->entry_mask, 0)) {
+        edit_end(ring);
         make_room(self);
-        edit_begin(self);
-        tail = self->ring->sq_tail;
+        edit_begin(ring);
+        tail = ring->sq_tail;
     }
     return &self->entries[tail & self->entry_mask];
 }
 
-static inline void entry_publish(struct capos_thread_self *self)
+static inline void entry_publish(struct ring_header *ring)
 {
-    STORE_RELEASE(self->ring->sq_tail, self->ring->sq_tail + 1); /* pairs with the kernel's acquire */
+    STORE_RELEASE(ring->sq_tail, ring->sq_tail + 1); /* pairs with the kernel's acquire */
 }
 
 static void put_entry(const struct ring_entry *entry, struct capos_wait *wait, uint32_t at_once)
 {
     struct capos_thread_self *self = capos_self();
-    edit_begin(self);
-    struct ring_entry *place = entry_next(self);
+    struct ring_header *ring = self->ring;
+    edit_begin(ring);
+    struct ring_entry *place = entry_next(self, ring);
     *place = *entry;
     place->user_data = 0;
     if (wait != NULL) {
         wait->done = false;
         place->user_data = (uintptr_t)wait | OWNER_WAIT;
     }
-    entry_publish(self);
+    entry_publish(ring);
     self->releases += at_once; /* after entry_next, which may hand over what was counted so far */
-    edit_end(self);
+    edit_end(ring);
 }
 
 void capos_submit_entry(const struct ring_entry *entry, struct capos_wait *wait)
@@ -220,11 +222,12 @@ void capos_call_init(struct capos_call *call, void *request, uint32_t request_si
     call->reply = reply;
     call->reply_size = reply_size;
     call->received = 0;
+    call->sent = 0;
     call->state = CAPOS_CALL_IDLE;
-    capos_call_reset(call);
+    wire_message_begin(&call->message, request, request_size);
 }
 
-static __attribute__((noinline)) void release_untaken(struct capos_call *call)
+static __attribute__((noinline, cold)) void release_untaken(struct capos_call *call)
 {
     for (uint32_t i = 0; i < call->received; i++) {
         capos_release(call->transfers[i].cap);
@@ -232,7 +235,8 @@ static __attribute__((noinline)) void release_untaken(struct capos_call *call)
     call->received = 0;
 }
 
-void capos_call_reset(struct capos_call *call)
+/* The message's place and capacity are as capos_call_init set them. */
+static inline void reset(struct capos_call *call)
 {
     if (__builtin_expect(call->state == CAPOS_CALL_SUBMITTED, 0)) {
         capos_panic("a call's record was used again before the call was complete");
@@ -242,14 +246,37 @@ void capos_call_reset(struct capos_call *call)
     }
     call->state = CAPOS_CALL_IDLE;
     call->sent = 0;
-    wire_message_begin(&call->message, call->request, call->request_size);
+    call->message.used = 0;
+    call->message.error = WIRE_OK;
+}
+
+void capos_call_reset(struct capos_call *call)
+{
+    reset(call);
 }
 
 struct capos_call *capos_call_begin(void)
 {
     struct capos_call *call = &capos_self()->call;
-    capos_call_reset(call);
+    reset(call);
     return call;
+}
+
+/* The entry of a call, as whole words: the fields' own types would be stored one by one. */
+static inline void fill_call(struct ring_entry *entry, const struct capos_call *call, cap_t cap,
+                             uint64_t interface_id, uint16_t method, size_t size)
+{
+    _Static_assert(offsetof(struct ring_entry, cap) == 4 && RING_TRANSFERS_MAX <= UINT16_MAX,
+                   "the first and the last word of an entry");
+    uint64_t *words = (uint64_t *)entry;
+    words[0] = (uint64_t)cap << 32 | (uint32_t)method << 16 | RING_OP_CALL;
+    words[1] = interface_id;
+    words[2] = (uintptr_t)call;
+    words[3] = (uintptr_t)call->request;
+    words[4] = (uint64_t)call->reply_size << 32 | size;
+    words[5] = (uintptr_t)call->reply;
+    words[6] = (uintptr_t)call->transfers;
+    words[7] = (uint64_t)RING_TRANSFERS_MAX << 16 | call->sent;
 }
 
 static inline status_t submit(struct capos_thread_self *self, struct capos_call *call, cap_t cap,
@@ -259,45 +286,80 @@ static inline status_t submit(struct capos_thread_self *self, struct capos_call 
     if (__builtin_expect(size == 0, 0)) {
         return STATUS_MESSAGE_TOO_LARGE;
     }
+    struct ring_header *ring = self->ring;
     call->method = method;
     call->state = CAPOS_CALL_SUBMITTED;
-    edit_begin(self);
-    struct ring_entry *entry = entry_next(self);
-    *entry = (struct ring_entry){
-        .opcode = RING_OP_CALL,
-        .method = method,
-        .cap = cap,
-        .interface_id = interface_id,
-        .user_data = (uintptr_t)call,
-        .message = (uintptr_t)call->request,
-        .message_size = (uint32_t)size,
-        .result_size = call->reply_size,
-        .result = (uintptr_t)call->reply,
-        .transfers = (uintptr_t)call->transfers,
-        .transfer_count = call->sent,
-        .transfer_max = RING_TRANSFERS_MAX,
-    };
-    entry_publish(self);
-    edit_end(self);
+    edit_begin(ring);
+    struct ring_entry *entry = entry_next(self, ring);
+    fill_call(entry, call, cap, interface_id, method, size);
+    entry_publish(ring);
+    edit_end(ring);
     return STATUS_OK;
 }
 
-/* What a complete call answered, with its results opened. */
-static inline status_t conclude(struct capos_call *call)
+/* Any answer: of several segments, with its root elsewhere, malformed, none. */
+static __attribute__((noinline)) status_t open_answer(struct capos_call *call, status_t status,
+                                                      uint32_t size)
 {
-    status_t status = (status_t)-call->status;
     if (status != STATUS_OK && status != STATUS_EXCEPTION) {
         return status;
     }
-    size_t size = call->answer.size;
-    if (wire_message_open(&call->answer, call->reply, size) == WIRE_OK) {
-        call->results = wire_message_root(&call->answer);
-    } else if (size == 0) {
-        call->results = (struct wire_reader){0}; /* a method without results may send nothing */
-    } else {
+    if (size == 0) { /* a method without results may send nothing */
+        call->results = (struct wire_reader){0};
+        return status;
+    }
+    if (wire_message_open(&call->answer, call->reply, size) != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
+    call->results = wire_message_root(&call->answer);
     return status;
+}
+
+/*
+ * The results of a call that completed with `status` and `size` bytes. Nearly every answer is one
+ * segment whose root is a struct right behind its pointer: this is wire_message_open and
+ * wire_message_root for that case alone.
+ */
+static inline status_t conclude(struct capos_call *call, int32_t status, uint32_t size)
+{
+    const wire_word *words = call->reply;
+    if (__builtin_expect(status != 0 || size < 2 * WIRE_WORD_BYTES, 0)) {
+        return open_answer(call, (status_t)-status, size);
+    }
+    uint64_t frame = words[0];
+    uint64_t root = words[1];
+    uint64_t count = frame >> 32;
+    uint32_t data_words = (uint16_t)(root >> 32);
+    uint32_t pointer_count = (uint32_t)(root >> 48);
+    if (__builtin_expect(((uint32_t)frame | (uint32_t)root) != 0 ||
+                             count >= size / WIRE_WORD_BYTES ||
+                             data_words + pointer_count >= count,
+                         0)) {
+        return open_answer(call, STATUS_OK, size);
+    }
+    call->answer = (struct wire_message){
+        .segment0 = words + 1,
+        .segment0_words = (uint32_t)count,
+        .table = words,
+        .size = (count + 1) * WIRE_WORD_BYTES,
+        .traversal_left = count * WIRE_TRAVERSAL_FACTOR + WIRE_TRAVERSAL_EXTRA,
+        .error = WIRE_OK,
+    };
+    call->results = (struct wire_reader){
+        .message = &call->answer,
+        .data = (const uint8_t *)(words + 2),
+        .pointers = words + 2 + data_words,
+        .data_bits = data_words * 64,
+        .pointer_count = pointer_count,
+        .depth = WIRE_DEPTH_LIMIT - 1,
+    };
+    return STATUS_OK;
+}
+
+/* The same for a call whose completion was handed over before. */
+static inline status_t conclude_handed(struct capos_call *call)
+{
+    return conclude(call, call->status, (uint32_t)call->answer.size);
 }
 
 status_t capos_submit(struct capos_call *call, cap_t cap, uint64_t interface_id, uint16_t method)
@@ -311,38 +373,90 @@ bool capos_is_complete(struct capos_call *call)
     return call->state == CAPOS_CALL_COMPLETE;
 }
 
-status_t capos_await(struct capos_call *call)
+/* The call is in the ring, or was handed over already: wait for it as long as it takes. */
+static __attribute__((noinline)) void await_completion(struct capos_thread_self *self,
+                                                       struct capos_call *call)
 {
-    struct capos_thread_self *self = capos_self();
     for (;;) {
         uint32_t seen = LOAD_ACQUIRE(self->ring->upcalls);
         reap(self);
         if (call->state == CAPOS_CALL_COMPLETE) {
-            return conclude(call);
-        }
-        if (__builtin_expect(call->state == CAPOS_CALL_IDLE, 0)) {
-            capos_panic("a call was awaited that was not submitted");
+            return;
         }
         (void)enter(self, 1, CAP_ENTER_FOREVER, seen);
     }
 }
 
+/* A call of any kind, with anything in the ring. */
+static __attribute__((noinline)) status_t invoke_slowly(struct capos_thread_self *self,
+                                                        struct capos_call *call, cap_t cap,
+                                                        uint64_t interface_id, uint16_t method)
+{
+    status_t status = submit(self, call, cap, interface_id, method);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    await_completion(self, call);
+    return conclude_handed(call);
+}
+
+static __attribute__((noinline)) status_t await_slowly(struct capos_thread_self *self,
+                                                       struct capos_call *call)
+{
+    await_completion(self, call);
+    return conclude_handed(call);
+}
+
+/*
+ * The usual call is alone: nothing is queued before it, and after the kernel was entered its
+ * completion is the one that is there. Everything else leaves this path.
+ */
 status_t capos_invoke_as(struct capos_thread_self *self, struct capos_call *call, cap_t cap,
                          uint64_t interface_id, uint16_t method)
 {
-    uint32_t seen = LOAD_ACQUIRE(self->ring->upcalls);
-    status_t status = submit(self, call, cap, interface_id, method);
-    if (__builtin_expect(status != STATUS_OK, 0)) {
-        return status;
+    struct ring_header *ring = self->ring;
+    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
+    uint32_t tail = ring->sq_tail;
+    uint32_t used = call->message.used;
+    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head) || used == 0 ||
+                             call->message.error != WIRE_OK,
+                         0)) {
+        return invoke_slowly(self, call, cap, interface_id, method);
     }
-    for (;;) {
-        (void)enter(self, 1, CAP_ENTER_FOREVER, seen);
-        seen = LOAD_ACQUIRE(self->ring->upcalls);
-        reap(self);
-        if (call->state == CAPOS_CALL_COMPLETE) {
-            return conclude(call);
-        }
+    call->message.segment[-1] = (uint64_t)used << 32; /* as wire_message_finish does */
+    call->method = method;
+    call->state = CAPOS_CALL_SUBMITTED;
+    edit_begin(ring);
+    fill_call(&self->entries[tail & self->entry_mask], call, cap, interface_id, method,
+              ((size_t)used + 1) * WIRE_WORD_BYTES);
+    STORE_RELEASE(ring->sq_tail, tail + 1); /* pairs with the kernel's acquire */
+    edit_end(ring);
+    (void)capos_cap_enter(1, CAP_ENTER_FOREVER, seen);
+    edit_begin(ring);
+    uint32_t head = ring->cq_head;
+    const struct ring_completion *completion = &self->completions[head & self->completion_mask];
+    if (__builtin_expect(LOAD_ACQUIRE(ring->cq_tail) - head != 1 || /* pairs with the release */
+                             completion->user_data != (uintptr_t)call,
+                         0)) {
+        edit_end(ring);
+        return await_slowly(self, call);
     }
+    int32_t status = completion->status;
+    uint32_t size = completion->result_size;
+    call->status = status;
+    call->received = completion->transfer_count;
+    call->state = CAPOS_CALL_COMPLETE;
+    STORE_RELEASE(ring->cq_head, head + 1); /* pairs with the kernel's acquire */
+    edit_end(ring);
+    return conclude(call, status, size);
+}
+
+status_t capos_await(struct capos_call *call)
+{
+    if (__builtin_expect(call->state == CAPOS_CALL_IDLE, 0)) {
+        capos_panic("a call was awaited that was not submitted");
+    }
+    return await_slowly(capos_self(), call);
 }
 
 status_t capos_invoke(struct capos_call *call, cap_t cap, uint64_t interface_id, uint16_t method)

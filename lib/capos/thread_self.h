@@ -21,7 +21,7 @@ struct capos_thread_self {
     uint32_t completion_mask;
     uint64_t stack_protector; /* at fs:0x28, where compilers look for it */
     uint32_t releases;        /* entries queued that will complete and that nobody waits for */
-    uint32_t editing;         /* depth of capos_ring_edit */
+    uint32_t reserved;
     capos_upcall_handler *upcall_handler;
     void *upcall_context;
     struct capos_thread *thread;      /* NULL for the first thread */
