@@ -29,8 +29,8 @@ int main(void)
     }
     struct capos_pipe_reader_read_results got;
     status = capos_pipe_reader_read(ends.reader, 100, &got);
-    if (status != STATUS_OK || got.data.size != sizeof marker ||
-        memcmp(got.data.data, marker, sizeof marker) != 0) {
+    if (status != STATUS_OK || got.data.size != sizeof marker
+        || memcmp(got.data.data, marker, sizeof marker) != 0) {
         return fail("read", status);
     }
     printf("read: %s\n", (const char *)got.data.data);

@@ -146,8 +146,8 @@ status_t capos_spawn(cap_t spawner, const struct capos_child *child, cap_t *hand
         return STATUS_MESSAGE_TOO_LARGE;
     }
     process_spawner_spawn_params_truncate_start(params, size);
-    status_t status = capos_invoke(call, spawner, PROCESS_SPAWNER_INTERFACE_ID,
-                                   PROCESS_SPAWNER_METHOD_SPAWN);
+    status_t status =
+        capos_invoke(call, spawner, PROCESS_SPAWNER_INTERFACE_ID, PROCESS_SPAWNER_METHOD_SPAWN);
     if (status == STATUS_OK) {
         *handle = capos_received(call, process_spawner_spawn_results_handle(call->results));
     }

@@ -61,8 +61,8 @@ capos_upcall_entry:
  * Go on as the frame in rdi says. The numbers are offsets in struct upcall_frame; upcall.c asserts
  * them. No iretq: a processor emulated with SMAP refuses it in user mode (QEMU before 9.1). Instead
  * rdi and rip are put below the red zone of the stack to go on with, from where `ret` takes both
- * them and that stack. After the one instruction that changes rsp nothing of the frame is needed any
- * more: an upcall that comes then may write over it.
+ * them and that stack. After the one instruction that changes rsp nothing of the frame is needed
+ * any more: an upcall that comes then may write over it.
  */
         .globl capos_upcall_return
         .type capos_upcall_return, @function

@@ -14,7 +14,8 @@ void *capos_pages_map(size_t size_bytes)
 {
     struct capos_virtual_memory_map_results results;
     if (capos_virtual_memory_map(CAPOS_MEMORY, 0, whole_pages(size_bytes), PROTECTION_READ_WRITE,
-                                 &results) != STATUS_OK) {
+                                 &results)
+        != STATUS_OK) {
         return NULL;
     }
     return (void *)results.address;
@@ -22,8 +23,8 @@ void *capos_pages_map(size_t size_bytes)
 
 void capos_pages_unmap(void *start, size_t size_bytes)
 {
-    if (capos_virtual_memory_unmap(CAPOS_MEMORY, (uintptr_t)start, whole_pages(size_bytes)) !=
-        STATUS_OK) {
+    if (capos_virtual_memory_unmap(CAPOS_MEMORY, (uintptr_t)start, whole_pages(size_bytes))
+        != STATUS_OK) {
         capos_panic("pages were given back that could not be unmapped");
     }
 }

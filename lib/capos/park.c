@@ -45,8 +45,8 @@ static void sleep_on(const uint32_t *word, uint32_t expected)
  * harmless, one too few is not (U. Drepper, "Futexes are tricky", 2011, mutex 2). */
 void platform_lock_slow(uint32_t *lock)
 {
-    while (__atomic_exchange_n(lock, PLATFORM_LOCK_AWAITED, __ATOMIC_ACQUIRE) !=
-           PLATFORM_LOCK_FREE) {
+    while (__atomic_exchange_n(lock, PLATFORM_LOCK_AWAITED, __ATOMIC_ACQUIRE)
+           != PLATFORM_LOCK_FREE) {
         sleep_on(lock, PLATFORM_LOCK_AWAITED);
     }
 }
@@ -103,9 +103,9 @@ void capos_once(struct capos_once *once, void (*function)(void))
 {
     uint32_t state = __atomic_load_n(&once->word, __ATOMIC_ACQUIRE);
     while (state != ONCE_DONE) {
-        if (state == ONCE_NEW &&
-            __atomic_compare_exchange_n(&once->word, &state, ONCE_RUNNING, false, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_ACQUIRE)) {
+        if (state == ONCE_NEW
+            && __atomic_compare_exchange_n(&once->word, &state, ONCE_RUNNING, false,
+                                           __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
             function();
             __atomic_store_n(&once->word, ONCE_DONE, __ATOMIC_RELEASE);
             (void)capos_unpark(&once->word, UINT32_MAX);

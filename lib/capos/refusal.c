@@ -13,9 +13,8 @@
 void capos_report_denial(uint64_t interface_id, uint16_t method, const char *name,
                          enum denial_reason reason, const char *grant)
 {
-    status_t status =
-        capos_thread_control_report_denial(CAPOS_THREAD, interface_id, method, name, strlen(name),
-                                           reason, grant, strlen(grant));
+    status_t status = capos_thread_control_report_denial(
+        CAPOS_THREAD, interface_id, method, name, strlen(name), reason, grant, strlen(grant));
     (void)status; /* the refusal stands whether or not it could be told */
 }
 
@@ -32,8 +31,8 @@ cap_t capos_need(const char *name, uint64_t interface_id)
     cap_t cap;
     status_t status = capos_find(name, interface_id, &cap);
     if (status != STATUS_OK) {
-        enum denial_reason reason = status == STATUS_NOT_FOUND ? DENIAL_REASON_NOT_GRANTED
-                                                               : DENIAL_REASON_WRONG_TYPE;
+        enum denial_reason reason =
+            status == STATUS_NOT_FOUND ? DENIAL_REASON_NOT_GRANTED : DENIAL_REASON_WRONG_TYPE;
         capos_report_denial(interface_id, 0, name, reason, name);
         capos_end_denied();
     }
@@ -51,9 +50,9 @@ void platform_panic(const char *text)
 }
 
 /*
- * The thread's own record may be in use, and the ring in the middle of an edit: a record of its own,
- * an entry that overwrites whatever was not handed over, and no waiting. A second panic, in another
- * thread or of this code, ends the process without a text.
+ * The thread's own record may be in use, and the ring in the middle of an edit: a record of its
+ * own, an entry that overwrites whatever was not handed over, and no waiting. A second panic, in
+ * another thread or of this code, ends the process without a text.
  */
 void capos_panic(const char *text)
 {

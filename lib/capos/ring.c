@@ -7,8 +7,8 @@
  *
  * Not re-entrant: while the ring's indices are edited, interrupts are masked and become pending
  * (abi/ring.h); while waiting they are not. A wait reads the count of upcalls first, then looks
- * whether it is over, then enters: if an upcall's handler took in what is waited for in between, the
- * kernel finds the count changed and returns at once.
+ * whether it is over, then enters: if an upcall's handler took in what is waited for in between,
+ * the kernel finds the count changed and returns at once.
  *
  * The synchronous path (capos_call_begin, capos_invoke) is counted in instructions: it should stay
  * below 120.
@@ -331,9 +331,8 @@ static inline status_t conclude(struct capos_call *call, int32_t status, uint32_
     uint64_t count = frame >> 32;
     uint32_t data_words = (uint16_t)(root >> 32);
     uint32_t pointer_count = (uint32_t)(root >> 48);
-    if (__builtin_expect(((uint32_t)frame | (uint32_t)root) != 0 ||
-                             count >= size / WIRE_WORD_BYTES ||
-                             data_words + pointer_count >= count,
+    if (__builtin_expect(((uint32_t)frame | (uint32_t)root) != 0 || count >= size / WIRE_WORD_BYTES
+                             || data_words + pointer_count >= count,
                          0)) {
         return open_answer(call, STATUS_OK, size);
     }
@@ -418,8 +417,8 @@ status_t capos_invoke_as(struct capos_thread_self *self, struct capos_call *call
     uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
     uint32_t tail = ring->sq_tail;
     uint32_t used = call->message.used;
-    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head) || used == 0 ||
-                             call->message.error != WIRE_OK,
+    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head) || used == 0
+                             || call->message.error != WIRE_OK,
                          0)) {
         return invoke_slowly(self, call, cap, interface_id, method);
     }

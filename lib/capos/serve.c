@@ -16,8 +16,8 @@ struct loop {
     void *request_bytes;
     void *reply_bytes;
     size_t message_bytes;
-    bool failed;     /* the answer is an Exception */
-    bool answering;  /* `answer` belongs to a RETURN that was queued, for this reply: */
+    bool failed;    /* the answer is an Exception */
+    bool answering; /* `answer` belongs to a RETURN that was queued, for this reply: */
     cap_t answered;
     struct capos_wait answer;
 };
@@ -112,8 +112,8 @@ static void queue_answer(struct loop *loop)
     capos_queue_entry(&entry, &loop->answer);
 }
 
-/* An answer that the kernel refused, for its capabilities perhaps, left the reply unused: the caller
- * must not wait for ever. */
+/* An answer that the kernel refused, for its capabilities perhaps, left the reply unused: the
+ * caller must not wait for ever. */
 static void check_answer(struct loop *loop)
 {
     if (loop->answering && loop->answer.done && loop->answer.completion.status != 0) {

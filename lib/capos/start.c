@@ -83,8 +83,7 @@ static _Alignas(8) char first_reply[FIRST_MESSAGE_BYTES];
 static inline const struct elf_program_header *program_header(uint32_t type)
 {
     const struct elf_header *header = (const struct elf_header *)__ehdr_start;
-    const struct elf_program_header *p =
-        (const void *)(__ehdr_start + header->program_headers);
+    const struct elf_program_header *p = (const void *)(__ehdr_start + header->program_headers);
     for (unsigned i = 0; i < header->program_header_count; i++) {
         if (p[i].type == type) {
             return &p[i];
@@ -139,7 +138,8 @@ void capos_tls_place(struct capos_thread_self *self)
     memcpy(variables, capos_tls.contents, capos_tls.contents_size);
 }
 
-/* ------------------------------------------------------------------------------- the start block */
+/* ------------------------------------------------------------------------------- the start
+ * block */
 
 /* A text in the start block ends with a zero: that is checked here, because C relies on it. */
 static char *text_of(struct wire_span text)
@@ -187,7 +187,8 @@ static void take_block(struct wire_reader block)
            seed.size < sizeof start.random_seed ? seed.size : sizeof start.random_seed);
 }
 
-/* ------------------------------------------------------------------------------- the first thread */
+/* ------------------------------------------------------------------------------- the first
+ * thread */
 
 static void set_fs_base(struct capos_thread_self *self)
 {
@@ -200,7 +201,8 @@ static void set_fs_base(struct capos_thread_self *self)
     }
 }
 
-/* For a program with many thread-local variables: pages of their own, and the record behind them. */
+/* For a program with many thread-local variables: pages of their own, and the record behind
+ * them. */
 static struct capos_thread_self *larger_self(struct ring_header *ring)
 {
     if (capos_tls.alignment > TLS_ALIGNMENT_MAX) {

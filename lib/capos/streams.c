@@ -95,8 +95,8 @@ bool platform_output(enum platform_stream stream, size_t size_bytes)
     } else {
         uint16_t method =
             stream == PLATFORM_STDERR ? STD_IO_METHOD_WRITE_ERROR : STD_IO_METHOD_WRITE;
-        written = capos_invoke(call, std_io, STD_IO_INTERFACE_ID, method) == STATUS_OK &&
-                  std_io_write_results_written(call->results) == size_bytes;
+        written = capos_invoke(call, std_io, STD_IO_INTERFACE_ID, method) == STATUS_OK
+                  && std_io_write_results_written(call->results) == size_bytes;
     }
     (void)begin_output(output);
     return written;
@@ -127,7 +127,7 @@ bool platform_is_terminal(enum platform_stream stream)
 {
     struct capos_std_io_is_terminal_results results;
     capos_once(&looked_up, look_up);
-    return std_io != CAP_ID_NONE &&
-           capos_std_io_is_terminal(std_io, (uint32_t)stream, &results) == STATUS_OK &&
-           results.is_terminal;
+    return std_io != CAP_ID_NONE
+           && capos_std_io_is_terminal(std_io, (uint32_t)stream, &results) == STATUS_OK
+           && results.is_terminal;
 }

@@ -30,7 +30,7 @@ struct capos_thread {
     char *start; /* of the mapping */
     size_t size_bytes;
     struct capos_thread *next; /* of the kept, or of the ended */
-    uint32_t detached;         /* enum detach_state: whoever is second, detacher or end, cleans up */
+    uint32_t detached; /* enum detach_state: whoever is second, detacher or end, cleans up */
 };
 
 enum detach_state { JOINABLE, DETACHED, ENDED };
@@ -48,7 +48,7 @@ static struct capos_thread *ended; /* detached ones */
 struct layout {
     size_t stack;
     size_t message;
-    size_t self;    /* offsets from the start */
+    size_t self; /* offsets from the start */
     size_t request;
     size_t thread;
     size_t size_bytes;
@@ -138,8 +138,8 @@ static struct capos_thread *make_mapping(const struct layout *l)
     }
     char *start = (char *)reserved.address;
     if (capos_virtual_memory_commit(CAPOS_MEMORY, reserved.address + PAGE_SIZE,
-                                    l->size_bytes - PAGE_SIZE,
-                                    PROTECTION_READ_WRITE) != STATUS_OK) {
+                                    l->size_bytes - PAGE_SIZE, PROTECTION_READ_WRITE)
+        != STATUS_OK) {
         capos_pages_unmap(start, l->size_bytes);
         return NULL;
     }
@@ -149,7 +149,8 @@ static struct capos_thread *make_mapping(const struct layout *l)
     return thread;
 }
 
-/* ------------------------------------------------------------------------------- the thread's side */
+/* ------------------------------------------------------------------------------- the thread's
+ * side */
 
 _Noreturn void capos_thread_main(struct capos_thread *thread, struct ring_header *ring)
 {
@@ -164,8 +165,9 @@ void capos_thread_exit(uint64_t result)
     struct capos_thread_self *self = capos_self();
     struct capos_thread *thread = self->thread;
     uint32_t state = JOINABLE;
-    if (thread != NULL && !__atomic_compare_exchange_n(&thread->detached, &state, ENDED, false,
-                                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    if (thread != NULL
+        && !__atomic_compare_exchange_n(&thread->detached, &state, ENDED, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE)) {
         capos_mutex_lock(&list_lock);
         thread->next = ended;
         ended = thread;
@@ -176,7 +178,8 @@ void capos_thread_exit(uint64_t result)
     }
 }
 
-/* ------------------------------------------------------------------------------- the others' side */
+/* ------------------------------------------------------------------------------- the others'
+ * side */
 
 static void prepare(struct capos_thread *thread, const struct layout *l)
 {

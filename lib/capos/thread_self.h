@@ -24,8 +24,8 @@ struct capos_thread_self {
     uint32_t reserved;
     capos_upcall_handler *upcall_handler;
     void *upcall_context;
-    struct capos_thread *thread;      /* NULL for the first thread */
-    struct capos_call call;           /* of synchronous calls */
+    struct capos_thread *thread; /* NULL for the first thread */
+    struct capos_call call;      /* of synchronous calls */
 };
 
 _Static_assert(offsetof(struct capos_thread_self, stack_protector) == 0x28, "compilers know this");

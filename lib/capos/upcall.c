@@ -1,6 +1,6 @@
 /*
- * upcall.c: registering a handler for upcalls. The kernel enters capos_upcall_entry (entry.S), which
- * calls capos_upcall_dispatch on the upcall stack and then goes on as the frame says.
+ * upcall.c: registering a handler for upcalls. The kernel enters capos_upcall_entry (entry.S),
+ * which calls capos_upcall_dispatch on the upcall stack and then goes on as the frame says.
  */
 #include "lib/capos/thread_self.h"
 

@@ -3,10 +3,10 @@
  * services, children. The typed call for every method of every interface comes with it
  * (lib/capos/gen/client.h): capos_timer_now, capos_pipe_reader_read, ...
  *
- * A program holds its own VirtualMemory, ThreadSpawner, ThreadControl and ParkSpace, and what it was
- * granted, by name. Nothing here adds to that. There is no error number: whatever may fail answers
- * a status_t that must be looked at, and where a name is not granted the program may ask for it
- * with capos_need, which ends the program and says which grant was missing.
+ * A program holds its own VirtualMemory, ThreadSpawner, ThreadControl and ParkSpace, and what it
+ * was granted, by name. Nothing here adds to that. There is no error number: whatever may fail
+ * answers a status_t that must be looked at, and where a name is not granted the program may ask
+ * for it with capos_need, which ends the program and says which grant was missing.
  *
  * Threads: each has a ring of its own. A call, a record of a call and what it brings belong to the
  * thread that made it. Everything else here may be used by any thread, unless it says otherwise.
@@ -193,8 +193,8 @@ void capos_once(struct capos_once *once, void (*function)(void));
 
 /*
  * Called on the upcall stack with what happened (abi/upcall.h). It may edit the frame (not its
- * fs_base and gs_base) and return, which goes on as the frame says, or not return. frame == NULL: an
- * interrupt that came while the ring was being edited. It may make calls that have a record of
+ * fs_base and gs_base) and return, which goes on as the frame says, or not return. frame == NULL:
+ * an interrupt that came while the ring was being edited. It may make calls that have a record of
  * their own, not synchronous ones.
  */
 typedef void capos_upcall_handler(void *context, struct upcall_frame *frame);
