@@ -262,7 +262,8 @@ struct capos_child {
 };
 
 /* Build the child's start block and start it. Errors: messageTooLarge, the kernel's. */
-status_t capos_spawn(cap_t spawner, const struct capos_child *child, cap_t *handle) CAPOS_MUST_CHECK;
+status_t capos_spawn(cap_t spawner, const struct capos_child *child,
+                     cap_t *handle) CAPOS_MUST_CHECK;
 
 /*
  * Build a start block in `buffer`, for spawners other than ProcessSpawner: its size, 0 if it does
