@@ -1,13 +1,16 @@
-/* The boot package: what the machine is started with besides the kernel. The host writes it (tools/mkimage, `capos
- * run`), the boot loader hands it over as one block of memory (the first PVH module), the kernel reads it.
+/* The boot package: what the machine is started with besides the kernel. The host writes it
+ * (tools/mkimage, `capos run`), the boot loader hands it over as one block of memory (the first
+ * PVH module), the kernel reads it.
  *
- * Layout: a header, `count` entries, zeroes up to the next page, then each entry's contents, each from the start of a
- * page and padded with zeroes to the end of its last page, in the order of the entries and without overlap. So the
- * kernel can map an image from where it lies, and no byte of a neighbour is visible through its last page.
+ * Layout: a header, `count` entries, zeroes up to the next page, then each entry's contents,
+ * each from the start of a page and padded with zeroes to the end of its last page, in the order
+ * of the entries and without overlap. So the kernel can map an image from where it lies, and no
+ * byte of a neighbour is visible through its last page.
  *
- * One entry is named "manifest": a Cap'n Proto message `Manifest` (schema/capos.capnp), flat, with its segment table.
- * One is named "init": the only program that the kernel itself starts. The others are the manifest's binaries, under
- * the names it uses. Names are unique, end with a NUL inside their field, and are not empty.
+ * One entry is named "manifest": a Cap'n Proto message `Manifest` (schema/capos.capnp), flat,
+ * with its segment table. One is named "init": the only program that the kernel itself starts.
+ * The others are the manifest's binaries, under the names it uses. Names are unique, end with a
+ * NUL inside their field, and are not empty.
  *
  * The reader trusts nothing: offsets, sizes, order and names are checked before use. */
 #pragma once

@@ -1,8 +1,9 @@
-/* Capability ids: 20 bits of slot, 12 bits of generation. Slot 0 is never used, so the id 0 names nothing.
+/* Capability ids: 20 bits of slot, 12 bits of generation. Slot 0 is never used, so the id 0
+ * names nothing.
  *
- * A process finds in its table, all with generation 1: its own objects in slots 1 to 4, and the grants of its parent from
- * CAP_SLOT_FIRST_GRANT on, in the parent's order. So a parent knows the ids before the child exists and writes them into
- * the child's start block. */
+ * A process finds in its table, all with generation 1: its own objects in slots 1 to 4, and the
+ * grants of its parent from CAP_SLOT_FIRST_GRANT on, in the parent's order. So a parent knows
+ * the ids before the child exists and writes them into the child's start block. */
 #pragma once
 
 #include <stdint.h>
@@ -31,8 +32,9 @@ enum cap_own_slot {
 #define CAP_NAME_THREAD "thread"
 #define CAP_NAME_PARK "park"
 
-/* One element of an entry's transfer array. In a CALL or RETURN the first transfer_count elements name what is sent; with
- * the completion the kernel writes there the ids of what was received, up to transfer_max. */
+/* One element of an entry's transfer array. In a CALL or RETURN the first transfer_count
+ * elements name what is sent; with the completion the kernel writes there the ids of what was
+ * received, up to transfer_max. */
 enum cap_transfer_mode {
     CAP_TRANSFER_COPY = 0,
     CAP_TRANSFER_MOVE = 1,

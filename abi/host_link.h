@@ -1,16 +1,17 @@
-/* The host link's protocol: what `capos run` on the host and the kernel in the machine say to each other over one
- * reliable byte stream in each direction (a virtio-serial port; on linux a socket). Ends: tools/capos/link.c and
- * kernel/core/host_link.c.
+/* The host link's protocol: what `capos run` on the host and the kernel in the machine say to
+ * each other over one reliable byte stream in each direction (a virtio-serial port; on linux a
+ * socket). Ends: tools/capos/link.c and kernel/core/host_link.c.
  *
- * Each direction is a sequence of frames: a header of 8 bytes, then `length` bytes of payload. All numbers are little-
- * endian. Structures below are payloads as they lie on the wire; text has no NUL and is not terminated unless said.
+ * Each direction is a sequence of frames: a header of 8 bytes, then `length` bytes of payload.
+ * All numbers are little-endian. Structures below are payloads as they lie on the wire; text
+ * has no NUL and is not terminated unless said.
  *
  *   machine -> host                              host -> machine
  *   HELLO      struct host_link_machine_hello    HELLO      struct host_link_host_hello
  *   STDOUT     bytes (takes output credit)       STDIN      bytes (takes input credit)
  *   STDERR     bytes (takes output credit)       STDIN_END  nothing: no more input will come
  *   CREDIT     u32: more input credit            CREDIT     u32: more output credit
- *   LOG        text of the kernel's log          CLOSED     u8: a host_link_stream nobody reads any more
+ *   LOG        text of the kernel's log          CLOSED     u8: the host_link_stream nobody reads
  *   STARTED    nothing: the program's first      WINDOW     struct host_link_window
  *              instruction is about to run       INTERRUPT  u32: what kind (HOST_LINK_INTERRUPT_*)
  *   DENIAL     struct host_link_denial           EXIT_ACK   nothing
@@ -20,18 +21,25 @@
  *   EXIT       struct host_link_exit
  *
  * Rules.
- * - Each side sends HELLO first, without waiting for the other's. A version that differs ends the link.
- * - STDOUT and STDERR share one credit and are written by the host in the order in which they come. A payload byte
- *   costs one. The receiver gives it back with CREDIT once the byte has been handed on (or dropped, for a stream that is
- *   CLOSED), so its buffer is bounded by the credit and no stream can hold up another frame for ever.
- * - The machine starts with HOST_LINK_OUTPUT_CREDIT and never has more. The host starts with none: it leaves its input
- *   alone until the program reads for the first time, and then never has more than HOST_LINK_INPUT_CREDIT.
- * - Frames other than data cost nothing. The host always reads; the machine bounds what it queues.
- * - CLOSED is sent once for a stream; the machine then fails writes to it with a broken pipe, at once.
- * - EXIT is the machine's last frame. The host answers EXIT_ACK at once: it has all output that came before. Only then
- *   does the machine end, or when no answer comes. After EXIT the machine ignores everything but EXIT_ACK.
- * - A receiver that meets anything else (unknown type, length out of bounds, credit overrun, a second HELLO) treats the
- *   link as broken: for the machine, input has ended and every output is a broken pipe; for the host, a capOS error. */
+ * - Each side sends HELLO first, without waiting for the other's. A version that differs ends
+ *   the link.
+ * - STDOUT and STDERR share one credit and are written by the host in the order in which they
+ *   come. A payload byte costs one. The receiver gives it back with CREDIT once the byte has
+ *   been handed on (or dropped, for a stream that is CLOSED), so its buffer is bounded by the
+ *   credit and no stream can hold up another frame for ever.
+ * - The machine starts with HOST_LINK_OUTPUT_CREDIT and never has more. The host starts with
+ *   none: it leaves its input alone until the program reads for the first time, and then never
+ *   has more than HOST_LINK_INPUT_CREDIT.
+ * - Frames other than data cost nothing. The host always reads; the machine bounds what it
+ *   queues.
+ * - CLOSED is sent once for a stream; the machine then fails writes to it with a broken pipe, at
+ *   once.
+ * - EXIT is the machine's last frame. The host answers EXIT_ACK at once: it has all output that
+ *   came before. Only then does the machine end, or when no answer comes. After EXIT the machine
+ *   ignores everything but EXIT_ACK.
+ * - A receiver that meets anything else (unknown type, length out of bounds, credit overrun, a
+ *   second HELLO) treats the link as broken: for the machine, input has ended and every output
+ *   is a broken pipe; for the host, a capOS error. */
 #pragma once
 
 #include "abi/limits.h"
@@ -40,8 +48,10 @@
 
 #define HOST_LINK_MAGIC 0x4b4e494c534f7063ull /* "cpOSLINK" */
 #define HOST_LINK_VERSION 1u
-#define HOST_LINK_MAX_PAYLOAD 4096u      /* one frame never needs more than a page and a header on either side */
-#define HOST_LINK_OUTPUT_CREDIT 65536u   /* the host's buffer; big enough that the round trip of a credit is hidden */
+/* one frame never needs more than a page and a header on either side */
+#define HOST_LINK_MAX_PAYLOAD 4096u
+/* the host's buffer; big enough that the round trip of a credit is hidden */
+#define HOST_LINK_OUTPUT_CREDIT 65536u
 #define HOST_LINK_INPUT_CREDIT 16384u    /* the kernel's buffer for input: four pages, static */
 
 enum host_link_type {
@@ -118,7 +128,8 @@ struct host_link_exit {
     uint32_t kind; /* enum host_link_exit_kind */
     uint32_t code;
     uint64_t process;        /* kernel's number of the process whose end this is */
-    uint64_t limit;          /* out of budget: the limit that was met, in the resource's unit; 0: not known */
+    /* out of budget: the limit that was met, in the resource's unit; 0: not known */
+    uint64_t limit;
     uint64_t first_run_ns;   /* machine time from kernel entry to the program's first instruction */
     uint64_t end_ns;         /* machine time from kernel entry to this record */
     uint32_t denials_lost;   /* records that found no room to be sent */
@@ -145,7 +156,8 @@ struct host_link_denial {
     uint8_t zero[5];
     char process_name[HOST_LINK_NAME_SIZE];
     char name[HOST_LINK_NAME_SIZE];  /* looked up in the CapSet; empty when not by name */
-    char grant[HOST_LINK_NAME_SIZE]; /* what would have allowed it: NAME or NAME=SPEC; empty: the host derives it */
+    /* what would have allowed it: NAME or NAME=SPEC; empty: the host derives it */
+    char grant[HOST_LINK_NAME_SIZE];
 };
 
 struct host_link_fault {
@@ -154,14 +166,16 @@ struct host_link_fault {
     uint32_t cause;      /* enum upcall_cause */
     uint64_t address;    /* page fault: the address touched */
     uint32_t access;     /* page fault: enum upcall_access */
-    uint32_t frame_count; /* return addresses in 'frames', innermost first, 'instruction' not among them */
+    /* return addresses in 'frames', innermost first, 'instruction' not among them */
+    uint32_t frame_count;
     uint64_t instruction;
     uint64_t stack_pointer;
     uint64_t image_base; /* load address minus link address of the program's image, for symbols */
     uint64_t zero;
     uint64_t frames[BACKTRACE_MAX];
     char process_name[HOST_LINK_NAME_SIZE];
-    char binary[HOST_LINK_NAME_SIZE]; /* the boot package's entry the image came from; empty: made at run time */
+    /* the boot package's entry the image came from; empty: made at run time */
+    char binary[HOST_LINK_NAME_SIZE];
 };
 
 _Static_assert(sizeof(struct host_link_header) == 8, "wire layout");
@@ -170,4 +184,5 @@ _Static_assert(sizeof(struct host_link_host_hello) == 24, "wire layout");
 _Static_assert(sizeof(struct host_link_exit) == 48, "wire layout");
 _Static_assert(sizeof(struct host_link_denial) == 168, "wire layout");
 _Static_assert(sizeof(struct host_link_fault) == 416, "wire layout");
-_Static_assert(sizeof(struct host_link_fault) <= HOST_LINK_MAX_PAYLOAD, "every record fits a frame");
+_Static_assert(sizeof(struct host_link_fault) <= HOST_LINK_MAX_PAYLOAD,
+               "every record fits a frame");

@@ -4,18 +4,21 @@
 #define PAGE_SIZE 4096ull
 #define PAGE_SHIFT 12
 
-#define USER_BASE 0x10000ull          /* nothing maps below 64 KiB: a null pointer with an offset faults */
-#define USER_END 0x00007ffffffff000ull /* the last page is left out: sysret to a non-canonical address is a trap */
+/* nothing maps below 64 KiB: a null pointer with an offset faults */
+#define USER_BASE 0x10000ull
+/* the last page is left out: sysret to a non-canonical address is a trap */
+#define USER_END 0x00007ffffffff000ull
 
-/* A message, whether to a kernel object or from process to process: bounds every copy in the kernel. Larger
- * data goes through a MemoryObject. */
+/* A message, whether to a kernel object or from process to process: bounds every copy in the
+ * kernel. Larger data goes through a MemoryObject. */
 #define MESSAGE_MAX (64 * 1024)
 #define CONSOLE_WRITE_MAX 1024    /* a Console call: a line, not a file */
 #define ENTROPY_FILL_MAX 64       /* bytes an EntropySource call */
 #define STREAM_CHUNK_MAX (32 * 1024) /* data in one read or write of StdIO and Pipe */
 #define PIPE_CAPACITY (64 * 1024) /* bytes a pipe holds before its writer waits, as Linux has it */
 #define PROCESS_NAME_MAX 32
-#define FORWARDER_DEPTH_MAX 8     /* nesting of revocable forwarders: bounds the walk at each call */
+/* nesting of revocable forwarders: bounds the walk at each call */
+#define FORWARDER_DEPTH_MAX 8
 #define ACCOUNT_DEPTH_MAX 32      /* nesting of accounts: bounds the walk at each charge */
 #define DENIALS_KEPT 8            /* denial records a process keeps */
 #define BACKTRACE_MAX 32          /* frames in an exit record */

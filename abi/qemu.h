@@ -2,15 +2,15 @@
  * tools/capos/qemu.c; kernel: kernel/arch/x86_64.
  *
  * microvm with a PVH kernel, without ACPI tables, PIC, PIT and RTC. The LAPIC timer counts 1 GHz
- * before its divider, under TCG and KVM alike. The boot package is the first PVH module. The kernel
- * command line is words of the form key=value:
+ * before its divider, under TCG and KVM alike. The boot package is the first PVH module. The
+ * kernel command line is words of the form key=value:
  *
  *   cpus=N   processors of the machine, APIC ids 0 to N-1 (absent: 1)
  *
  * The host link is a virtio console without multiport (device id 3; queue 0 receives, queue 1
  * transmits) on the virtio-mmio transport at QEMU_LINK_MMIO, with the registers of version 2
- * (modern); its interrupt is the I/O APIC's input QEMU_LINK_GSI. The serial port COM1 carries the log
- * until the link is up, and panics. A write to QEMU_EXIT_PORT ends the machine at once. */
+ * (modern); its interrupt is the I/O APIC's input QEMU_LINK_GSI. The serial port COM1 carries
+ * the log until the link is up, and panics. A write to QEMU_EXIT_PORT ends the machine at once. */
 #pragma once
 
 #define QEMU_LINK_MMIO 0xfeb00000u

@@ -1,15 +1,20 @@
-/* The capability ring: a submission queue (SQ) and a completion queue (CQ) in memory that a thread shares with the kernel.
+/* The capability ring: a submission queue (SQ) and a completion queue (CQ) in memory that a
+ * thread shares with the kernel.
  *
- * The thread writes entries at sq_tail and advances it; the kernel takes them from sq_head during cap_enter. The kernel
- * posts completions at cq_tail; the thread takes them and advances cq_head. Indices are free-running 32-bit counters; an
- * entry's place is index & (entries - 1). The kernel keeps its own copies of sq_head and cq_tail and of all sizes and never
- * reads those back. sq_tail - sq_head > sq_entries, or cq_tail - cq_head > cq_entries, is -STATUS_BAD_RING without effect.
+ * The thread writes entries at sq_tail and advances it; the kernel takes them from sq_head
+ * during cap_enter. The kernel posts completions at cq_tail; the thread takes them and advances
+ * cq_head. Indices are free-running 32-bit counters; an entry's place is index & (entries - 1).
+ * The kernel keeps its own copies of sq_head and cq_tail and of all sizes and never reads those
+ * back. sq_tail - sq_head > sq_entries, or cq_tail - cq_head > cq_entries, is -STATUS_BAD_RING
+ * without effect.
  *
- * Every accepted entry completes exactly once. The kernel accepts an entry only while (entries in flight + completions not
- * yet taken) < cq_entries; what it does not accept stays in the SQ for the next cap_enter.
+ * Every accepted entry completes exactly once. The kernel accepts an entry only while (entries
+ * in flight + completions not yet taken) < cq_entries; what it does not accept stays in the SQ
+ * for the next cap_enter.
  *
- * Layout: the header at 0; by default the SQ at 1024 and the CQ at 2048 of the same page. A larger ring has the header in
- * its first page, then whole pages of SQ, then whole pages of CQ; the offsets are in the header. */
+ * Layout: the header at 0; by default the SQ at 1024 and the CQ at 2048 of the same page. A
+ * larger ring has the header in its first page, then whole pages of SQ, then whole pages of CQ;
+ * the offsets are in the header. */
 #pragma once
 
 #include <stdint.h>
@@ -17,21 +22,26 @@
 enum ring_opcode {
     RING_OP_NOP = 0,
     RING_OP_CALL = 1,    /* cap, interface_id, method, message, result, transfers */
-    RING_OP_RECV = 2,    /* cap: an Endpoint. result: where a request goes, transfers: room for its capabilities */
+    /* cap: an Endpoint. result: where a request goes, transfers: room for its capabilities */
+    RING_OP_RECV = 2,
     RING_OP_RETURN = 3,  /* cap: a Reply. message, transfers; flags may have RING_FLAG_EXCEPTION */
     RING_OP_RELEASE = 4, /* cap */
-    RING_OP_PARK = 5,    /* cap: ParkSpace. message: address of the word, interface_id: time-out in ns or
-                            CAP_ENTER_FOREVER, result_size: expected value */
-    RING_OP_UNPARK = 6,  /* cap: ParkSpace. message: address of the word, result_size: how many to wake; the completion's
-                            aux says how many were */
+    /* cap: ParkSpace. message: address of the word, interface_id: time-out in ns or
+     * CAP_ENTER_FOREVER, result_size: expected value */
+    RING_OP_PARK = 5,
+    /* cap: ParkSpace. message: address of the word, result_size: how many to wake; the
+     * completion's aux says how many were */
+    RING_OP_UNPARK = 6,
     RING_OP_CANCEL = 7,  /* interface_id: user_data of the entry to cancel */
     RING_OP_COUNT
 };
 
 enum ring_entry_flag {
-    RING_FLAG_EXCEPTION = 1, /* RETURN: the message is an Exception; completion: the result is one */
+    /* RETURN: the message is an Exception; completion: the result is one */
+    RING_FLAG_EXCEPTION = 1,
     RING_FLAG_CALLER_GONE = 2, /* completion of RETURN: nobody took the answer */
-    RING_FLAG_NOTICE = 4,    /* completion of RECV: the last reference to the facet with this tag is gone */
+    /* completion of RECV: the last reference to the facet with this tag is gone */
+    RING_FLAG_NOTICE = 4,
 };
 
 struct ring_entry {
@@ -47,7 +57,8 @@ struct ring_entry {
     uint64_t result;         /* address */
     uint64_t transfers;      /* address of an array of struct cap_transfer */
     uint16_t transfer_count; /* sent */
-    uint16_t transfer_max;   /* room for received ones in the same array; at most RING_TRANSFERS_MAX */
+    /* room for received ones in the same array; at most RING_TRANSFERS_MAX */
+    uint16_t transfer_max;
     uint32_t reserved;       /* zero */
 };
 
@@ -64,7 +75,8 @@ struct ring_completion {
     uint32_t reserved3;
 };
 
-/* What a RECV writes at `result` before the message, which follows at once; result_size counts both. */
+/* What a RECV writes at `result` before the message, which follows at once; result_size counts
+ * both. */
 struct ring_request {
     uint64_t tag;          /* the facet's object tag */
     uint64_t interface_id; /* the facet's interface */
@@ -96,4 +108,5 @@ struct ring_header {
 
 _Static_assert(sizeof(struct ring_entry) == 64, "a submission entry is one cache line");
 _Static_assert(sizeof(struct ring_completion) == 32, "two completions are one cache line");
-_Static_assert(sizeof(struct ring_header) == 128, "the header is two cache lines, one for each writer");
+_Static_assert(sizeof(struct ring_header) == 128,
+               "the header is two cache lines, one for each writer");

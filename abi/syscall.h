@@ -1,13 +1,17 @@
 /* The two system calls. There is no third: a new operation is an opcode of the ring.
  *
- * On x86_64 the number is in rax and the arguments in rdi, rsi, rdx; rax returns the result, rcx and r11 are lost, every
- * other register is kept. Programs enter through the gate whose address stands in the start block.
+ * On x86_64 the number is in rax and the arguments in rdi, rsi, rdx; rax returns the result, rcx
+ * and r11 are lost, every other register is kept. Programs enter through the gate whose address
+ * stands in the start block.
  *
- *   cap_enter(min_complete, timeout_ns, upcalls_seen) -> count of completions waiting in the ring, or a negated
- *       enum status: -STATUS_INTERRUPTED (an upcall was delivered, or upcalls_seen differs from the ring's count),
- *       -STATUS_TIMED_OUT, -STATUS_BAD_RING (indices out of bounds), -STATUS_TIME_NOT_GRANTED (a time-out other than 0
- *       and CAP_ENTER_FOREVER in a process without Timer).
- *   exit(code) -> does not return. Bits 0 to 31: the exit code. EXIT_BECAUSE_DENIED: the program says that it ends
+ *   cap_enter(min_complete, timeout_ns, upcalls_seen) -> count of completions waiting in the
+ *   ring, or a negated
+ *       enum status: -STATUS_INTERRUPTED (an upcall was delivered, or upcalls_seen differs from
+ *       the ring's count), -STATUS_TIMED_OUT, -STATUS_BAD_RING (indices out of bounds),
+ *       -STATUS_TIME_NOT_GRANTED (a time-out other than 0 and CAP_ENTER_FOREVER in a process
+ *       without Timer).
+ *   exit(code) -> does not return. Bits 0 to 31: the exit code. EXIT_BECAUSE_DENIED: the program
+ *   says that it ends
  *       because something was refused; its last denial record tells what. */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* The page of Timer.page(): monotonic time without entering the kernel.
  *
- *   do { s = sequence (acquire); t = rdtsc; ns = base_ns + ((t - base_tsc) * scale >> shift, 128-bit) }
- *   while (s is odd or sequence != s)
+ *   do { s = sequence (acquire); t = rdtsc; ns = base_ns + ((t - base_tsc) * scale >> shift,
+ *   128-bit) } while (s is odd or sequence != s)
  *
  * The time-stamp counter opens for the process with the call that maps the page. */
 #pragma once

@@ -1,8 +1,9 @@
 /* Upcalls: how the kernel hands a thread its own faults, interrupts and foreign system calls.
  *
- * The frame is written on the upcall stack, or below the red zone of the current stack when the thread already runs on it.
- * The kernel keeps no record of nesting: user code restores the state itself (XRSTOR, registers, iretq-like), edits the
- * frame first, or never returns. On x86_64 the entry point gets rdi = address of the frame and a stack aligned for a call. */
+ * The frame is written on the upcall stack, or below the red zone of the current stack when the
+ * thread already runs on it. The kernel keeps no record of nesting: user code restores the state
+ * itself (XRSTOR, registers, iretq-like), edits the frame first, or never returns. On x86_64 the
+ * entry point gets rdi = address of the frame and a stack aligned for a call. */
 #pragma once
 
 #include <stdint.h>
@@ -34,11 +35,13 @@ struct upcall_frame {
     uint32_t cause;  /* enum upcall_cause */
     uint32_t access; /* enum upcall_access, for a page fault */
     uint64_t address; /* for a page fault */
-    uint64_t result; /* of the cap_enter that an interrupt ended: what it would have returned; else 0 */
+    /* of the cap_enter that an interrupt ended: what it would have returned; else 0 */
+    uint64_t result;
     uint32_t extended_size;  /* bytes of extended state */
     uint32_t reserved;
     struct user_registers registers;
-    uint64_t extended; /* address of the extended state (XSAVE standard format, 64-byte aligned), above this frame */
+    /* address of the extended state (XSAVE standard format, 64-byte aligned), above this frame */
+    uint64_t extended;
     uint64_t reserved2;
 };
 

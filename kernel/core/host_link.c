@@ -1,21 +1,23 @@
-/* The kernel's end of the host link. Protocol: abi/host_link.h; contract: kernel/core/host_link.h.
+/* The kernel's end of the host link. Protocol: abi/host_link.h; contract:
+ * kernel/core/host_link.h.
  *
- * Sending: frames are put whole into the ring `out`, in order, and pumped from there into the transport.
- * Data leaves CONTROL_ROOM of it free, so that records and credits find room while a stream is blocked.
- * Credits and the exit record are state (`owed`, `exit_waits`) that becomes a frame when there is room, so
- * they are never lost.
+ * Sending: frames are put whole into the ring `out`, in order, and pumped from there into the
+ * transport. Data leaves CONTROL_ROOM of it free, so that records and credits find room while a
+ * stream is blocked. Credits and the exit record are state (`owed`, `exit_waits`) that becomes a
+ * frame when there is room, so they are never lost.
  *
- * Receiving: a header, then its payload, straight into the place where it belongs: the ring `in` for
- * input, `control` for everything else. A header that is not acceptable now breaks the link before one
- * byte of its payload is read.
+ * Receiving: a header, then its payload, straight into the place where it belongs: the ring `in`
+ * for input, `control` for everything else. A header that is not acceptable now breaks the link
+ * before one byte of its payload is read.
  *
- * Invariants: in.used + input_credit + owed == HOST_LINK_INPUT_CREDIT, once the bytes of a frame under
- * way are counted as used; output_credit <= HOST_LINK_OUTPUT_CREDIT. */
+ * Invariants: in.used + input_credit + owed == HOST_LINK_INPUT_CREDIT, once the bytes of a frame
+ * under way are counted as used; output_credit <= HOST_LINK_OUTPUT_CREDIT. */
 #include "kernel/core/host_link.h"
 
 #include "kernel/arch/arch.h"
 
-#define OUT_SIZE 16384u     /* three data frames and the control room: the pump empties it at once */
+/* three data frames and the control room: the pump empties it at once */
+#define OUT_SIZE 16384u
 #define CONTROL_ROOM 2048u  /* two faults, a denial and some credits */
 #define OWED_MIN (HOST_LINK_INPUT_CREDIT / 4) /* credit is given back in steps of a page */
 
@@ -144,8 +146,9 @@ static void put_frame(enum host_link_type type, const void *payload, uint32_t si
 
 /* Turns what is owed into frames and hands the ring to the transport, as far as both go.
  *
- * A full transport is left alone until host_link_input() says that it has room again. Were it filled from
- * elsewhere in between, it would owe nobody an interrupt, and who waits for room would wait for ever. */
+ * A full transport is left alone until host_link_input() says that it has room again. Were it
+ * filled from elsewhere in between, it would owe nobody an interrupt, and who waits for room
+ * would wait for ever. */
 static void pump_out(void)
 {
     if (link.input_wanted && link.owed >= OWED_MIN && !link.ending &&
@@ -318,7 +321,8 @@ static const char *header_error(const struct host_link_header *h)
         }
         return link.input_ended ? "input after its end" : NULL;
     }
-    return control_length(h->type) == h->length ? NULL : "an unknown frame, or one of a wrong length";
+    return control_length(h->type) == h->length ? NULL
+                                                : "an unknown frame, or one of a wrong length";
 }
 
 static const char *take_hello(const struct host_link_host_hello *hello)

@@ -59,7 +59,8 @@ static inline void list_remove(struct list *node)
 
 #define LIST_FIRST(l, type, member) CONTAINER_OF((l)->next, type, member)
 
-/* Asserts stay in release builds. An assert is a programmer's error; no input of a user can reach one. */
+/* Asserts stay in release builds. An assert is a programmer's error; no input of a user can
+ * reach one. */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define KASSERT(condition)                                                                         \
     ((condition) ? (void)0 : panic("%s:%d: assert failed: %s", __FILE__, __LINE__, #condition))
