@@ -1,10 +1,10 @@
 /* Fork: a copy of an address space. See address_space.h.
  *
- * The child gets the parent's regions and the pages that are present. Private writable pages become
- * read-only in both and are copied by whoever writes first; the child has been charged for all of
- * them, so that copy never fails for lack of budget. Pages are taken from the parent's tables in
- * runs, skipping tables that are empty, so the cost is that of what was touched. Kernel pages
- * (rings, gate, time page) are not copied: who forks maps the child's own. */
+ * The child gets the parent's regions and the private pages that are present. Private writable
+ * pages become read-only in both and are copied by whoever writes first; the child has been charged
+ * for all of them, so that copy never fails for lack of budget. Pages are taken from the parent's
+ * tables in runs, skipping tables that are empty, so the cost is that of what was touched. Kernel
+ * pages (rings, gate, time page) are not copied: who forks maps the child's own. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/address_space_plan.h"
 #include "kernel/core/frame.h"
@@ -32,49 +32,74 @@ static status_t charge(const struct address_space *parent, struct address_space 
     return address_space_plan_reserve(child, &plan);
 }
 
-static status_t copy_region(struct address_space *child, const struct region *r)
+/* The child's tree of regions: a copy of the parent's as it is, so nothing has to be balanced.
+ * Kernel pages are taken out afterwards. */
+static status_t copy_regions(const struct address_space *parent, struct address_space *child)
 {
-    struct region *copy;
-    status_t status = address_space_node_create(child, &copy);
-    if (status != STATUS_OK) {
-        return status;
+    const struct region *r = parent->regions;
+    struct region *up = NULL, **link = &child->regions;
+    while (r != NULL) {
+        struct region *copy;
+        status_t status = address_space_node_create(child, &copy);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        *copy = *r;
+        copy->parent = up;
+        copy->left = copy->right = NULL;
+        address_space_untouched(copy);
+        address_space_hold(child, copy);
+        *link = up = copy;
+        /* On to the left, else to the right, else to the right of the first above that has one. */
+        if (r->left != NULL) {
+            r = r->left;
+            link = &up->left;
+            continue;
+        }
+        while (r->right == NULL || up->right != NULL) {
+            r = r->parent;
+            up = up->parent;
+            if (r == NULL) {
+                return STATUS_OK;
+            }
+        }
+        r = r->right;
+        link = &up->right;
     }
-    *copy = *r;
-    address_space_hold(child, copy);
-    region_tree_insert(&child->regions, copy);
     return STATUS_OK;
 }
 
-/* The run of present pages from `address` on, at most RUN_PAGES. */
-static uint64_t take_run(const struct address_space *as, uint64_t address, uint64_t end,
-                         frame_t *frames)
+static void drop_kernel_pages(struct address_space *child)
 {
-    uint64_t count = 0;
-    enum protection p;
-    while (count < RUN_PAGES && address < end
-           && arch_lookup(&as->arch, address, &frames[count], &p)) {
-        count++;
-        address += PAGE_SIZE;
+    struct region *r = region_tree_at_or_after(child->regions, 0);
+    while (r != NULL) {
+        struct region *next = region_tree_next(r);
+        if (r->kind == REGION_KERNEL) {
+            region_tree_remove(&child->regions, r);
+            address_space_node_free(child, r);
+        }
+        r = next;
     }
-    return count;
 }
 
 static status_t copy_pages(struct address_space *parent, struct address_space *child,
-                           const struct region *r)
+                           const struct region *from, struct region *to)
 {
-    enum protection p = address_space_shared_protection(r);
-    uint64_t address = r->start, end = r->end;
-    if (!address_space_touched_part(r, &address, &end)) {
+    enum protection p = address_space_shared_protection(from);
+    uint64_t address = from->start, end = from->end;
+    /* Shared pages are their object's; the child finds them there when it touches them, several
+     * with one fault, and most children touch few. */
+    bool of_object = from->kind == REGION_OBJECT && from->sharing == SHARING_SHARED;
+    if (of_object || !address_space_touched_part(from, &address, &end)) {
         return STATUS_OK;
     }
-    address = arch_next_present(&parent->arch, address, end);
-    if (address < end && p != (enum protection)r->protection) {
+    if (p != (enum protection)from->protection) {
         arch_protect(&parent->arch, address, (end - address) >> PAGE_SHIFT, p);
     }
-    while (address < end) {
+    while ((address = arch_next_present(&parent->arch, address, end)) < end) {
         frame_t frames[RUN_PAGES];
-        uint64_t count = take_run(parent, address, end, frames);
-        KASSERT(count > 0);
+        uint64_t count = arch_present_run(&parent->arch, address, end, frames, RUN_PAGES);
+        KASSERT(count > 0 && count <= RUN_PAGES);
         status_t status = arch_map(&child->arch, address, frames, count, p);
         if (status != STATUS_OK) {
             return status;
@@ -82,7 +107,8 @@ static status_t copy_pages(struct address_space *parent, struct address_space *c
         for (uint64_t i = 0; i < count; i++) {
             frame_get(frames[i]);
         }
-        address = arch_next_present(&parent->arch, address + (count << PAGE_SHIFT), end);
+        address_space_touched(to, address, address + (count << PAGE_SHIFT));
+        address += count << PAGE_SHIFT;
     }
     return STATUS_OK;
 }
@@ -95,14 +121,17 @@ status_t address_space_fork(struct address_space *parent, struct address_space *
         return status;
     }
     child->next_hint = parent->next_hint;
-    struct region *r = region_tree_at_or_after(parent->regions, 0);
-    for (; r != NULL && status == STATUS_OK; r = region_tree_next(r)) {
-        if (r->kind == REGION_KERNEL) {
-            continue;
-        }
-        status = copy_region(child, r);
-        if (status == STATUS_OK && r->kind != REGION_RESERVED) {
-            status = copy_pages(parent, child, r);
+    status = copy_regions(parent, child);
+    if (status == STATUS_OK) {
+        drop_kernel_pages(child);
+    }
+    struct region *from = region_tree_at_or_after(parent->regions, 0);
+    struct region *to = region_tree_at_or_after(child->regions, 0);
+    for (; to != NULL && status == STATUS_OK; from = region_tree_next(from)) {
+        if (from->kind != REGION_KERNEL) {
+            KASSERT(from->start == to->start && from->end == to->end);
+            status = copy_pages(parent, child, from, to);
+            to = region_tree_next(to);
         }
     }
     if (status != STATUS_OK) {

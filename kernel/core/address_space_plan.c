@@ -73,7 +73,7 @@ status_t address_space_node_create(struct address_space *as, struct region **out
     return STATUS_OK;
 }
 
-static void node_free(struct address_space *as, struct region *r)
+void address_space_node_free(struct address_space *as, struct region *r)
 {
     KASSERT(as->region_count > 0);
     as->region_count--;
@@ -84,7 +84,7 @@ static void node_free(struct address_space *as, struct region *r)
 static void free_spares(struct address_space *as, struct address_space_plan *plan)
 {
     while (plan->made > 0) {
-        node_free(as, plan->spare[--plan->made]);
+        address_space_node_free(as, plan->spare[--plan->made]);
     }
 }
 
@@ -247,7 +247,7 @@ static void shrink(struct address_space *as, struct region *r, uint64_t from, ui
     } else {
         region_tree_remove(&as->regions, r);
         address_space_let_go(as, r);
-        node_free(as, r);
+        address_space_node_free(as, r);
     }
 }
 
@@ -310,6 +310,6 @@ void address_space_merge(struct address_space *as, uint64_t start, uint64_t end)
         region_tree_remove(&as->regions, next);
         region_tree_change(&as->regions, r, r->start, merged_end, r->kind);
         address_space_let_go(as, next);
-        node_free(as, next);
+        address_space_node_free(as, next);
     }
 }

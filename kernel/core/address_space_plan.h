@@ -87,6 +87,7 @@ void address_space_hold(struct address_space *as, const struct region *r);
 void address_space_let_go(struct address_space *as, const struct region *r);
 /* A new node, charged. */
 status_t address_space_node_create(struct address_space *as, struct region **out) MUST_CHECK;
+void address_space_node_free(struct address_space *as, struct region *r);
 
 /* The protection that a present page of the region gets while its frame may be shared. */
 static inline enum protection address_space_shared_protection(const struct region *r)

@@ -21,20 +21,28 @@ struct range {
 
 static struct range ranges[FRAME_RANGES_MAX];
 static uint32_t range_count;
-static uint32_t growing;  /* the first range whose frontier is below its end */
+static uint32_t largest;  /* of the ranges */
 static frame_t free_head; /* FRAME_NONE: no freed frame */
 static uint64_t free_count, total;
 
-static uint32_t *record_of(frame_t f)
+static uint32_t *record_elsewhere(frame_t f)
 {
-    /* The last range is the largest, on nearly every machine. */
-    for (uint32_t i = range_count; i-- > 0;) {
+    for (uint32_t i = 0; i < range_count; i++) {
         if (f < ranges[i].end && f >= ranges[i].first) {
             KASSERT(f < ranges[i].frontier);
             return &ranges[i].records[f - ranges[i].first];
         }
     }
     return NULL;
+}
+
+/* NULL: a foreign frame. Every fault, fork and exit comes here for each page, nearly always for one
+ * of the largest range. */
+static inline uint32_t *record_of(frame_t f)
+{
+    const struct range *r = &ranges[largest];
+    uint64_t offset = f - r->first;
+    return offset < r->frontier - r->first ? &r->records[offset] : record_elsewhere(f);
 }
 
 void frame_init(frame_t first, frame_t end)
@@ -50,25 +58,28 @@ void frame_init(frame_t first, frame_t end)
     if (frames < for_records + 1 || range_count == FRAME_RANGES_MAX) {
         return;
     }
-    struct range *r = &ranges[range_count++];
+    struct range *r = &ranges[range_count];
     r->records = arch_frame_address(first);
     r->first = first + for_records;
     r->end = end;
     r->frontier = r->first;
     KASSERT((r->end - r->first) <= for_records * RECORDS_PER_FRAME);
+    if (r->end - r->first > ranges[largest].end - ranges[largest].first) {
+        largest = range_count;
+    }
+    range_count++;
     free_count += r->end - r->first;
     total += r->end - r->first;
 }
 
+/* From the largest range first: its records are found fastest. */
 static frame_t take_at_frontier(void)
 {
-    while (growing < range_count && ranges[growing].frontier == ranges[growing].end) {
-        growing++;
+    struct range *r = &ranges[largest];
+    for (uint32_t i = 0; i < range_count && r->frontier == r->end; i++) {
+        r = &ranges[i];
     }
-    if (growing == range_count) {
-        return FRAME_NONE;
-    }
-    return ranges[growing].frontier++;
+    return r->frontier < r->end ? r->frontier++ : FRAME_NONE;
 }
 
 status_t frame_alloc(frame_t *out)
@@ -171,7 +182,8 @@ frame_t frame_of_address(const void *address)
 
 void frame_reset(void)
 {
-    range_count = growing = 0;
+    range_count = largest = 0;
+    ranges[0] = (struct range){0};
     free_head = FRAME_NONE;
     free_count = total = 0;
 }

@@ -70,15 +70,15 @@ static status_t exhausted(enum ledger_kind kind)
 status_t ledger_charge(struct account *a, enum ledger_kind kind, uint64_t amount)
 {
     KASSERT(a != NULL && kind < LEDGER_KINDS);
-    for (const struct account *level = a; level != NULL; level = level->parent) {
-        KASSERT(level->parent == NULL || level->depth == level->parent->depth + 1);
-        if (level->used[kind] > level->limit[kind]
-            || amount > level->limit[kind] - level->used[kind]) {
+    for (struct account *level = a; level != NULL; level = level->parent) {
+        uint64_t used = level->used[kind] + amount;
+        if (used > level->limit[kind] || used < amount) {
+            for (; a != level; a = a->parent) {
+                a->used[kind] -= amount;
+            }
             return exhausted(kind);
         }
-    }
-    for (struct account *level = a; level != NULL; level = level->parent) {
-        level->used[kind] += amount;
+        level->used[kind] = used;
     }
     return STATUS_OK;
 }

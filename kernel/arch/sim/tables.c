@@ -225,6 +225,18 @@ bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t 
     return true;
 }
 
+uint64_t arch_present_run(const struct arch_address_space *as, uint64_t address, uint64_t end,
+                          frame_t *frames, uint64_t max)
+{
+    uint64_t count = 0;
+    enum protection p;
+    while (count < max && address < end && arch_lookup(as, address, &frames[count], &p)) {
+        count++;
+        address += PAGE_SIZE;
+    }
+    return count;
+}
+
 uint64_t arch_next_present(const struct arch_address_space *as, uint64_t address, uint64_t end)
 {
     KASSERT(page_aligned(address) && page_aligned(end));

@@ -315,6 +315,25 @@ bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t 
     return true;
 }
 
+uint64_t arch_present_run(const struct arch_address_space *as, uint64_t address, uint64_t end,
+                          frame_t *frames, uint64_t max)
+{
+    struct path path;
+    if (walk(as, address, &path) != 1) {
+        return 0;
+    }
+    uint64_t count = 0, room = TABLE_ENTRIES - index_of(address, 1);
+    uint64_t pages = (end - address) >> PAGE_SHIFT;
+    room = pages < room ? pages : room;
+    room = max < room ? max : room;
+    const uint64_t *entry = path.entry[1];
+    while (count < room && entry[count] != 0) {
+        frames[count] = frame_of(entry[count]);
+        count++;
+    }
+    return count;
+}
+
 uint64_t arch_next_present(const struct arch_address_space *as, uint64_t address, uint64_t end)
 {
     while (address < end) {
