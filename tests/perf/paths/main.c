@@ -1,6 +1,7 @@
-/* The benchmark of the kernel's paths: what each operation of a program costs, user side included. Run under QEMU's -icount
- * (tests/perf/bench.sh) the time-stamp counter counts instructions, and every run gives the same figures. Prints a line for each
- * row: name, unit, value, spread. A row that cannot be verified ends the program with status 1. */
+/* The benchmark of the kernel's paths: what each operation of a program costs, user side
+ * included. Run under QEMU's -icount (tests/perf/bench.sh) the time-stamp counter counts
+ * instructions, and every run gives the same figures. Prints a line for each row: name, unit,
+ * value, spread. A row that cannot be verified ends the program with status 1. */
 #include "bench.h"
 
 #include <stdio.h>

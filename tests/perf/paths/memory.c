@@ -1,7 +1,8 @@
 /* Faults: those that the kernel resolves, and those that it hands to the program. */
 #include "bench.h"
 
-/* The first touch of `count` pages; mapping them is not counted, unmapping and mapping would hide the fault. */
+/* The first touch of `count` pages; mapping them is not counted, unmapping and mapping would
+ * hide the fault. */
 bool bench_page_fault(uint32_t count)
 {
     static char *pages;

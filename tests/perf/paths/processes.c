@@ -5,7 +5,8 @@
 
 #define PAYLOAD 64u
 
-/* --- an endpoint's round trip: 64 bytes to another address space, through the generated code of both sides --- */
+/* --- an endpoint's round trip: 64 bytes to another address space, through the generated code of
+ * both sides --- */
 
 static struct {
     cap_t facet, child;

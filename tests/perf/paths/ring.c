@@ -1,10 +1,11 @@
-/* Entries that cost the kernel little, so that the way into it and out of it shows; calls to a kernel object; parking. */
+/* Entries that cost the kernel little, so that the way into it and out of it shows; calls to a
+ * kernel object; parking. */
 #include "bench.h"
 
 #define BATCH 16u
 
-/* The NOP rows fill and reap the ring themselves, in the simplest way there is: the row is the ring's cost, not the runtime's.
- * Nobody else uses this thread's ring meanwhile. */
+/* The NOP rows fill and reap the ring themselves, in the simplest way there is: the row is the
+ * ring's cost, not the runtime's. Nobody else uses this thread's ring meanwhile. */
 static struct ring_header *ring(void)
 {
     /* lib/capos/thread_self.h: the second word at the thread's FS base */
@@ -13,9 +14,10 @@ static struct ring_header *ring(void)
     return header;
 }
 
+extern int64_t capos_cap_enter(uint64_t wanted, uint64_t timeout_ns, uint64_t upcalls_seen);
+
 static inline int64_t enter(uint64_t wanted, uint32_t seen)
 {
-    extern int64_t capos_cap_enter(uint64_t min_complete, uint64_t timeout_ns, uint64_t upcalls_seen);
     return capos_cap_enter(wanted, CAP_ENTER_FOREVER, seen);
 }
 
@@ -24,7 +26,8 @@ static bool nops(struct ring_header *header, uint32_t n)
 {
     char *base = (char *)header;
     struct ring_entry *entries = (struct ring_entry *)(void *)(base + header->sq_offset);
-    struct ring_completion *completions = (struct ring_completion *)(void *)(base + header->cq_offset);
+    struct ring_completion *completions =
+        (struct ring_completion *)(void *)(base + header->cq_offset);
     uint32_t tail = header->sq_tail, head = header->cq_head;
     for (uint32_t i = 0; i < n; i++, tail++) {
         entries[tail % BATCH] = (struct ring_entry){.opcode = RING_OP_NOP, .user_data = tail};
@@ -85,7 +88,8 @@ bool bench_object_call(uint32_t count)
 {
     struct capos_std_io_is_terminal_results results;
     for (uint32_t i = 0; i < count; i++) {
-        if (capos_std_io_is_terminal(bench_stdio, 1, &results) != STATUS_OK || results.is_terminal) {
+        if (capos_std_io_is_terminal(bench_stdio, 1, &results) != STATUS_OK ||
+            results.is_terminal) {
             return false;
         }
     }
