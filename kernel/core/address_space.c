@@ -43,14 +43,14 @@ void address_space_clear(struct address_space *as)
     while ((r = region_tree_take_leaf(&as->regions)) != NULL) {
         address_space_drop_pages(as, r, r->start, r->end);
         address_space_let_go(as, r);
-        kmem_free(as->account, r, sizeof(*r));
+        kmem_give(r, sizeof(*r));
         freed++;
     }
     KASSERT(freed == as->region_count);
+    address_space_nodes_refund(as, freed);
     struct address_space_refund refund = {as->charged_pages + as->tables, as->reserved_pages};
     address_space_give_back(as, &refund);
-    ledger_refund(as->account, LEDGER_MAPPINGS, freed);
-    as->charged_pages = as->tables = as->region_count = 0;
+    as->charged_pages = as->tables = 0;
     as->next_hint = FIRST_HINT;
     KASSERT(as->reserved_pages == 0);
 }

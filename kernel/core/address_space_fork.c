@@ -38,12 +38,17 @@ static status_t copy_regions(const struct address_space *parent, struct address_
 {
     const struct region *r = parent->regions;
     struct region *up = NULL, **link = &child->regions;
-    while (r != NULL) {
-        struct region *copy;
-        status_t status = address_space_node_create(child, &copy);
+    uint64_t made = 0;
+    status_t status = address_space_nodes_charge(child, parent->region_count);
+    while (status == STATUS_OK && r != NULL) {
+        void *memory;
+        status = kmem_take(sizeof(struct region), &memory);
         if (status != STATUS_OK) {
-            return status;
+            address_space_nodes_refund(child, parent->region_count - made);
+            break;
         }
+        struct region *copy = memory;
+        made++;
         *copy = *r;
         copy->parent = up;
         copy->left = copy->right = NULL;
@@ -66,20 +71,23 @@ static status_t copy_regions(const struct address_space *parent, struct address_
         r = r->right;
         link = &up->right;
     }
-    return STATUS_OK;
+    return status;
 }
 
 static void drop_kernel_pages(struct address_space *child)
 {
+    uint64_t dropped = 0;
     struct region *r = region_tree_at_or_after(child->regions, 0);
     while (r != NULL) {
         struct region *next = region_tree_next(r);
         if (r->kind == REGION_KERNEL) {
             region_tree_remove(&child->regions, r);
-            address_space_node_free(child, r);
+            kmem_give(r, sizeof(*r));
+            dropped++;
         }
         r = next;
     }
+    address_space_nodes_refund(child, dropped);
 }
 
 static status_t copy_pages(struct address_space *parent, struct address_space *child,

@@ -56,35 +56,40 @@ uint64_t address_space_tables_for(const struct address_space *as, uint64_t start
     return address_space_tables_between(below, start, end, above);
 }
 
-status_t address_space_node_create(struct address_space *as, struct region **out)
+status_t address_space_nodes_charge(struct address_space *as, uint64_t count)
 {
-    status_t status = ledger_charge(as->account, LEDGER_MAPPINGS, 1);
+    status_t status = ledger_charge(as->account, LEDGER_MAPPINGS, count);
     if (status != STATUS_OK) {
         return status;
     }
-    void *memory;
-    status = kmem_alloc(as->account, sizeof(struct region), &memory);
+    uint64_t bytes = count * kmem_charge(sizeof(struct region));
+    status = ledger_charge(as->account, LEDGER_KERNEL_BYTES, bytes);
     if (status != STATUS_OK) {
-        ledger_refund(as->account, LEDGER_MAPPINGS, 1);
+        ledger_refund(as->account, LEDGER_MAPPINGS, count);
         return status;
     }
-    as->region_count++;
-    *out = memory;
+    as->region_count += count;
     return STATUS_OK;
 }
 
-void address_space_node_free(struct address_space *as, struct region *r)
+void address_space_nodes_refund(struct address_space *as, uint64_t count)
 {
-    KASSERT(as->region_count > 0);
-    as->region_count--;
-    kmem_free(as->account, r, sizeof(*r));
-    ledger_refund(as->account, LEDGER_MAPPINGS, 1);
+    KASSERT(as->region_count >= count);
+    as->region_count -= count;
+    ledger_refund(as->account, LEDGER_KERNEL_BYTES, count * kmem_charge(sizeof(struct region)));
+    ledger_refund(as->account, LEDGER_MAPPINGS, count);
+}
+
+static void node_free(struct address_space *as, struct region *r)
+{
+    kmem_give(r, sizeof(*r));
+    address_space_nodes_refund(as, 1);
 }
 
 static void free_spares(struct address_space *as, struct address_space_plan *plan)
 {
     while (plan->made > 0) {
-        address_space_node_free(as, plan->spare[--plan->made]);
+        node_free(as, plan->spare[--plan->made]);
     }
 }
 
@@ -98,6 +103,21 @@ void address_space_give_back(struct address_space *as, const struct address_spac
     if (refund->reserved != 0) {
         ledger_refund(as->account, LEDGER_RESERVED_PAGES, refund->reserved);
     }
+}
+
+static status_t make_nodes(struct address_space *as, struct address_space_plan *plan)
+{
+    status_t status = plan->nodes != 0 ? address_space_nodes_charge(as, plan->nodes) : STATUS_OK;
+    while (status == STATUS_OK && plan->made < plan->nodes) {
+        void *memory;
+        status = kmem_take(sizeof(struct region), &memory);
+        if (status != STATUS_OK) {
+            address_space_nodes_refund(as, plan->nodes - plan->made);
+            return status;
+        }
+        plan->spare[plan->made++] = memory;
+    }
+    return status;
 }
 
 status_t address_space_plan_reserve(struct address_space *as, struct address_space_plan *plan)
@@ -118,15 +138,11 @@ status_t address_space_plan_reserve(struct address_space *as, struct address_spa
     as->charged_pages += plan->frames;
     as->tables += plan->tables;
     as->reserved_pages += plan->reserved;
-    while (plan->made < plan->nodes) {
-        status = address_space_node_create(as, &plan->spare[plan->made]);
-        if (status != STATUS_OK) {
-            address_space_plan_undo(as, plan);
-            return status;
-        }
-        plan->made++;
+    status = make_nodes(as, plan);
+    if (status != STATUS_OK) {
+        address_space_plan_undo(as, plan);
     }
-    return STATUS_OK;
+    return status;
 }
 
 void address_space_plan_undo(struct address_space *as, struct address_space_plan *plan)
@@ -247,7 +263,7 @@ static void shrink(struct address_space *as, struct region *r, uint64_t from, ui
     } else {
         region_tree_remove(&as->regions, r);
         address_space_let_go(as, r);
-        address_space_node_free(as, r);
+        node_free(as, r);
     }
 }
 
@@ -310,6 +326,6 @@ void address_space_merge(struct address_space *as, uint64_t start, uint64_t end)
         region_tree_remove(&as->regions, next);
         region_tree_change(&as->regions, r, r->start, merged_end, r->kind);
         address_space_let_go(as, next);
-        address_space_node_free(as, next);
+        node_free(as, next);
     }
 }

@@ -85,9 +85,9 @@ void address_space_give_back(struct address_space *as, const struct address_spac
 /* A region in the tree counts as a mapping of its object and refers to its forwarder. */
 void address_space_hold(struct address_space *as, const struct region *r);
 void address_space_let_go(struct address_space *as, const struct region *r);
-/* A new node, charged. */
-status_t address_space_node_create(struct address_space *as, struct region **out) MUST_CHECK;
-void address_space_node_free(struct address_space *as, struct region *r);
+/* So many nodes are charged, or given back. The nodes themselves: kmem_take and kmem_give. */
+status_t address_space_nodes_charge(struct address_space *as, uint64_t count) MUST_CHECK;
+void address_space_nodes_refund(struct address_space *as, uint64_t count);
 
 /* The protection that a present page of the region gets while its frame may be shared. */
 static inline enum protection address_space_shared_protection(const struct region *r)

@@ -141,22 +141,19 @@ static void piece_free(uint32_t class, void *memory)
     arch_memory_freed(memory, class_sizes[class]);
 }
 
-static uint64_t charged_size(size_t size)
+uint64_t kmem_charge(size_t size)
 {
     return size > KMEM_PIECE_MAX ? PAGE_SIZE : class_sizes[class_of(size)];
 }
 
-status_t kmem_alloc(struct account *a, size_t size, void **out)
+status_t kmem_take(size_t size, void **out)
 {
     KASSERT(size > 0 && size <= PAGE_SIZE);
     if (kmem_fail_now()) {
         return STATUS_BYTES_EXHAUSTED;
     }
-    uint64_t charge = charged_size(size);
-    status_t status = ledger_charge(a, LEDGER_KERNEL_BYTES, charge);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    uint64_t charge = kmem_charge(size);
+    status_t status;
     if (charge == PAGE_SIZE) {
         frame_t f = FRAME_NONE;
         status = take_frame(&f);
@@ -164,19 +161,17 @@ status_t kmem_alloc(struct account *a, size_t size, void **out)
     } else {
         status = piece_alloc(class_of(size), out);
     }
-    if (status != STATUS_OK) {
-        ledger_refund(a, LEDGER_KERNEL_BYTES, charge);
-        return status;
+    if (status == STATUS_OK) {
+        __builtin_memset(*out, 0, charge);
+        bytes_used += charge;
     }
-    __builtin_memset(*out, 0, charge);
-    bytes_used += charge;
-    return STATUS_OK;
+    return status;
 }
 
-void kmem_free(struct account *a, void *memory, size_t size)
+void kmem_give(void *memory, size_t size)
 {
     KASSERT(memory != NULL && size > 0 && size <= PAGE_SIZE);
-    uint64_t charge = charged_size(size);
+    uint64_t charge = kmem_charge(size);
     KASSERT(bytes_used >= charge);
     bytes_used -= charge;
     if (charge == PAGE_SIZE) {
@@ -185,7 +180,24 @@ void kmem_free(struct account *a, void *memory, size_t size)
     } else {
         piece_free(class_of(size), memory);
     }
-    ledger_refund(a, LEDGER_KERNEL_BYTES, charge);
+}
+
+status_t kmem_alloc(struct account *a, size_t size, void **out)
+{
+    status_t status = ledger_charge(a, LEDGER_KERNEL_BYTES, kmem_charge(size));
+    if (status == STATUS_OK) {
+        status = kmem_take(size, out);
+        if (status != STATUS_OK) {
+            ledger_refund(a, LEDGER_KERNEL_BYTES, kmem_charge(size));
+        }
+    }
+    return status;
+}
+
+void kmem_free(struct account *a, void *memory, size_t size)
+{
+    kmem_give(memory, size);
+    ledger_refund(a, LEDGER_KERNEL_BYTES, kmem_charge(size));
 }
 
 uint64_t kmem_bytes(void)

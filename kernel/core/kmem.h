@@ -14,6 +14,11 @@
 /* size <= PAGE_SIZE. Error: bytesExhausted. */
 status_t kmem_alloc(struct account *a, size_t size, void **out) MUST_CHECK;
 void kmem_free(struct account *a, void *memory, size_t size);
+/* What kmem_alloc charges for a size; and the two without the charge, for who makes or frees many
+ * of a kind and has charged or refunds them at once. */
+uint64_t kmem_charge(size_t size);
+status_t kmem_take(size_t size, void **out) MUST_CHECK;
+void kmem_give(void *memory, size_t size);
 uint64_t kmem_bytes(void);  /* in use, for the check that all counts are back */
 uint64_t kmem_frames(void); /* frames that they lie in */
 /* By ledger_init: nothing in use, and the most frames that kmem may ever hold. */
