@@ -120,13 +120,16 @@ static __attribute__((noinline)) struct thread *leave_changed(void)
             return NULL;
         }
         struct thread *t = sched_pick();
-        if (t == NULL || !t->interrupt_wanted) {
-            return t;
+        if (t != NULL && t->interrupt_wanted) {
+            upcall_deliver_wanted(t);
+            if (arch_cpu()->current != t) {
+                continue;
+            }
         }
-        upcall_deliver_wanted(t);
-        if (arch_cpu()->current == t) {
-            return t;
+        if (t != NULL) { /* an idle CPU keeps the space that it has loaded */
+            arch_cpu()->space = t->process->space;
         }
+        return t;
     }
 }
 

@@ -218,7 +218,6 @@ static struct thread *pick(struct cpu *cpu)
         KASSERT(t->cpu == cpu->number);
         t->state = THREAD_RUNNING;
         t->started_ns = now_ns;
-        cpu->space = t->process->space;
     }
     return t;
 }

@@ -9,7 +9,7 @@ struct cpu {
     struct arch_cpu arch; /* first: entry code addresses it */
     uint32_t number;
     struct thread *current; /* NULL: idle */
-    /* of the thread that was picked last, while it exists: what copies go through */
+    /* of the thread that was resumed last, while it exists: the one that arch has loaded */
     struct address_space *space;
     struct thread *hand_off; /* woken by the current thread's last entry: runs next if the current
                                 one blocks */
