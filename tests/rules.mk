@@ -58,7 +58,8 @@ FUZZ_SECONDS := 20
 FUZZ_CFLAGS := $(COMMON) $(SIM_INCLUDE) -O1 -fno-omit-frame-pointer \
 	-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(SIM_SRCS) $(filter-out tests/lib/main.c,$(wildcard tests/lib/*.c)))
+FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(SIM_SRCS) \
+	$(filter-out tests/lib/main.c %_test.c,$(wildcard tests/lib/*.c tests/sim/*.c)))
 
 $(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)

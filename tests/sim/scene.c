@@ -8,9 +8,8 @@
 
 /* manifest, prog: each from the start of a page */
 struct package {
-    struct boot_package_header header;
-    struct boot_package_entry entries[2];
-    _Alignas(BOOT_PACKAGE_ALIGN) uint8_t manifest[BOOT_PACKAGE_ALIGN];
+    _Alignas(BOOT_PACKAGE_ALIGN) uint8_t head[BOOT_PACKAGE_ALIGN];
+    uint8_t manifest[BOOT_PACKAGE_ALIGN];
     uint8_t program[PROGRAM_PAGES * BOOT_PACKAGE_ALIGN];
 };
 
@@ -28,7 +27,8 @@ static size_t write_manifest(void *out, size_t size)
 static void boot(uint32_t cpus)
 {
     static struct package p;
-    p.header = (struct boot_package_header){
+    struct boot_package_header *header = (struct boot_package_header *)(void *)p.head;
+    *header = (struct boot_package_header){
         .magic = BOOT_PACKAGE_MAGIC,
         .version = BOOT_PACKAGE_VERSION,
         .count = 2,
@@ -36,9 +36,9 @@ static void boot(uint32_t cpus)
     };
     size_t manifest_size = write_manifest(p.manifest, sizeof(p.manifest));
     CHECK_GT(manifest_size, 0);
-    p.entries[0] = (struct boot_package_entry){BOOT_PACKAGE_MANIFEST, offsetof(struct package, manifest), manifest_size};
+    header->entries[0] = (struct boot_package_entry){BOOT_PACKAGE_MANIFEST, offsetof(struct package, manifest), manifest_size};
     size_t program_size = sim_program(p.program, sizeof(p.program));
-    p.entries[1] = (struct boot_package_entry){"prog", offsetof(struct package, program), program_size};
+    header->entries[1] = (struct boot_package_entry){"prog", offsetof(struct package, program), program_size};
     sim_boot(&(struct sim_options){.package = &p, .package_size = sizeof(p), .seed = 1, .cpus = cpus});
     sim_host_connect();
 }
