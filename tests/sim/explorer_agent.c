@@ -15,6 +15,10 @@
 #define RESULT_ROOM 2048
 #define TRANSFERS_ROOM 8
 #define BUFFER_SIZE 4096
+/* Far from where the kernel puts what it chooses the place of. Else a program that unmaps its buffers would find a new
+ * ring there, and the answers to its older calls in it. */
+#define SCRATCH_BASE 0x500000000000
+#define SCRATCH_STEP 0x10000000
 #define OUTSTANDING_MAX 128
 #define ADDRESSES 8
 
@@ -419,7 +423,8 @@ static bool have_scratch(struct agent *a)
         return true;
     }
     a->scratch = 0;
-    return address_space_map(p->space, 0, BUFFERS * BUFFER_SIZE, PROTECTION_READ_WRITE, &a->scratch) == STATUS_OK;
+    uint64_t hint = SCRATCH_BASE + a->thread->id * SCRATCH_STEP;
+    return address_space_map(p->space, hint, BUFFERS * BUFFER_SIZE, PROTECTION_READ_WRITE, &a->scratch) == STATUS_OK;
 }
 
 static struct user user_face(const struct agent *a)
