@@ -255,7 +255,9 @@ static void settle_given(struct call *call, bool delivered)
     x->given_count = x->reserved_count = 0;
 }
 
-status_t call_settle(struct call *call, status_t status, struct wire_message_builder *answer)
+/* The general case: an exception, capabilities, an answer that does not fit, or none. */
+static __attribute__((noinline)) status_t settle_all(struct call *call, status_t status,
+                                                     struct wire_message_builder *answer)
 {
     bool done = status == STATUS_OK;
     if (answer != NULL && (status == STATUS_OK || status == STATUS_EXCEPTION)) {
@@ -270,26 +272,41 @@ status_t call_settle(struct call *call, status_t status, struct wire_message_bui
     return status;
 }
 
+status_t call_settle(struct call *call, status_t status, struct wire_message_builder *answer)
+{
+    if (status != STATUS_OK || answer == NULL || call->transfers.counts != 0) {
+        return settle_all(call, status, answer);
+    }
+    size_t size = wire_message_finish(answer);
+    if (size == 0 || size > call->result_size) {
+        return settle_all(call, status, answer);
+    }
+    call->answer_size = (uint32_t)size;
+    status = user_copy_out(call->process->space, call->result, answer->segment - 1, size);
+    if (status != STATUS_OK) {
+        call->answer_size = 0;
+        return STATUS_BAD_ADDRESS;
+    }
+    return STATUS_OK;
+}
+
 /* --- the completion --- */
+
+static __attribute__((noinline)) void note_failure(struct call *call, status_t status)
+{
+    if (status == STATUS_EXCEPTION) {
+        call->completion_flags |= RING_FLAG_EXCEPTION;
+    }
+    denial_of_status(call->process, call->interface_id, call->method_number, status);
+}
 
 void call_post(struct call *call, status_t status)
 {
     if (status != STATUS_OK) {
-        if (status == STATUS_EXCEPTION) {
-            call->completion_flags |= RING_FLAG_EXCEPTION;
-        }
-        denial_of_status(call->process, call->interface_id, call->method_number, status);
+        note_failure(call, status);
     }
-    struct ring_completion c = {
-        .user_data = call->user_data,
-        .status = -(int32_t)status,
-        .result_size = call->answer_size,
-        .transfer_count = call->answer_count,
-        .flags = call->completion_flags,
-        .aux = call->aux,
-        .method = call->opcode == RING_OP_RECV ? call->method_number : 0,
-    };
-    ring_post(call->caller, &c);
+    call->completion_status = -(int32_t)status;
+    ring_post(call->caller, &call->completion);
 }
 
 /* The kept record waits for nothing any more: references go, and the memory unless a Reply has

@@ -38,11 +38,16 @@ struct sent_capability {
 };
 
 /* Bytes of every kept record, with what endpoint.c adds to one. */
-#define CALL_RECORD_SIZE 304
+#define CALL_RECORD_SIZE 336
 
 struct call_transfers {
-    uint16_t sent_count, given_count, reserved_count;
-    uint16_t kept_count;          /* kept calls: how many `sent` has room for */
+    union {
+        struct {
+            uint16_t sent_count, given_count, reserved_count;
+            uint16_t kept_count; /* kept calls: how many `sent` has room for */
+        };
+        uint64_t counts; /* 0: the call has to do with no capability */
+    };
     struct sent_capability *sent; /* kept calls: in memory of their own */
     struct object *given[4];
     cap_id_t reserved[4];
@@ -72,14 +77,24 @@ struct call {
     const struct method *method; /* NULL for facets and opcodes without one */
     /* the outermost one that the call came through, or NULL; a reference while kept */
     struct object *forwarder;
-    uint32_t answer_size; /* goes to the completion: bytes written at result */
-    uint32_t aux;         /* goes to the completion */
-    uint16_t answer_count; /* goes to the completion: capabilities received */
-    uint8_t completion_flags;
     bool kept;
     /* the memory belongs to a Reply (kernel/core/endpoint.c), which frees it */
     bool of_reply;
-    uint8_t unused[3];
+    union {
+        struct ring_completion completion;
+        struct { /* as struct ring_completion has it */
+            uint64_t completion_user_data;
+            int32_t completion_status;
+            uint32_t answer_size;  /* bytes written at result */
+            uint16_t answer_count; /* capabilities received */
+            uint8_t completion_flags;
+            uint8_t completion_reserved;
+            uint32_t aux;
+            uint16_t completion_method; /* RECV: the method called */
+            uint16_t completion_reserved2;
+            uint32_t completion_reserved3;
+        };
+    };
     struct call_transfers transfers;
     struct account *account;     /* kept: who pays for the record; a reference */
     struct list in_flight;       /* thread's table, by user_data */
@@ -97,6 +112,14 @@ _Static_assert(offsetof(struct call, user_data) == offsetof(struct ring_entry, u
                           == offsetof(struct ring_entry, transfer_max)
                    && sizeof(struct ring_entry) == 64,
                "a record begins with its entry");
+#define CALL_COMPLETION_HAS(field, as)                                                             \
+    (offsetof(struct call, field)                                                                  \
+     == offsetof(struct call, completion) + offsetof(struct ring_completion, as))
+_Static_assert(CALL_COMPLETION_HAS(answer_size, result_size) && CALL_COMPLETION_HAS(aux, aux)
+                   && CALL_COMPLETION_HAS(answer_count, transfer_count)
+                   && CALL_COMPLETION_HAS(completion_flags, flags)
+                   && CALL_COMPLETION_HAS(completion_method, method),
+               "and has its completion");
 
 /* Moves a record into memory of its own. *out is the kept one. Error: callsExhausted or
  * bytesExhausted; the handler returns it. */

@@ -280,7 +280,7 @@ static void deliver_commit(struct call *receive, struct reply *r, const struct c
     struct call *call = &r->call;
     receive->answer_size = (uint32_t)sizeof(struct ring_request) + call->message_size;
     receive->answer_count = call->transfers.sent_count;
-    receive->method_number = call->method_number;
+    receive->completion_method = call->method_number;
     receive->aux = ids[0].cap;
     if (call->transfers.sent_count != 0) {
         transfer_deliver(call, &receive->process->table, ids + 1);
@@ -327,7 +327,6 @@ static status_t deliver_notice(struct call *receive, struct facet *f)
     }
     receive->answer_size = sizeof(head);
     receive->completion_flags |= RING_FLAG_NOTICE;
-    receive->method_number = 0;
     list_remove(&f->notice);
     facet_free(f);
     return STATUS_OK;

@@ -48,17 +48,10 @@ static void begin(struct call *call, struct thread *t, struct object *target)
     call->target = target;
     call->method = NULL;
     call->forwarder = NULL;
-    call->answer_size = 0;
-    call->aux = 0;
-    call->answer_count = 0;
-    call->completion_flags = 0;
     call->kept = false;
     call->of_reply = false;
-    __builtin_memset(call->unused, 0, sizeof(call->unused));
-    call->transfers.sent_count = 0;
-    call->transfers.given_count = 0;
-    call->transfers.reserved_count = 0;
-    call->transfers.kept_count = 0;
+    call->completion = (struct ring_completion){.user_data = call->user_data};
+    call->transfers.counts = 0;
 }
 
 static status_t check_sizes(struct call *call)
@@ -235,7 +228,6 @@ static void operation_receive(struct thread *t, struct call *call)
         return;
     }
     begin(call, t, o);
-    call->method_number = 0; /* the completion's is that of the call which comes */
     s = endpoint_receive(o, call);
     if (s != STATUS_PENDING) {
         call_post(call, s);

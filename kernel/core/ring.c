@@ -34,7 +34,7 @@ static const volatile uint64_t *entry_at(const struct ring *r, uint32_t index)
                          : ring_place(r, r->sq_offset + offset);
 }
 
-static struct ring_completion *next_completion(const struct ring *r)
+static inline struct ring_completion *next_completion(const struct ring *r)
 {
     uint32_t offset =
         (r->cq_tail & (r->cq_entries - 1)) * (uint32_t)sizeof(struct ring_completion);
@@ -118,17 +118,22 @@ uint32_t ring_completions(const struct ring *r)
     return waiting > r->cq_entries ? r->cq_entries : waiting;
 }
 
-static void publish(struct thread *t, struct ring *r)
+static __attribute__((noinline)) void wake(struct thread *t, const struct ring *r)
+{
+    uint32_t waiting = ring_completions(r);
+    if (waiting >= t->wait_min_complete) {
+        thread_wake(t, waiting);
+    }
+}
+
+static inline void publish(struct thread *t, struct ring *r)
 {
     r->cq_tail++;
     /* release: pairs with the thread's acquire of the tail, so that it sees the completion
      * before it */
     __atomic_store_n(&r->header->cq_tail, r->cq_tail, __ATOMIC_RELEASE);
     if (t->state == THREAD_BLOCKED) {
-        uint32_t waiting = ring_completions(r);
-        if (waiting >= t->wait_min_complete) {
-            thread_wake(t, waiting);
-        }
+        wake(t, r);
     }
 }
 

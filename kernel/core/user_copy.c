@@ -30,16 +30,14 @@ static status_t kernel_view(struct address_space *as, uint64_t address, enum upc
     return status;
 }
 
-status_t user_copy_in(struct address_space *as, void *to, uint64_t from, size_t size)
+static __attribute__((noinline)) status_t copy_in_elsewhere(struct address_space *as, void *to,
+                                                            uint64_t from, size_t size)
 {
     if (size == 0) {
         return STATUS_OK;
     }
     if (!in_user_range(from, size)) {
         return STATUS_BAD_ADDRESS;
-    }
-    if (arch_is_current(&as->arch)) {
-        return arch_copy_in(to, from, size) ? STATUS_OK : STATUS_BAD_ADDRESS;
     }
     while (size > 0) {
         size_t chunk = rest_of_page(from, size);
@@ -56,16 +54,24 @@ status_t user_copy_in(struct address_space *as, void *to, uint64_t from, size_t 
     return STATUS_OK;
 }
 
-status_t user_copy_out(struct address_space *as, uint64_t to, const void *from, size_t size)
+/* What every call does is a straight path; all else is in a function of its own, so that it
+ * costs no saving of registers. */
+status_t user_copy_in(struct address_space *as, void *to, uint64_t from, size_t size)
+{
+    if (arch_is_current(&as->arch) && in_user_range(from, size)) {
+        return arch_copy_in(to, from, size) ? STATUS_OK : STATUS_BAD_ADDRESS;
+    }
+    return copy_in_elsewhere(as, to, from, size);
+}
+
+static __attribute__((noinline)) status_t copy_out_elsewhere(struct address_space *as, uint64_t to,
+                                                             const void *from, size_t size)
 {
     if (size == 0) {
         return STATUS_OK;
     }
     if (!in_user_range(to, size)) {
         return STATUS_BAD_ADDRESS;
-    }
-    if (arch_is_current(&as->arch)) {
-        return arch_copy_out(to, from, size) ? STATUS_OK : STATUS_BAD_ADDRESS;
     }
     while (size > 0) {
         size_t chunk = rest_of_page(to, size);
@@ -80,6 +86,14 @@ status_t user_copy_out(struct address_space *as, uint64_t to, const void *from, 
         size -= chunk;
     }
     return STATUS_OK;
+}
+
+status_t user_copy_out(struct address_space *as, uint64_t to, const void *from, size_t size)
+{
+    if (arch_is_current(&as->arch) && in_user_range(to, size)) {
+        return arch_copy_out(to, from, size) ? STATUS_OK : STATUS_BAD_ADDRESS;
+    }
+    return copy_out_elsewhere(as, to, from, size);
 }
 
 /* Each chunk lies within one page on both sides. The side that is current, if one is, goes through
