@@ -158,7 +158,8 @@ static status_t directory_grow(struct cap_table *t, uint32_t index)
     return STATUS_OK;
 }
 
-/* A fresh page of slots for the index; its slots have generation 1 and are in no list. */
+/* A fresh page of slots for the index; they are all zero until fresh_slot() puts one on the list,
+ * so that a process pays for the slots it uses. */
 static status_t page_make(struct cap_table *t, uint32_t index)
 {
     status_t s = directory_grow(t, index);
@@ -173,14 +174,17 @@ static status_t page_make(struct cap_table *t, uint32_t index)
     struct cap_slot **place = page_place(t, index);
     KASSERT(place != NULL && *place == NULL);
     *place = page;
-    for (uint32_t i = 0; i < SLOTS_PER_PAGE; i++) {
-        page[i].generation = 1;
-    }
     if (PAGE_OF(index) == 0) {
         page[0].state = SLOT_RETIRED; /* no id has slot 0 */
         page[0].page_retired = 1;
     }
     return STATUS_OK;
+}
+
+static void fresh_slot(struct cap_table *t, uint32_t index, struct cap_slot *slot)
+{
+    slot->generation = 1;
+    push_free(t, index, slot);
 }
 
 /* All slots have been used once: pages that were retired as a whole begin anew. Bounded, and as
@@ -192,7 +196,7 @@ static status_t recycle(struct cap_table *t)
         if (place != NULL && *place == NULL) {
             status_t s = page_make(t, index);
             for (uint32_t i = SLOTS_PER_PAGE; s == STATUS_OK && i > (index == 0); i--) {
-                push_free(t, index + i - 1, &(*place)[i - 1]);
+                fresh_slot(t, index + i - 1, &(*place)[i - 1]);
             }
             return s;
         }
@@ -219,7 +223,7 @@ static status_t extend(struct cap_table *t)
         }
     }
     t->frontier = index + 1;
-    push_free(t, index, slot_at(t, index));
+    fresh_slot(t, index, slot_at(t, index));
     return STATUS_OK;
 }
 
