@@ -6,31 +6,15 @@
  * one hold of the kernel lock, and so does a wake, so none is lost: a waker that wrote the word
  * before is either seen by the comparison or sees the waiter.
  *
- * A waiter's memory is charged to the caller. A key's MemoryObject stays as long as it is mapped,
- * and unmapping wakes. Kernel lock held. */
+ * The first waiter of a thread lies in its struct; more are allocated and charged to the caller. A
+ * key's MemoryObject stays as long as it is mapped, and unmapping wakes. Kernel lock held. */
 #include "kernel/core/park.h"
 
 #include "kernel/arch/arch.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/process.h"
-#include "kernel/core/timer_queue.h"
 
 #define BUCKETS 256u /* about two waiters in a bucket with 500 parked threads; a table of 4 KiB */
-
-struct key {
-    const void *owner; /* an address space or a memory object */
-    uint64_t offset;
-};
-
-struct waiter {
-    struct list bucket;
-    struct list of_space;
-    struct key key;
-    uint64_t address;
-    struct call *call;
-    struct account *account;
-    struct timer timer;
-};
 
 static struct list buckets[BUCKETS];
 static uint64_t waiters;
@@ -48,17 +32,17 @@ uint64_t park_count(void)
     return waiters;
 }
 
-static struct list *bucket_of(const struct key *k)
+static struct list *bucket_of(const struct park_key *k)
 {
     /* Fibonacci hashing: words lie 4 apart, owners at least 64. */
     uint64_t h = ((uint64_t)(uintptr_t)k->owner + k->offset) * 0x9e3779b97f4a7c15ull;
     return &buckets[h >> 56];
 }
 
-static struct key key_of(struct address_space *as, uint64_t address)
+static struct park_key key_of(struct address_space *as, uint64_t address)
 {
     struct memory_object *object;
-    struct key k = {.owner = as, .offset = address};
+    struct park_key k = {.owner = as, .offset = address};
     uint64_t offset;
     address_space_identity(as, address, &object, &offset);
     if (object != NULL) {
@@ -69,7 +53,7 @@ static struct key key_of(struct address_space *as, uint64_t address)
 }
 
 /* Takes the waiter away; its call is the caller's to finish. */
-static struct call *detach(struct waiter *w)
+static struct call *detach(struct park_waiter *w)
 {
     struct call *call = w->call;
     KASSERT(waiters > 0 && call->context == w);
@@ -77,9 +61,10 @@ static struct call *detach(struct waiter *w)
     list_remove(&w->bucket);
     list_remove(&w->of_space);
     waiters--;
-    struct account *payer = w->account;
-    kmem_free(payer, w, sizeof *w);
-    account_put(payer);
+    w->call = NULL;
+    if (w != &call->caller->park) {
+        kmem_free(call_account(call), w, sizeof *w);
+    }
     return call;
 }
 
@@ -90,7 +75,7 @@ static void cancelled(struct call *call)
 
 static void timed_out(struct timer *timer)
 {
-    call_finish(detach(CONTAINER_OF(timer, struct waiter, timer)), STATUS_TIMED_OUT);
+    call_finish(detach(CONTAINER_OF(timer, struct park_waiter, timer)), STATUS_TIMED_OUT);
 }
 
 /* All that can be answered without waiting. STATUS_PENDING: the word has the value. */
@@ -119,21 +104,25 @@ status_t park_wait(struct call *call, uint64_t address, uint32_t expected, uint6
     if (status != STATUS_PENDING) {
         return status;
     }
-    struct account *payer = call_account(call);
-    void *memory;
-    status = kmem_alloc(payer, sizeof(struct waiter), &memory);
-    if (status != STATUS_OK) {
-        return status;
+    struct park_waiter *w = &call->caller->park;
+    if (w->call != NULL) {
+        void *memory;
+        status = kmem_alloc(call_account(call), sizeof *w, &memory);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        w = memory;
     }
-    struct waiter *w = memory;
     struct address_space *as = call->process->space;
     status = call_keep(call, cancelled, &w->call);
     if (status != STATUS_OK) {
-        kmem_free(payer, w, sizeof *w);
+        w->call = NULL;
+        if (w != &call->caller->park) {
+            kmem_free(call_account(call), w, sizeof *w);
+        }
         return status;
     }
     w->call->context = w;
-    w->account = account_get(payer);
     w->address = address;
     w->key = key_of(as, address);
     list_append(bucket_of(&w->key), &w->bucket);
@@ -153,12 +142,12 @@ status_t park_wake(struct thread *t, uint64_t address, uint32_t count, uint32_t 
     if (address % sizeof(uint32_t) != 0 || address < USER_BASE || address >= USER_END) {
         return STATUS_BAD_ADDRESS;
     }
-    struct key k = key_of(t->process->space, address);
+    struct park_key k = key_of(t->process->space, address);
     struct list *bucket = bucket_of(&k);
     struct list *next;
     for (struct list *at = bucket->next; at != bucket && *woken < count; at = next) {
         next = at->next;
-        struct waiter *w = CONTAINER_OF(at, struct waiter, bucket);
+        struct park_waiter *w = CONTAINER_OF(at, struct park_waiter, bucket);
         if (w->key.owner == k.owner && w->key.offset == k.offset) {
             call_finish(detach(w), STATUS_OK); /* wakes a thread at most: no other waiter goes */
             ++*woken;
@@ -172,7 +161,7 @@ void park_unmapped(struct address_space *as, uint64_t address, uint64_t size)
     struct list *next;
     for (struct list *at = as->parked.next; at != &as->parked; at = next) {
         next = at->next;
-        struct waiter *w = CONTAINER_OF(at, struct waiter, of_space);
+        struct park_waiter *w = CONTAINER_OF(at, struct park_waiter, of_space);
         if (w->address >= address && w->address - address < size) {
             call_finish(detach(w), STATUS_OK);
         }

@@ -3,8 +3,25 @@
 #pragma once
 
 #include "kernel/core/call.h"
+#include "kernel/core/timer_queue.h"
 
 struct address_space;
+
+struct park_key {
+    const void *owner; /* an address space or a memory object */
+    uint64_t offset;
+};
+
+/* One entry that waits. Each thread has room for one; more that are in flight are allocated. */
+struct park_waiter {
+    struct call *call; /* NULL: a thread's, not in use */
+    struct list bucket;
+    struct list of_space;
+    struct park_key key;
+    uint64_t address;
+    struct timer timer;
+};
+
 /* message: address; interface_id (value[0]): time-out ns; result_size: expected value. Completes
  * with ok (woken), valueChanged, timedOut, cancelled. */
 status_t park_wait(struct call *call, uint64_t address, uint32_t expected,

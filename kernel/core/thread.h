@@ -8,6 +8,7 @@
 
 #include "kernel/arch/arch_types.h"
 #include "kernel/core/object.h"
+#include "kernel/core/park.h"
 #include "kernel/core/ring.h"
 #include "kernel/core/timer_queue.h"
 
@@ -25,6 +26,7 @@ struct thread {
     uint32_t wait_min_complete; /* BLOCKED: how many completions end the wait */
     bool wait_timed;
     struct timer wait_timer;
+    struct park_waiter park; /* for the first of its entries that park */
     uint64_t upcall_entry, upcall_stack, upcall_stack_size;
     uint32_t upcalls;      /* delivered; the ring's header shows it */
     bool interrupt_wanted; /* an upcall is delivered before the thread runs on */
