@@ -75,8 +75,8 @@ static struct {
     _Alignas(64) char tls[FIRST_TLS_MAX];
     struct capos_thread_self self;
 } first;
-static _Alignas(8) char first_request[FIRST_MESSAGE_BYTES];
-static _Alignas(8) char first_reply[FIRST_MESSAGE_BYTES];
+static CAPOS_LARGE _Alignas(8) char first_request[FIRST_MESSAGE_BYTES];
+static CAPOS_LARGE _Alignas(8) char first_reply[FIRST_MESSAGE_BYTES];
 
 /* ------------------------------------------------------------------------------- the image */
 

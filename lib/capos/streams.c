@@ -8,8 +8,8 @@
  * ring of whichever thread holds that lock.
  */
 #include "abi/limits.h"
-#include "lib/capos/include/capos.h"
 #include "lib/capos/libc/platform.h"
+#include "lib/capos/thread_self.h"
 #include "lib/wire/gen/messages.h"
 
 /* What a message has around its data: frame, root and list pointers, the params' own words. */
@@ -31,8 +31,8 @@ struct output {
 static struct capos_call calls[3];
 static struct output outputs[3];
 static _Alignas(8) char input_request[MESSAGE_EXTRA];
-static _Alignas(8) char input_reply[STREAM_CHUNK_MAX + MESSAGE_EXTRA];
-static _Alignas(8) char output_request[STREAM_CHUNK_MAX + MESSAGE_EXTRA];
+static CAPOS_LARGE _Alignas(8) char input_reply[STREAM_CHUNK_MAX + MESSAGE_EXTRA];
+static CAPOS_LARGE _Alignas(8) char output_request[STREAM_CHUNK_MAX + MESSAGE_EXTRA];
 static _Alignas(8) char error_request[STDERR_BUFFER + MESSAGE_EXTRA];
 static _Alignas(8) char output_reply[MESSAGE_EXTRA];
 static _Alignas(8) char error_reply[MESSAGE_EXTRA];

@@ -10,6 +10,10 @@
 #include "abi/upcall.h"
 #include "lib/capos/include/capos.h"
 
+/* For buffers of which little is used mostly: the linker lays them behind all other variables, so
+ * that those share pages and a small program touches few. */
+#define CAPOS_LARGE __attribute__((section(".bss.~large")))
+
 struct capos_thread;
 
 struct capos_thread_self {
