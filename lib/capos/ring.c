@@ -18,6 +18,8 @@
 
 #define OWNER_WAIT 1ul
 
+static const char overwritten[] = "the ring of this thread was overwritten";
+
 #define LOAD_ACQUIRE(place) __atomic_load_n(&(place), __ATOMIC_ACQUIRE)
 #define STORE_RELEASE(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELEASE)
 
@@ -81,6 +83,9 @@ static inline void reap(struct capos_thread_self *self)
     edit_begin(ring);
     uint32_t head = ring->cq_head;
     uint32_t tail = LOAD_ACQUIRE(ring->cq_tail); /* pairs with the kernel's release */
+    if (__builtin_expect(tail - head > self->completion_mask + 1, 0)) {
+        capos_panic(overwritten);
+    }
     for (; head != tail; head++) {
         hand_over(&self->completions[head & self->completion_mask]);
     }
@@ -102,7 +107,7 @@ static inline int64_t enter(struct capos_thread_self *self, uint64_t wanted, uin
     self->releases = 0;
     int64_t result = capos_cap_enter(wanted, timeout_ns, upcalls_seen);
     if (__builtin_expect(result == -(int64_t)STATUS_BAD_RING, 0)) {
-        capos_panic("the ring of this thread was overwritten");
+        capos_panic(overwritten);
     }
     return result;
 }

@@ -26,6 +26,6 @@ $(LIBC_TEST_DIR)/renamed.o: $(LIBC_TEST_OBJS)
 	objcopy --redefine-syms=$(@D)/names $(@D)/together.o $@
 
 $(LIBC_TESTS): $(BUILD)/tests/libc_%: tests/unit/libc/%_test.c tests/unit/libc/platform.c \
-		tests/unit/libc/libc_test.h $(LIBC_TEST_DIR)/renamed.o
+		tests/unit/libc/libc_test.h $(LIBC_TEST_DIR)/renamed.o $(WIRE_HOST_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -fno-builtin $(LIBC_TEST_SANITIZE) $(filter %.c %.o,$^) -o $@ -pthread -lm
+	$(CC) $(HOST_CFLAGS) -fno-builtin $(LIBC_TEST_SANITIZE) $(filter %.c %.o %.a,$^) -o $@ -pthread -lm
