@@ -7,15 +7,20 @@
  *
  *   cpus=N   processors of the machine, APIC ids 0 to N-1 (absent: 1)
  *
- * The host link is a virtio console without multiport (device id 3; queue 0 receives, queue 1
- * transmits) on the virtio-mmio transport at QEMU_LINK_MMIO, with the registers of version 2
- * (modern); its interrupt is the I/O APIC's input QEMU_LINK_GSI. The serial port COM1 carries
- * the log until the link is up, and panics. A write to QEMU_EXIT_PORT ends the machine at once. */
+ * The host link is port 1 of a virtio console (device id 3) with MULTIPORT, a virtserialport: what
+ * the host does not take at once waits there, while port 0, a virtconsole, drops it. The machine
+ * opens the port with the control messages PORT_READY and PORT_OPEN. The device is on the
+ * virtio-mmio transport at QEMU_LINK_MMIO, with the registers of version 2 (modern); its interrupt
+ * is the I/O APIC's input QEMU_LINK_GSI. The serial port COM1 carries the log until the link is up,
+ * and panics. A write to QEMU_EXIT_PORT ends the machine at once. */
 #pragma once
 
 #define QEMU_LINK_MMIO 0xfeb00000u
 #define QEMU_LINK_MMIO_SIZE 512u
 #define QEMU_LINK_GSI 5u
+#define QEMU_LINK_PORT 1
+#define QEMU_LINK_QUEUE_IN 4  /* to the machine */
+#define QEMU_LINK_QUEUE_OUT 5 /* from it */
 
 /* isa-debug-exit, one byte wide: QEMU's own exit status is (value << 1) | 1. */
 #define QEMU_EXIT_PORT 0xf4

@@ -79,9 +79,9 @@ static void machine_words(struct words *w, const struct qemu_options *o, const c
     add(w, "-serial", "chardev:serial");
     if (!o->no_link) {
         add(w, "-global", "virtio-mmio.force-legacy=false");
-        add(w, "-device", "virtio-serial-device,max_ports=1,bus=virtio-mmio-bus.0");
+        add(w, "-device", "virtio-serial-device,max_ports=2,bus=virtio-mmio-bus.0");
         add(w, "-chardev", format("socket,id=link,fd=%d", CHILD_LINK));
-        add(w, "-device", "virtconsole,chardev=link");
+        add(w, "-device", format("virtserialport,chardev=link,nr=%d", QEMU_LINK_PORT));
     }
     if (o->package.size > 0) {
         add(w, "-initrd", format("/proc/self/fd/%d", CHILD_PACKAGE));

@@ -320,7 +320,8 @@ int report(const struct session *s)
     case ENDING_SIGNAL:
         return report_signal(s);
     case ENDING_TIME:
-        complain("the time is up: %g seconds (--time)", (double)s->options->time_ms / 1000);
+        complain("the time is up: %g second%s (--time)", (double)s->options->time_ms / 1000,
+                 s->options->time_ms == 1000 ? "" : "s");
         fputs("\nThe program had not ended by then; the machine has been ended.\n", stderr);
         return STATUS_CODE_TIME;
     case ENDING_NO_READER:

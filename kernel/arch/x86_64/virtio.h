@@ -11,6 +11,7 @@
 #define VIRTIO_STATUS_FEATURES_OK 8
 #define VIRTIO_STATUS_FAILED 128
 #define VIRTIO_FEATURE_VERSION_1 (1ull << 32)
+#define VIRTIO_FEATURE_MULTIPORT (1ull << 1) /* of a console */
 #define VIRTIO_DESCRIPTOR_WRITE 2 /* the device writes */
 #define VIRTIO_NO_INTERRUPT 1     /* avail.flags */
 

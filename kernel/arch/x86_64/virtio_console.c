@@ -1,5 +1,5 @@
-/* The transport of the host link: a virtio console without multiport, queue 0 to us, queue 1
- * from us.
+/* The transport of the host link: port 1 of a virtio console (abi/qemu.h says why), one queue to us,
+ * one from us, and one for the two control messages that open the port.
  *
  * Bytes to the host are copied into the ring `sent_bytes` and leave by descriptors, one for each
  * contiguous piece; the device must finish them in order. Bytes from the host come in buffers
@@ -11,10 +11,12 @@
  * held; boot. */
 #include "kernel/arch/x86_64/virtio.h"
 
+#include "abi/qemu.h"
 #include "kernel/core/log.h"
 
-#define QUEUE_IN 0
-#define QUEUE_OUT 1
+#define QUEUE_IN QEMU_LINK_QUEUE_IN
+#define QUEUE_OUT QEMU_LINK_QUEUE_OUT
+#define QUEUE_CONTROL 3 /* from us */
 #define IN_BUFFERS 8u
 #define IN_BUFFER_SIZE 2048u
 #define OUT_SIZE 16384u
@@ -26,7 +28,17 @@ struct queue {
     uint16_t given, taken; /* what we made available; what we saw used */
 };
 
-static struct queue in, out;
+/* As the device reads it. */
+struct control {
+    uint32_t port;
+    uint16_t event, value;
+};
+#define CONTROL_PORT_READY 3
+#define CONTROL_PORT_OPEN 6
+
+static struct queue in, out, control;
+static struct control opening[] = {{QEMU_LINK_PORT, CONTROL_PORT_READY, 1},
+                                   {QEMU_LINK_PORT, CONTROL_PORT_OPEN, 1}};
 static uint8_t in_bytes[IN_BUFFERS][IN_BUFFER_SIZE];
 static uint8_t out_bytes[OUT_SIZE];
 static uint32_t out_first, out_used;         /* of the ring out_bytes */
@@ -203,21 +215,35 @@ static bool negotiate(const struct virtio_transport *t)
     uint8_t status = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
     t->set_status(0);
     t->set_status(status);
-    if (!(t->features() & VIRTIO_FEATURE_VERSION_1)) {
+    uint64_t needed = VIRTIO_FEATURE_VERSION_1 | VIRTIO_FEATURE_MULTIPORT;
+    if ((t->features() & needed) != needed) {
         return false;
     }
-    t->accept(VIRTIO_FEATURE_VERSION_1);
+    t->accept(needed);
     status |= VIRTIO_STATUS_FEATURES_OK;
     t->set_status(status);
     if (!(t->status() & VIRTIO_STATUS_FEATURES_OK)) {
         return false;
     }
-    if (!t->set_queue(QUEUE_IN, &in.rings) || !t->set_queue(QUEUE_OUT, &out.rings)) {
+    if (!t->set_queue(QUEUE_IN, &in.rings) || !t->set_queue(QUEUE_OUT, &out.rings) ||
+        !t->set_queue(QUEUE_CONTROL, &control.rings)) {
         return false;
     }
     t->enable_interrupt();
     t->set_status(status | VIRTIO_STATUS_DRIVER_OK);
     return true;
+}
+
+/* What the device answers would come by a queue that it was not given; it has nothing to say that
+ * we wait for. */
+static void open_port(void)
+{
+    for (uint32_t i = 0; i < sizeof(opening) / sizeof(opening[0]); i++) {
+        control.rings.descriptors[i] = (struct virtio_descriptor){
+            .address = x86_physical_of_image(&opening[i]), .length = sizeof(opening[i])};
+        give(&control, i);
+    }
+    transport->notify(QUEUE_CONTROL);
 }
 
 void x86_link_start(void)
@@ -240,5 +266,6 @@ void x86_link_start(void)
         };
         give_in_buffer(i);
     }
+    open_port();
     transport->notify(QUEUE_IN);
 }

@@ -1,11 +1,11 @@
 /* tools/image/base.c for tests: fail() comes back by a jump instead of ending the process, and files are
- * made for a test. Included once by a test, after the sources that it tests. */
+ * made in memory. Included once by a test, after the sources that it tests. */
 #pragma once
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 _Noreturn void fail_for_good(int status, const char *text, ...);
@@ -26,15 +26,12 @@ _Noreturn void fail(int status, const char *text, ...)
     longjmp(test_failed, 1);
 }
 
-/* A file with these bytes; its path. */
+/* A file with these bytes, in memory; its path. */
 static inline const char *test_file(const char *name, const void *bytes, size_t size)
 {
-    const char *folder = getenv("TMPDIR");
-    char *path = format("%s/capos-%d-%s", folder != NULL ? folder : "/tmp", (int)getpid(), name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = memfd_create(name, MFD_CLOEXEC);
     if (fd < 0 || !write_all(fd, bytes, size)) {
         abort();
     }
-    close(fd);
-    return path;
+    return format("/proc/self/fd/%d", fd);
 }

@@ -1,0 +1,41 @@
+# On a terminal: it is seen as one, its modes are as before however the run ends, and Ctrl-C ends it.
+# `script` gives the terminal.
+. tests/lib/host.sh
+
+command -v script >/dev/null || { echo "there is no script command here"; exit 0; }
+
+source_file tell <<'END'
+#include <stdio.h>
+int main(void)
+{
+    puts("running");
+    fflush(stdout);
+    int c = getchar();
+    printf("got %d\n", c);
+    for (;;) {
+    }
+}
+END
+
+# in_terminal INPUT COMMAND: the command's output, with the input typed when it is running.
+in_terminal() {
+    {
+        i=0
+        while ! grep -q running "$out"; do
+            i=$((i + 1))
+            [ $i -lt $((300 * ${SLOW:-1})) ] || break
+            sleep 0.1
+        done
+        printf "$1"
+        sleep 0.5
+        printf '\003'
+        sleep 0.5
+    } | timeout -k 5 60 script -qfec "$2" /dev/null >"$out" 2>"$err"
+    code=$?
+}
+
+in_terminal 'a\n' "stty -a >$dir/before; $CAPOS run --accel tcg $dir/tell.c; code=\$?; stty -a >$dir/after; exit \$code"
+expect "status of Ctrl-C ($code)" same "$code" 130
+expect "the line that was typed" grep -q 'got 97' "$out"
+expect "a line about Ctrl-C" grep -q 'capos: interrupted (Ctrl-C)' "$out"
+expect "the terminal's modes" cmp "$dir/before" "$dir/after"

@@ -1,0 +1,48 @@
+# Words for the tests of the command itself (tests/host/*.sh), which are shell scripts that begin with
+#   . tests/lib/host.sh
+# and end at the first check that does not hold. They are run from the root of the repository.
+#
+#   $CAPOS    the command without its shell part; $dir, an empty folder of the test's own
+#   program NAME        compiles the C source on standard input into $dir/NAME.elf
+#   start [options] PROGRAM...   `capos run`, with output and error in $out and $err; $code
+#   now_ms    milliseconds; expect WHAT COMMAND...   the command must succeed
+set -u
+BUILD=${BUILD:-build}
+CAPOS=${CAPOS:-$BUILD/host/capos}
+ACCEL=${ACCEL:-auto}
+dir=$BUILD/tests/host/$(basename "$0" .sh)
+rm -rf "$dir" && mkdir -p "$dir" || exit 1
+out=$dir/out err=$dir/err
+: >"$out"
+: >"$err"
+
+fail() {
+    echo "failed: $*"
+    echo "--- standard output"
+    head -c 2000 "$out"
+    echo "--- standard error"
+    head -c 2000 "$err"
+    exit 1
+}
+
+expect() {
+    what=$1
+    shift
+    "$@" || fail "$what"
+}
+
+start() { # its last --accel counts
+    timeout -k 5 60 "$CAPOS" run --accel "$ACCEL" "$@" >"$out" 2>"$err"
+    code=$?
+}
+
+# Writes a C source from standard input to $dir/NAME.c.
+source_file() { cat >"$dir/$1.c"; }
+
+now_ms() { date +%s%3N; }
+
+same() { [ "$1" = "$2" ]; }
+
+one_line_of_ours() {
+    [ "$(wc -l <"$err")" = 1 ] && grep -q '^capos: ' "$err"
+}
