@@ -13,9 +13,9 @@ int main(void)
 END
 
 # QEMU under a name of our own, so that a machine that is left over is seen.
-printf '#!/bin/sh\necho $$ >"%s"\nexec qemu-system-x86_64 "$@"\n' "$PWD/$dir/qemu.pid" >"$dir/qemu"
+printf '#!/bin/sh\necho $$ >"%s"\nexec qemu-system-x86_64 "$@"\n' "$dir/qemu.pid" >"$dir/qemu"
 chmod +x "$dir/qemu"
-CAPOS_QEMU=$PWD/$dir/qemu
+CAPOS_QEMU=$dir/qemu
 export CAPOS_QEMU
 
 machine_gone() {

@@ -53,9 +53,9 @@ start demos/c-wc/wc.c </dev/null
 expect "wc of nothing" same "$(tr -s ' ' ' ' <"$out" | sed 's/^ //;s/ $//')" "0 0 0"
 start demos/c-wc/wc.c <&-
 expect "wc without an input" same "$code" 0
-start demos/c-wc/wc.c <README.md 2>/dev/null || true
+start demos/c-wc/wc.c <docs/architecture.md 2>/dev/null || true
 expect "wc counts as the host's does" same \
-    "$(awk '{ print $1, $2, $3 }' "$out")" "$(wc <README.md | awk '{ print $1, $2, $3 }')"
+    "$(awk '{ print $1, $2, $3 }' "$out")" "$(wc <docs/architecture.md | awk '{ print $1, $2, $3 }')"
 
 # A reader that leaves: the program is told, and the pipe ends promptly, also for a program that never asks.
 source_file forever <<'END'
@@ -83,7 +83,7 @@ expect "cat, whose reader left, took $took ms" [ "$took" -lt $((4000 * ${SLOW:-1
 timeout 60 "$CAPOS" run --accel "$ACCEL" demos/c-hello/hello.c >&- 2>"$err" </dev/null
 [ $? != 124 ] || fail "hello without a standard output hangs"
 if [ -w /dev/full ]; then
-    timeout 60 "$CAPOS" run --accel "$ACCEL" demos/c-cat/cat.c <README.md >/dev/full 2>"$err"
+    timeout 60 "$CAPOS" run --accel "$ACCEL" demos/c-cat/cat.c <docs/architecture.md >/dev/full 2>"$err"
     [ $? != 124 ] || fail "cat to a full disk hangs"
     expect "the reason is said" grep -q 'capos: standard output: No space left' "$err"
 fi

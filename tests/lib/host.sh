@@ -10,6 +10,8 @@ set -u
 BUILD=${BUILD:-build}
 CAPOS=${CAPOS:-$BUILD/host/capos}
 ACCEL=${ACCEL:-auto}
+case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
+case $CAPOS in /*) ;; *) CAPOS=$PWD/$CAPOS ;; esac
 dir=$BUILD/tests/host/$(basename "$0" .sh)
 rm -rf "$dir" && mkdir -p "$dir" || exit 1
 out=$dir/out err=$dir/err
