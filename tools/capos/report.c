@@ -138,25 +138,32 @@ static const char *method_name(const struct host_link_denial *d)
                                           : info->name;
 }
 
+/* NAME or NAME=SPEC of a grant that there is. A runtime may name any. */
+static bool is_grant(const char *text)
+{
+    for (uint32_t i = 0; i < grants_count(); i++) {
+        size_t size = strlen(grants_at(i).name);
+        if (strncmp(text, grants_at(i).name, size) == 0 && (text[size] == 0 || text[size] == '=')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What --grant would have allowed it; NULL: none would, or none is known. */
 static const char *missing_grant(const struct host_link_denial *d)
 {
     if (d->reason != HOST_LINK_NOT_GRANTED && d->reason != HOST_LINK_ATTENUATED) {
         return NULL;
     }
-    if (d->grant[0] != 0) {
+    if (is_grant(d->grant)) {
         return d->grant;
     }
     const char *by_interface = grants_for_interface(d->interface_id);
     if (by_interface != NULL) {
         return by_interface;
     }
-    for (uint32_t i = 0; i < grants_count(); i++) {
-        if (strcmp(grants_at(i).name, d->name) == 0) {
-            return d->name;
-        }
-    }
-    return NULL;
+    return is_grant(d->name) ? d->name : NULL;
 }
 
 /* The last denial of the process that ended, or of any. */
