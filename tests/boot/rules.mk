@@ -33,3 +33,19 @@ tidy:
 	@sh tests/tidy.sh
 
 .PHONY: test test-build test-unit test-boot test-long tidy
+
+# The programs of the boot tests: build/x86_64/tests/boot/X.elf from tests/boot/programs/X.c.
+BOOT_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/x86_64/tests/boot/%.elf,$(wildcard tests/boot/programs/*.c))
+
+$(CAPOS_USER)/tests/boot/programs/%.o: tests/boot/programs/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CAPOS_PROGRAM_CFLAGS) -c $< -o $@
+
+$(BUILD)/x86_64/tests/boot/%.elf: $(CAPOS_USER)/tests/boot/programs/%.o $(CAPOS_LIB) $(CAPOS_LDSCRIPT)
+	@mkdir -p $(@D)
+	$(CC) $(CAPOS_LDFLAGS) $(filter %.o,$^) $(CAPOS_LDLIBS) -o $@
+
+boot-programs: $(BOOT_PROGRAMS)
+test-build test-boot: boot-programs
+
+.PHONY: boot-programs

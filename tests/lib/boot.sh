@@ -10,8 +10,8 @@
 #   silent                         standard error must be empty
 #   check COMMAND...               must succeed
 #
-# The streams of the last run are the files $out, $err and $log; $dir is a folder of the test's own. The
-# first check that fails shows what there was and ends the test.
+# The streams of the last run are the files $out, $err and $log; $dir is a folder of the test's own,
+# $programs has the programs of tests/boot/programs as X.elf. The first check that fails shows what there was and ends the test.
 #
 # Environment: CAPOS, the command (default build/host/capos); ACCEL (default auto); SLOW, what the time
 # limit of a run, 60 s, is multiplied with.
@@ -21,6 +21,7 @@ test_file=$1
 test_name=$(basename "$test_file" .test)
 CAPOS=${CAPOS:-build/host/capos}
 ACCEL=${ACCEL:-auto}
+programs=${BUILD:-build}/x86_64/tests/boot
 dir=${BUILD:-build}/tests/boot/$test_name
 rm -rf "$dir" && mkdir -p "$dir" || exit 1
 out=$dir/out err=$dir/err log=$dir/log in=$dir/in
