@@ -6,5 +6,8 @@
  * other registers are zero; rflags has only IF. */
 #pragma once
 
-#define START_STACK_SIZE (256 * 1024ull) /* committed on demand; below it is a guard */
-#define START_STACK_SIZE_MAX (64 * 1024 * 1024ull)
+/* The first thread's stack: this share of the machine's memory, within these bounds. It is charged
+ * at once and takes frames as it is touched; below it is a guard page. */
+#define START_STACK_SHARE 128
+#define START_STACK_SIZE_MIN (128 * 1024ull)
+#define START_STACK_SIZE_MAX (8 * 1024 * 1024ull)

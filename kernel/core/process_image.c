@@ -7,6 +7,7 @@
 
 #include "abi/start.h"
 #include "kernel/arch/arch.h"
+#include "kernel/core/frame.h"
 #include "kernel/core/random.h"
 
 #define STACK_AREA (1ull << 30) /* that the image is in too: the upper page tables serve both */
@@ -26,11 +27,21 @@ status_t process_image_map_gate(struct address_space *as)
     return status;
 }
 
+/* Deep recursion is usual, and so are small machines. */
+uint64_t process_image_stack_size(void)
+{
+    uint64_t size = frame_total() / START_STACK_SHARE * PAGE_SIZE;
+    if (size < START_STACK_SIZE_MIN) {
+        return START_STACK_SIZE_MIN;
+    }
+    return size < START_STACK_SIZE_MAX ? size : START_STACK_SIZE_MAX;
+}
+
 static status_t make_stack(struct address_space *as, uint64_t image, const void *start,
                            size_t start_size, struct stack *out)
 {
     uint64_t hint = (image & ~(STACK_AREA - 1)) + (random_u64() & (STACK_AREA - PAGE_SIZE));
-    uint64_t size = START_STACK_SIZE + ALIGN_UP((uint64_t)start_size, PAGE_SIZE);
+    uint64_t size = process_image_stack_size() + ALIGN_UP((uint64_t)start_size, PAGE_SIZE);
     uint64_t guard;
     status_t status = address_space_reserve(as, hint, PAGE_SIZE + size, &guard);
     if (status != STATUS_OK) {

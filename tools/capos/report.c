@@ -48,6 +48,9 @@ static void print_tail(const struct tail *tail, uint32_t lines)
 
 /* --- faults --- */
 
+/* How far below the stack pointer a function may first touch its frame. */
+#define STACK_REACH (64 * 1024u)
+
 static const char *cause_words(const struct host_link_fault *f)
 {
     switch ((enum upcall_cause)f->cause) {
@@ -88,9 +91,26 @@ static void print_backtrace(const struct session *s, const struct host_link_faul
 {
     const char *path = binary_path(s, f->binary);
     fprintf(stderr, "\n  at %s\n", symbolise(path, f->image_base, f->instruction, false));
-    for (uint32_t i = 0; i < f->frame_count; i++) {
-        fprintf(stderr, "  from %s\n", symbolise(path, f->image_base, f->frames[i], true));
+    for (uint32_t i = 0, same; i < f->frame_count; i += same) {
+        for (same = 1; i + same < f->frame_count && f->frames[i + same] == f->frames[i]; same++) {
+        }
+        fprintf(stderr, "  from %s", symbolise(path, f->image_base, f->frames[i], true));
+        if (same > 1) { /* a recursion */
+            fprintf(stderr, ", %u times", same);
+        }
+        fputc('\n', stderr);
     }
+}
+
+/* What a page fault's address says about its cause. */
+static const char *address_words(const struct host_link_fault *f)
+{
+    uint64_t below = f->stack_pointer - f->address;
+    if (f->address < USER_BASE) {
+        return " (a null pointer)";
+    }
+    /* Memory around the stack pointer is only ever missing where the stack ends. */
+    return below < STACK_REACH || -below < PAGE_SIZE ? " (the stack is used up)" : "";
 }
 
 static int report_fault(const struct session *s)
@@ -104,7 +124,9 @@ static int report_fault(const struct session *s)
     fprintf(stderr, "\nThe program %s", cause_words(f));
     if (f->cause == UPCALL_PAGE_FAULT) {
         fprintf(stderr, ": address %#llx%s", (unsigned long long)f->address,
-                f->address < 0x10000 ? " (a null pointer)" : "");
+                address_words(f));
+    } else if (f->cause == UPCALL_FOREIGN_SYSCALL) {
+        fprintf(stderr, ": number %llu", (unsigned long long)f->address);
     }
     fputs(".\n", stderr);
     print_backtrace(s, f);

@@ -4,6 +4,7 @@
 #include "kernel/core/exit_record.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/park.h"
+#include "kernel/core/process_image.h"
 #include "kernel/core/timer_queue.h"
 #include "lib/wire/gen/process_handle.h"
 #include "lib/wire/gen/timer.h"
@@ -71,10 +72,10 @@ TEST(the_start_block_lies_on_the_stack)
     CHECK_EQ(r->rsp % 16, 0);
     CHECK(user_read(p, r->rsp, &zero, sizeof zero));
     CHECK_EQ(zero, 0);
-    CHECK(
-        user_read(p, r->rsp - 256 * 1024 + 64, &zero, sizeof zero)); /* the whole stack is there */
-    CHECK(!user_read(p, (r->rdi & ~0xfffull) - 256 * 1024 - 8, &zero,
-                     sizeof zero)); /* and a guard below it */
+    uint64_t size = process_image_stack_size();
+    CHECK(user_read(p, r->rsp - size + 64, &zero, sizeof zero)); /* the whole stack is there */
+    /* and a guard below it */
+    CHECK(!user_read(p, (r->rdi & ~0xfffull) - size - 8, &zero, sizeof zero));
     CHECK(strcmp(p->name, "name") == 0);
     process_end(p, &exited_7);
     object_put(&p->object);
