@@ -14,8 +14,11 @@ CAPOS_LDFLAGS = -static-pie -nostdlib -nostartfiles -T $(CAPOS_LDSCRIPT) -Wl,--g
 	-Wl,--build-id=none -Wl,--no-warn-rwx-segments
 CAPOS_LDLIBS = $(CAPOS_LIB) -lgcc
 
-# The memory functions must not be compiled into calls of themselves.
-LIBCAPOS_CFLAGS = $(CAPOS_PROGRAM_CFLAGS) -fno-tree-loop-distribute-patterns
+# The memory functions must not be compiled into calls of themselves. clang has no such option and
+# needs none: -ffreestanding is enough for it.
+LIBCAPOS_NO_IDIOMS := $(shell $(CC) -fno-tree-loop-distribute-patterns -E -x c /dev/null \
+	>/dev/null 2>&1 && echo -fno-tree-loop-distribute-patterns)
+LIBCAPOS_CFLAGS = $(CAPOS_PROGRAM_CFLAGS) $(LIBCAPOS_NO_IDIOMS)
 
 LIBC_SRCS := $(wildcard lib/capos/libc/*.c)
 LIBC_ASMS := $(wildcard lib/capos/libc/*.S)
