@@ -371,6 +371,33 @@ static const char *parse_conversion(const char *at, struct conversion *c,
     return c->letter != 0 ? at + 1 : NULL;
 }
 
+/* The conversions that most formats consist of, bare of flags, widths and lengths; false for
+ * others. */
+static bool convert_plain(struct sink *sink, char letter, struct arguments *arguments)
+{
+    char buffer[INTEGER_DIGITS];
+    char *end = buffer + INTEGER_DIGITS;
+    if (letter == 's') {
+        const char *text = va_arg(arguments->list, const char *);
+        text = text != NULL ? text : "(null)";
+        sink_write(sink, text, strlen(text));
+        return true;
+    }
+    if (letter == 'd' || letter == 'u') {
+        int64_t value = letter == 'd' ? va_arg(arguments->list, int)
+                                      : (int64_t)va_arg(arguments->list, unsigned);
+        char *start = write_digits(end, value < 0 ? (uint64_t)-value : (uint64_t)value, letter);
+        if (value == 0) {
+            *--start = '0';
+        } else if (value < 0) {
+            *--start = '-';
+        }
+        sink_write(sink, start, (size_t)(end - start));
+        return true;
+    }
+    return false;
+}
+
 int format_run(struct sink *sink, const char *format, va_list list)
 {
     struct arguments arguments;
@@ -381,7 +408,10 @@ int format_run(struct sink *sink, const char *format, va_list list)
         size_t plain = end != NULL ? (size_t)(end - format) : strlen(format);
         sink_write(sink, format, plain);
         format += plain;
-        if (*format == '%') {
+        if (*format == '%' && convert_plain(sink, format[1], &arguments)) {
+            format += 2;
+            well_formed = sink->total <= INT_MAX;
+        } else if (*format == '%') {
             struct conversion c;
             format = parse_conversion(format + 1, &c, &arguments);
             well_formed = format != NULL && convert(sink, &c, &arguments) && sink->total <= INT_MAX;

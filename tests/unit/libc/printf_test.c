@@ -173,6 +173,9 @@ static void test_examples(void)
     if (count != 3 || small != 6) {
         test_fail("%%n stored %d and %d", count, small);
     }
+    expect("-2147483648 0 4294967295 -7 (null)", 34,
+           capos_test_snprintf(ours, SIZE, "%d %d %u %d %s", INT_MIN, 0, UINT_MAX, -7,
+                               (char *)NULL));
     expect("   7|7   |", 10, capos_test_snprintf(ours, SIZE, "%*d|%*d|", 4, 7, -4, 7));
     expect("abc|abcdef", 10,
            capos_test_snprintf(ours, SIZE, "%.*s|%.*s", 3, "abcdef", -1, "abcdef"));
