@@ -80,12 +80,17 @@ static int run_captured(const struct words *w, struct bytes *output)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* The words of a line of FLAGS; paths in it are relative to the root. */
+/* The words of a line of FLAGS; folders of the repository in it are relative to its root. */
 static void add_line(struct words *w, char *line)
 {
     for (char *word = strtok(line, " "); word != NULL; word = strtok(NULL, " ")) {
-        add(w, strncmp(word, "lib/", 4) == 0 || strncmp(word, "build/", 6) == 0 ? path_in_root(word)
-                                                                                : word);
+        bool include = strncmp(word, "-I", 2) == 0;
+        const char *path = include ? word + 2 : word;
+        if (strncmp(path, "lib/", 4) == 0 || strncmp(path, "build/", 6) == 0) {
+            path = path_in_root(path);
+            word = include ? format("-I%s", path) : format("%s", path);
+        }
+        add(w, word);
     }
 }
 

@@ -18,7 +18,7 @@ $(PROBE): tools/capos/probe.S tools/capos/probe.ld abi/qemu.h
 # How `capos run` compiles a C source: as the demos are, but as a hosted program (main may end without a
 # return), without our warnings, and with the source where the user has it. Written only when it changes.
 PROGRAM_FLAGS := $(BUILD)/x86_64/program.flags
-PROGRAM_DROPPED = $(WARN) -Werror -I. -MMD -MP -ffreestanding
+PROGRAM_DROPPED = $(WARN) -Werror -I. -MMD -MD -MP -ffreestanding
 
 $(PROGRAM_FLAGS): FORCE
 	@mkdir -p $(@D)

@@ -1,0 +1,105 @@
+# Set-up on machines that are not this one: what apt, dpkg, sudo and id say is played.
+. tests/lib/host.sh
+
+bin=$dir/bin
+mkdir -p "$bin"
+for c in sh sed awk head cat env true; do
+    ln -sf "/usr/bin/$c" "$bin/$c"
+done
+
+# play NAME: a command, whose script is on standard input.
+play() {
+    { echo '#!/bin/sh'; cat; } >"$bin/$1"
+    chmod +x "$bin/$1"
+}
+
+play dpkg-query <<'END'
+for last; do :; done
+case " $INSTALLED " in *" $last "*) printf installed ;; *) exit 1 ;; esac
+END
+play apt-get <<'END'
+case "$*" in
+*--print-uris*)
+    [ -z "$NO_LISTS" ] || exit 100
+    echo "'x' a.deb 50000000 SHA256:0"
+    echo "'y' b.deb 70000000 SHA256:0"
+    ;;
+*) echo "apt-get $*" >>"$PLAYED" ;;
+esac
+END
+play apt-cache <<'END'
+echo "  Depends: clang-14"
+END
+play id <<'END'
+echo "$USER_ID"
+END
+
+PLAYED=$dir/played
+INSTALLED="gcc make libc6-dev" NO_LISTS= USER_ID=1000
+export PLAYED INSTALLED NO_LISTS USER_ID
+
+# setup SET: runs it with nothing on standard input.
+setup() {
+    : >"$PLAYED"
+    PATH=$bin sh tools/capos/setup.sh "$1" >"$out" 2>"$err" </dev/null
+    code=$?
+}
+
+# No sudo: the line to type, and 125.
+setup run
+expect "status without sudo" same "$code" 125
+expect "the packages" grep -q 'packages: binutils qemu-system-x86$' "$err"
+expect "size and time" grep -q 'download: 121 MB; with installing it takes about 2 minutes' "$err"
+expect "the line for su" grep -qF \
+    "type: su -c 'apt-get install -y --no-install-recommends binutils qemu-system-x86'" "$err"
+expect "nothing was installed" same "$(cat "$PLAYED")" ""
+
+# A sudo that wants a password, and no terminal.
+play sudo <<'END'
+[ -n "$SUDO_WORKS" ] || exit 1
+[ "$1" = -n ] && shift
+exec "$@"
+END
+SUDO_WORKS=
+export SUDO_WORKS
+setup run
+expect "status with a sudo that asks" same "$code" 125
+expect "the line for sudo" grep -qF \
+    'Type: sudo apt-get install -y --no-install-recommends binutils qemu-system-x86' "$err"
+expect "nothing was installed" same "$(cat "$PLAYED")" ""
+
+# A sudo that works, and root.
+SUDO_WORKS=yes
+setup run
+expect "status with sudo" same "$code" 0
+expect "what was installed" grep -q 'install -y --no-install-recommends binutils qemu-system-x86' "$PLAYED"
+USER_ID=0
+setup run
+expect "status as root" same "$code" 0
+expect "what was installed" grep -q 'install -y --no-install-recommends binutils qemu-system-x86' "$PLAYED"
+
+# Without lists they are fetched first.
+NO_LISTS=yes
+setup run
+expect "status without lists" same "$code" 0
+expect "lists first" grep -q update "$PLAYED"
+NO_LISTS=
+
+# What the tests need besides.
+setup test
+expect "status of the tests' set" same "$code" 0
+expect "the tests' packages" grep -q 'clang capnproto git libclang-rt-14-dev' "$PLAYED"
+
+# Nothing is missing: nothing is said.
+INSTALLED="gcc make libc6-dev binutils qemu-system-x86"
+setup run
+expect "status when all is there" same "$code" 0
+expect "silence when all is there" same "$(wc -c <"$err")" 0
+
+# Another distribution: the commands that are missing.
+rm "$bin/apt-get"
+ln -sf "$(command -v gcc)" "$bin/gcc"
+setup run
+expect "status elsewhere" same "$code" 125
+expect "a missing command" grep -q '^    qemu-system-x86_64$' "$err"
+expect "one that is there" same "$(grep -c '^    gcc$' "$err")" 0
