@@ -3,6 +3,8 @@
  * checked against the size of its BARs' mappings. */
 #include "kernel/arch/x86_64/virtio.h"
 
+#include "abi/qemu.h"
+
 #define CONFIG_ADDRESS 0xcf8
 #define CONFIG_DATA 0xcfc
 #define VENDOR_VIRTIO 0x1af4u
@@ -34,7 +36,7 @@ static uint32_t msix;   /* its capability there; 0: none */
 static volatile struct common *common;
 static volatile uint8_t *notify_area;
 static uint32_t notify_multiplier, notify_size;
-static uint32_t notify_offset[2];
+static uint32_t notify_offset[QEMU_LINK_QUEUE_OUT + 1];
 
 static uint32_t config_read(uint32_t offset)
 {
