@@ -1,6 +1,6 @@
-/* Which acceleration to use. /dev/kvm may be there and yet not run an ordinary kernel, so a small probe
- * (probe.S) proves it first, in at most a second; its answer is remembered in the cache, together with
- * what it depends on: the machine, its kernel, and QEMU. */
+/* Which acceleration to use. /dev/kvm may be there and yet not run an ordinary kernel, so a small
+ * probe (probe.S) proves it first, in at most a second; its answer is remembered in the cache,
+ * together with what it depends on: the machine, its kernel, and QEMU. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -120,8 +120,10 @@ static char *device_problem(int error)
     if (error == EACCES && stat(DEVICE, &device) == 0) {
         struct group *group = getgrgid(device.st_gid);
         const char *name = group != NULL ? group->gr_name : format("%u", device.st_gid);
-        return format(DEVICE " may not be opened: join the group %s (sudo usermod -aG %s \"$USER\", then "
-                             "log in again)", name, name);
+        return format(DEVICE
+                      " may not be opened: join the group %s (sudo usermod -aG %s \"$USER\", then "
+                      "log in again)",
+                      name, name);
     }
     return format(DEVICE ": %s", strerror(error));
 }

@@ -1,7 +1,7 @@
 /* Compiling a C source against libcapos, with the host's gcc.
  *
- * The compiler's words go to standard error as they are. Only for a header that capOS does not have there
- * is a line of our own: what the compiler would say ("No such file") is true and no help. */
+ * The compiler's words go to standard error as they are. Only for a header that capOS does not have
+ * there is a line of our own: what the compiler would say ("No such file") is true and no help. */
 #include "tools/capos/compile.h"
 
 #include <errno.h>
@@ -94,8 +94,8 @@ static void add_line(struct words *w, char *line)
     }
 }
 
-/* The compiler's complaint about a header in angle brackets: "FILE:LINE:COLUMN: fatal error: NAME: No
- * such file or directory", then the source line. NULL: it is about something else. */
+/* The compiler's complaint about a header in angle brackets: "FILE:LINE:COLUMN: fatal error: NAME:
+ * No such file or directory", then the source line. NULL: it is about something else. */
 static char *missing_header(const char *output)
 {
     static const char error[] = ": fatal error: ", reason[] = ": No such file or directory";

@@ -26,7 +26,8 @@ struct manifest_grant grants_parse(const char *text)
 {
     const char *names[GRANT_COUNT];
     const char *equals = strchr(text, '=');
-    char *name = format("%.*s", (int)(equals != NULL ? equals - text : (ptrdiff_t)strlen(text)), text);
+    char *name =
+        format("%.*s", (int)(equals != NULL ? equals - text : (ptrdiff_t)strlen(text)), text);
     const char *spec = equals != NULL ? equals + 1 : "";
     for (uint32_t i = 0; i < GRANT_COUNT; i++) {
         names[i] = grants[i].name;
@@ -37,9 +38,11 @@ struct manifest_grant grants_parse(const char *text)
             fail(TOOL_USAGE, "the grant %s takes no value: --grant %s", name, name);
         }
         if (grants[i].spec[0] != 0 && grants[i].spec[0] != '[' && spec[0] == 0) {
-            fail(TOOL_USAGE, "the grant %s needs a value: --grant %s=%s", name, name, grants[i].spec);
+            fail(TOOL_USAGE, "the grant %s needs a value: --grant %s=%s", name, name,
+                 grants[i].spec);
         }
-        return (struct manifest_grant){.name = name, .interface = grants[i].interface, .spec = spec};
+        return (struct manifest_grant){
+            .name = name, .interface = grants[i].interface, .spec = spec};
     }
     const char *near = suggest(name, names, GRANT_COUNT);
     if (near != NULL) {

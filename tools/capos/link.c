@@ -7,7 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define GIVE_BACK_MIN (HOST_LINK_OUTPUT_CREDIT / 4) /* few credit frames, yet the machine never waits */
+#define GIVE_BACK_MIN \
+    (HOST_LINK_OUTPUT_CREDIT / 4) /* few credit frames, yet the machine never waits */
 
 void link_flush(struct link *link)
 {
@@ -70,7 +71,8 @@ static bool text_ends(const char *text)
     return memchr(text, 0, HOST_LINK_NAME_SIZE) != NULL;
 }
 
-/* The payload's length that a record of this type must have, or -1 when it may vary. -2: unknown. */
+/* The payload's length that a record of this type must have, or -1 when it may vary. -2: unknown.
+ */
 static int64_t length_of(uint8_t type)
 {
     switch (type) {
@@ -139,12 +141,14 @@ static const char *take_credit(struct link *link, const uint8_t *payload)
     return NULL;
 }
 
-static const char *take_record(const struct link_events *events, uint8_t type, const uint8_t *payload)
+static const char *take_record(const struct link_events *events, uint8_t type,
+                               const uint8_t *payload)
 {
     if (type == HOST_LINK_DENIAL) {
         struct host_link_denial denial;
         memcpy(&denial, payload, sizeof(denial));
-        if (!text_ends(denial.process_name) || !text_ends(denial.name) || !text_ends(denial.grant)) {
+        if (!text_ends(denial.process_name) || !text_ends(denial.name) ||
+            !text_ends(denial.grant)) {
             return "a denial with text that does not end";
         }
         events->denial(events->context, &denial);

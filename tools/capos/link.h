@@ -1,8 +1,8 @@
 /* The host's end of the link's protocol (abi/host_link.h): frames in and out over a non-blocking
  * descriptor. It knows nothing of terminals and files; the session does.
  *
- * What the machine sends is checked. The first thing that is not of the protocol makes link_receive()
- * answer LINK_BROKEN, with the reason in `problem`. */
+ * What the machine sends is checked. The first thing that is not of the protocol makes
+ * link_receive() answer LINK_BROKEN, with the reason in `problem`. */
 #pragma once
 
 #include "abi/host_link.h"

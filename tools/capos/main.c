@@ -19,8 +19,8 @@ static bool is_source(const char *path)
     return size > 2 && strcmp(path + size - 2, ".c") == 0;
 }
 
-/* PROGRAM is there and is something that runs on capOS: the path of its ELF. With `only_look` C source
- * is not compiled, and the path is the source's. */
+/* PROGRAM is there and is something that runs on capOS: the path of its ELF. With `only_look` C
+ * source is not compiled, and the path is the source's. */
 static const char *program_elf(const char *path, bool only_look)
 {
     struct bytes file;

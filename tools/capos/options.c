@@ -1,5 +1,5 @@
-/* The command line of `capos run` and `capos boot`. Everything malformed ends with one line that says
- * what to type instead, and status 2. */
+/* The command line of `capos run` and `capos boot`. Everything malformed ends with one line that
+ * says what to type instead, and status 2. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +41,8 @@ static void set_env(struct parser *p, const char *value)
     if (equals == NULL) {
         const char *own = getenv(value);
         if (own == NULL) {
-            fail(TOOL_USAGE, "--env %s: there is no %s in the environment; give --env %s=VALUE", value,
-                 value, value);
+            fail(TOOL_USAGE, "--env %s: there is no %s in the environment; give --env %s=VALUE",
+                 value, value, value);
         }
         value = format("%s=%s", value, own);
     }
@@ -89,7 +89,8 @@ static void set_time(struct parser *p, const char *value)
 {
     char *end;
     double seconds = strtod(value, &end);
-    if (value[0] < '0' || value[0] > '9' || *end != 0 || !(seconds >= 0.001 && seconds <= TIME_MOST_S)) {
+    if (value[0] < '0' || value[0] > '9' || *end != 0 ||
+        !(seconds >= 0.001 && seconds <= TIME_MOST_S)) {
         fail(TOOL_USAGE, "--time takes seconds, such as 10 or 0.5, not \"%s\"", value);
     }
     p->options.time_ms = (uint64_t)(seconds * 1000 + 0.5);
@@ -162,7 +163,8 @@ static const struct option_row *find_row(const struct parser *p, const char *wor
         names[i] = rows[i].name;
         if (strcmp(rows[i].name, name) == 0) {
             if (p->options.is_manifest && !rows[i].for_manifest) {
-                fail(TOOL_USAGE, "%s is for `capos run`; `capos boot` takes it from the manifest", name);
+                fail(TOOL_USAGE, "%s is for `capos run`; `capos boot` takes it from the manifest",
+                     name);
             }
             return &rows[i];
         }
@@ -213,7 +215,8 @@ static void add_default_grants(struct parser *p)
 
 struct run_options options_parse(bool is_manifest, int argc, char **argv)
 {
-    struct parser p = {.options = {.cpus = 1, .memory = MEMORY_DEFAULT, .is_manifest = is_manifest}};
+    struct parser p = {
+        .options = {.cpus = 1, .memory = MEMORY_DEFAULT, .is_manifest = is_manifest}};
     int at = 0;
     for (; at < argc && argv[at][0] == '-' && argv[at][1] != 0; at++) {
         if (strcmp(argv[at], "--") == 0) {

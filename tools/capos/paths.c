@@ -1,4 +1,5 @@
-/* Where things are: the checkout, found from this executable (build/host/capos in it), and the cache. */
+/* Where things are: the checkout, found from this executable (build/host/capos in it), and the
+ * cache. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,10 @@
-/* The probe for real hardware virtualisation: a kernel of one page of code. Under KVM that deserves the
- * name it ends within a millisecond; where /dev/kvm is there but kernel-mode code is interpreted, or a
- * `syscall` does not change the privilege, it does not get to its end in the time that it is given.
+/* The probe for real hardware virtualisation: a kernel of one page of code. Under KVM that deserves
+ * the name it ends within milliseconds; where /dev/kvm is there but kernel-mode code is
+ * interpreted, or a `syscall` does not change the privilege, it does not get to its end in the time
+ * that it is given.
  *
- * It enters 64-bit mode as a PVH kernel does, counts a loop, goes to user mode, comes back with `syscall`,
- * checks that it is in ring 0 now and was in ring 3 before, and writes QEMU_EXIT_PROBE. */
+ * It enters 64-bit mode as a PVH kernel does, counts a loop, goes to user mode, comes back with
+ * `syscall`, checks that it is in ring 0 now and was in ring 3 before, and writes QEMU_EXIT_PROBE. */
 #include "abi/qemu.h"
 
 #define LOOPS 2000000 /* real: a millisecond; interpreted at 1,500 cycles each: more than a second */

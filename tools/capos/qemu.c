@@ -67,7 +67,8 @@ static void machine_words(struct words *w, const struct qemu_options *o, const c
     add(w, "-nodefaults", "-no-user-config");
     add(w, "-display", "none");
     add(w, "-no-reboot", NULL);
-    add(w, "-M", "microvm,acpi=off,pic=off,pit=off,rtc=off,auto-kernel-cmdline=off,x-option-roms=off");
+    add(w, "-M",
+        "microvm,acpi=off,pic=off,pit=off,rtc=off,auto-kernel-cmdline=off,x-option-roms=off");
     add(w, "-accel", kvm ? "kvm" : "tcg");
     add(w, "-cpu", kvm ? "host" : "max");
     add(w, "-smp", format("%u", o->cpus));
@@ -106,7 +107,8 @@ static void make_pair(int pair[2])
     }
 }
 
-/* In the child: puts each descriptor at its number. First all move out of the way, above the numbers. */
+/* In the child: puts each descriptor at its number. First all move out of the way, above the
+ * numbers. */
 static void place_descriptors(const int *from, int errors)
 {
     int high[CHILD_END];

@@ -23,5 +23,6 @@ struct qemu {
 
 /* Name or path of QEMU; fails when it is not installed. */
 const char *qemu_find(void);
-/* Starts it in a process group of its own; it dies with this process. Signals are unblocked in it. */
+/* Starts it in a process group of its own; it dies with this process. Signals are unblocked in it.
+ */
 struct qemu qemu_start(const struct qemu_options *options);

@@ -1,5 +1,5 @@
-/* How a run ended, in words and as a status. The last line about a denial is exactly what to add to the
- * command line, and nothing follows it. */
+/* How a run ended, in words and as a status. The last line about a denial is exactly what to add to
+ * the command line, and nothing follows it. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -156,8 +156,9 @@ static const char *method_name(const struct host_link_denial *d)
         return d->interface_id != 0 ? format("interface %#llx", (unsigned long long)d->interface_id)
                                     : NULL;
     }
-    return d->method < info->method_count ? format("%s.%s", info->name, info->methods[d->method].name)
-                                          : info->name;
+    return d->method < info->method_count
+               ? format("%s.%s", info->name, info->methods[d->method].name)
+               : info->name;
 }
 
 /* NAME or NAME=SPEC of a grant that there is. A runtime may name any. */
@@ -193,7 +194,8 @@ static const struct host_link_denial *last_denial(const struct session *s)
 {
     uint32_t kept = s->denial_count < DENIALS_KEPT_HOST ? s->denial_count : DENIALS_KEPT_HOST;
     for (uint32_t back = 1; back <= kept; back++) {
-        const struct host_link_denial *d = &s->denials[(s->denial_count - back) % DENIALS_KEPT_HOST];
+        const struct host_link_denial *d =
+            &s->denials[(s->denial_count - back) % DENIALS_KEPT_HOST];
         if (d->process == s->exit.process) {
             return d;
         }
@@ -213,8 +215,8 @@ static int report_denial(const struct session *s)
     const char *what = d->name[0] != 0 ? format("\"%s\"", d->name)
                        : method != NULL ? method
                                         : "a capability";
-    complain("%s was denied: %s %s", d->process_name[0] != 0 ? d->process_name : "the program", what,
-             reason_words(d->reason));
+    complain("%s was denied: %s %s", d->process_name[0] != 0 ? d->process_name : "the program",
+             what, reason_words(d->reason));
     fprintf(stderr, "\nThe program asked for %s%s%s%s, and ended because it %s.\n", what,
             method != NULL && d->name[0] != 0 ? " to call " : "",
             method != NULL && d->name[0] != 0 ? method : "", "", reason_words(d->reason));
@@ -282,7 +284,8 @@ static int report_exit(const struct session *s)
         return STATUS_CODE_SIGNAL + SIGTERM;
     case HOST_LINK_PANICKED:
         complain("the program's runtime could not go on");
-        fputs("\nIt found an error of the program or of itself. Its last words, and the kernel's:\n\n",
+        fputs("\nIt found an error of the program or of itself. Its last words, and the "
+              "kernel's:\n\n",
               stderr);
         print_tail(&s->log, 5);
         return STATUS_CODE_PANICKED;

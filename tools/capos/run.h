@@ -45,7 +45,7 @@ void grants_explain(const struct run_options *options, const struct manifest *ma
 /* --- where things are --- */
 const char *path_root(void);                /* the checkout, found from this executable */
 const char *path_in_root(const char *path); /* root + "/" + path */
-const char *path_cache(const char *name);   /* in the cache, whose folder it makes; NULL: no cache */
+const char *path_cache(const char *name); /* in the cache, whose folder it makes; NULL: no cache */
 
 /* --- parts --- */
 /* A choice that works on this machine, by probe. Fails for ACCEL_KVM when KVM does not. */

@@ -1,8 +1,8 @@
 /* The event loop of a run: the machine on one side, the caller's streams and signals on the other.
  *
  * Nothing waits but poll(). Output is queued under the link's credit; input is read only while the
- * machine has asked for it. The run ends when the exit record has come and the queue is empty; the machine
- * has ended by itself by then, or is ended shortly after. */
+ * machine has asked for it. The run ends when the exit record has come and the queue is empty; the
+ * machine has ended by itself by then, or is ended shortly after. */
 #include "tools/capos/session.h"
 
 #include <errno.h>
@@ -20,7 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SILENCE_MAX_MS 60000   /* from QEMU's start to the kernel's first word, on the slowest machine */
+#define SILENCE_MAX_MS \
+    60000 /* from QEMU's start to the kernel's first word, on the slowest machine */
 #define END_MAX_MS 200         /* from the acknowledgement to QEMU's end */
 #define NO_READER_MAX_MS 1000  /* for a program to end after its output was refused */
 #define NEVER UINT64_MAX
@@ -35,7 +36,8 @@ static uint64_t now_ms(void)
 static void trace_start(const struct session *s, const char *what)
 {
     if (s->options->trace_start) {
-        fprintf(stderr, "capos: %4llu ms: %s\n", (unsigned long long)(now_ms() - s->start_ms), what);
+        fprintf(stderr, "capos: %4llu ms: %s\n", (unsigned long long)(now_ms() - s->start_ms),
+                what);
     }
 }
 
@@ -123,8 +125,10 @@ static void on_exit_record(void *context, const struct host_link_exit *exit)
     s->exit = *exit;
     s->has_exit = true;
     if (s->options->trace_start) {
-        fprintf(stderr, "capos: machine time from the kernel's first instruction to the program's: %llu ns\n",
-                (unsigned long long)exit->first_run_ns);
+        fprintf(
+            stderr,
+            "capos: machine time from the kernel's first instruction to the program's: %llu ns\n",
+            (unsigned long long)exit->first_run_ns);
     }
     s->deadline_ms = NEVER; /* the program has ended; its reader may take its time */
     link_send(&s->link, HOST_LINK_EXIT_ACK, NULL, 0);
@@ -255,8 +259,8 @@ enum slot { SLOT_LINK, SLOT_SIGNALS, SLOT_SERIAL, SLOT_ERRORS, SLOT_IN, SLOT_OUT
 static void fill_slots(const struct session *s, struct pollfd *slots)
 {
     enum host_link_stream waiting = streams_waiting(&s->streams);
-    slots[SLOT_LINK] = (struct pollfd){.fd = s->link.fd,
-                                       .events = (short)(POLLIN | (s->link.out_size ? POLLOUT : 0))};
+    slots[SLOT_LINK] = (struct pollfd){
+        .fd = s->link.fd, .events = (short)(POLLIN | (s->link.out_size ? POLLOUT : 0))};
     slots[SLOT_SIGNALS] = (struct pollfd){.fd = s->signals, .events = POLLIN};
     slots[SLOT_SERIAL] = (struct pollfd){.fd = s->qemu.serial, .events = POLLIN};
     slots[SLOT_ERRORS] = (struct pollfd){.fd = s->qemu.errors, .events = POLLIN};

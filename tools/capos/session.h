@@ -1,5 +1,5 @@
-/* One run of a machine, from QEMU's start to the last word about it. session.c talks; report.c finds
- * the words and the status. */
+/* One run of a machine, from QEMU's start to the last word about it. session.c talks; report.c
+ * finds the words and the status. */
 #pragma once
 
 #include "tools/capos/link.h"
@@ -50,7 +50,8 @@ struct session {
     uint32_t denial_count;
 };
 
-/* Tells the user how it ended, if not with the program's own status; returns the status of capos. */
+/* Tells the user how it ended, if not with the program's own status; returns the status of capos.
+ */
 int report(const struct session *session);
 /* Where an address of the program is: "function+0x12 (file.c:34)". A new string. */
 char *symbolise(const char *path, uint64_t image_base, uint64_t address, bool is_return);

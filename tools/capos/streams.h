@@ -1,6 +1,6 @@
-/* The caller's three streams. Output of the machine is queued in the order in which it came and written
- * as the descriptors take it; nothing here waits. Descriptors are shared with the caller's other
- * programs, so they are never made non-blocking: poll first, then at most PIPE_BUF bytes. */
+/* The caller's three streams. Output of the machine is queued in the order in which it came and
+ * written as the descriptors take it; nothing here waits. Descriptors are shared with the caller's
+ * other programs, so they are never made non-blocking: poll first, then at most PIPE_BUF bytes. */
 #pragma once
 
 #include <sys/types.h>

@@ -1,5 +1,5 @@
-/* Addresses of a program as a person reads them: function and offset from the program's own symbols, file
- * and line from addr2line where it is installed. */
+/* Addresses of a program as a person reads them: function and offset from the program's own
+ * symbols, file and line from addr2line where it is installed. */
 #include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -45,7 +45,8 @@ static char *line_of(const char *path, uint64_t address)
     const char *shown = strncmp(text, root, root_size) == 0 && text[root_size] == '/'
                             ? text + root_size + 1
                             : text;
-    return shown[0] == 0 || shown[0] == '?' || strstr(shown, ":?") != NULL ? NULL : format("%s", shown);
+    return shown[0] == 0 || shown[0] == '?' || strstr(shown, ":?") != NULL ? NULL
+                                                                           : format("%s", shown);
 }
 
 char *symbolise(const char *path, uint64_t image_base, uint64_t address, bool is_return)

@@ -104,7 +104,8 @@ const char *elf_kind_problem(enum elf_kind kind)
     case ELF_KIND_OTHER_MACHINE:
         return "is an ELF file, but not for 64-bit x86";
     case ELF_KIND_LINUX:
-        return "is a Linux program; capOS runs programs that were built for it (give the .c file, or "
+        return "is a Linux program; capOS runs programs that were built for it (give the .c file, "
+               "or "
                "link with libcapos)";
     case ELF_KIND_NO_PROGRAM:
         return "is an ELF file, but not a program: an object file or a library";

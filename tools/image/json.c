@@ -29,7 +29,8 @@ void json_fail(const char *path, const struct json *at, const char *text, ...)
 
 static void skip_space(struct parser *p)
 {
-    while (p->at < p->end && (*p->at == ' ' || *p->at == '\t' || *p->at == '\r' || *p->at == '\n')) {
+    while (p->at < p->end &&
+           (*p->at == ' ' || *p->at == '\t' || *p->at == '\r' || *p->at == '\n')) {
         if (*p->at++ == '\n') {
             p->line++;
             p->line_start = p->at;

@@ -30,7 +30,8 @@ void manifest_add_binary(struct manifest *m, struct manifest_binary binary)
 
 /* --- from JSON --- */
 
-static void expect(const char *path, const struct json *value, enum json_kind kind, const char *what)
+static void expect(const char *path, const struct json *value, enum json_kind kind,
+                   const char *what)
 {
     if (value->kind != kind) {
         json_fail(path, value, "%s must be %s", value->name != NULL ? value->name : "this", what);
@@ -141,7 +142,8 @@ struct manifest manifest_from_json(const char *path, const char *root)
         known = known || strcmp(m.binaries[i].name, m.program) == 0;
     }
     if (!known) {
-        json_fail(path, json_member(init, "program"), "\"%s\" is not among the binaries", m.program);
+        json_fail(path, json_member(init, "program"), "\"%s\" is not among the binaries",
+                  m.program);
     }
     return m;
 }

@@ -1,4 +1,5 @@
-/* What a machine runs, on its way from the command line or a JSON file to the Manifest of the schema. */
+/* What a machine runs, on its way from the command line or a JSON file to the Manifest of the
+ * schema. */
 #pragma once
 
 #include "tools/image/base.h"
@@ -34,13 +35,14 @@ void strings_add(struct strings *list, const char *item);
 void manifest_add_grant(struct manifest *manifest, struct manifest_grant grant);
 void manifest_add_binary(struct manifest *manifest, struct manifest_binary binary);
 
-/* Reads the JSON form (see manifests/README.md). The tool fails with file, line and column when it is
- * not well-formed, an unknown field is at its top level, or a field has the wrong type. Unknown fields
- * under initConfig.init are ignored. Paths of binaries are relative to `root`. */
+/* Reads the JSON form (see manifests/README.md). The tool fails with file, line and column when it
+ * is not well-formed, an unknown field is at its top level, or a field has the wrong type. Unknown
+ * fields under initConfig.init are ignored. Paths of binaries are relative to `root`. */
 struct manifest manifest_from_json(const char *path, const char *root);
 /* The same, as JSON text for people and tools. */
 char *manifest_to_json(const struct manifest *manifest);
 /* A framed Cap'n Proto message. */
 struct bytes manifest_to_message(const struct manifest *manifest);
-/* The boot package: manifest, init, and the binaries, read from their paths, checked and stripped. */
+/* The boot package: manifest, init, and the binaries, read from their paths, checked and stripped.
+ */
 struct bytes manifest_to_package(const struct manifest *manifest, const char *init_path);

@@ -13,7 +13,8 @@ static uint64_t to_page(uint64_t n)
 static void check_names(const struct package_entry *entries, uint32_t count)
 {
     if (count > BOOT_PACKAGE_MAX_ENTRIES) {
-        fail(TOOL_USAGE, "%u programs in one machine; at most %u fit", count, BOOT_PACKAGE_MAX_ENTRIES);
+        fail(TOOL_USAGE, "%u programs in one machine; at most %u fit", count,
+             BOOT_PACKAGE_MAX_ENTRIES);
     }
     for (uint32_t i = 0; i < count; i++) {
         size_t length = strlen(entries[i].name);

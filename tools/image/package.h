@@ -8,6 +8,6 @@ struct package_entry {
     struct bytes contents;
 };
 
-/* The package as one block. The tool fails when a name is too long, empty or there twice, or there are
- * too many entries. */
+/* The package as one block. The tool fails when a name is too long, empty or there twice, or there
+ * are too many entries. */
 struct bytes package_build(const struct package_entry *entries, uint32_t count);

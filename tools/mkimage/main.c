@@ -1,4 +1,5 @@
-/* mkimage MANIFEST -o PACKAGE [--init FILE] [--root FOLDER]: the boot package of a manifest in JSON. */
+/* mkimage MANIFEST -o PACKAGE [--init FILE] [--root FOLDER]: the boot package of a manifest in
+ * JSON. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* The transport of the host link: port 1 of a virtio console (abi/qemu.h says why), one queue to us,
- * one from us, and one for the two control messages that open the port.
+/* The transport of the host link: port 1 of a virtio console (abi/qemu.h says why), one queue to
+ * us, one from us, and one for the two control messages that open the port.
  *
  * Bytes to the host are copied into the ring `sent_bytes` and leave by descriptors, one for each
  * contiguous piece; the device must finish them in order. Bytes from the host come in buffers

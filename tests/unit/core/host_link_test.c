@@ -150,7 +150,8 @@ static void check_broken(void)
     CHECK(end);
     CHECK_EQ(host_link_write(HOST_LINK_STREAM_OUT, "x", 1), 0);
     CHECK(host_link_terminal(HOST_LINK_STREAM_ERR, &terminal) && !terminal);
-    CHECK((events_seen & HOST_LINK_EVENT_INPUT) != 0 && (events_seen & HOST_LINK_EVENT_OUTPUT) != 0);
+    CHECK((events_seen & HOST_LINK_EVENT_INPUT) != 0 &&
+          (events_seen & HOST_LINK_EVENT_OUTPUT) != 0);
 }
 
 TEST(before_the_link_nothing_passes)
@@ -212,7 +213,8 @@ TEST(input_arrives_and_ends)
     CHECK(end);
 }
 
-/* Random steps of a host that obeys the credit and a program that reads; every byte arrives in order. */
+/* Random steps of a host that obeys the credit and a program that reads; every byte arrives in
+ * order. */
 TEST(input_under_credit_is_whole)
 {
     struct random random = {test_seed(1)};
@@ -344,8 +346,8 @@ TEST(a_full_transport_still_takes_records_and_the_exit)
     CHECK_EQ(hear(payload, &size), -1);
 }
 
-/* Found by a cat that hung: reading gives credit back, whose frame must not use up the transport's room
- * behind the back of a writer that waits for it. */
+/* Found by a cat that hung: reading gives credit back, whose frame must not use up the transport's
+ * room behind the back of a writer that waits for it. */
 TEST(who_waits_for_room_is_told_whatever_else_is_sent)
 {
     static uint8_t bytes[HOST_LINK_MAX_PAYLOAD * 8];
@@ -454,7 +456,8 @@ TEST(what_is_not_of_the_protocol_breaks_the_link)
         events_seen = 0;
         start();
         memcpy(to_kernel + to_kernel_end, &header, sizeof(header));
-        memcpy(to_kernel + to_kernel_end + sizeof(header), rows[i].payload, sizeof(rows[i].payload));
+        memcpy(to_kernel + to_kernel_end + sizeof(header), rows[i].payload,
+               sizeof(rows[i].payload));
         to_kernel_end += sizeof(header) + (header.length < 32 ? header.length : 32);
         check_broken();
     }
@@ -485,7 +488,8 @@ TEST(input_beyond_the_credit_breaks_the_link)
 
 TEST(another_version_breaks_the_link)
 {
-    struct host_link_host_hello hello = {.magic = HOST_LINK_MAGIC, .version = HOST_LINK_VERSION + 1};
+    struct host_link_host_hello hello = {.magic = HOST_LINK_MAGIC,
+                                         .version = HOST_LINK_VERSION + 1};
     host_link_init();
     host_link_listen(note);
     say(HOST_LINK_HELLO, &hello, sizeof(hello));

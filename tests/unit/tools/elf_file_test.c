@@ -1,4 +1,5 @@
-/* Telling programs apart, stripping, and symbols; on files that the test makes, whole and damaged. */
+/* Telling programs apart, stripping, and symbols; on files that the test makes, whole and damaged.
+ */
 #include "tools/image/elf_file.c"
 #include "tests/unit/tools/failing_base.h"
 

@@ -1,5 +1,5 @@
-/* tools/image/base.c for tests: fail() comes back by a jump instead of ending the process, and files are
- * made in memory. Included once by a test, after the sources that it tests. */
+/* tools/image/base.c for tests: fail() comes back by a jump instead of ending the process, and
+ * files are made in memory. Included once by a test, after the sources that it tests. */
 #pragma once
 
 #include <setjmp.h>

@@ -15,7 +15,8 @@ static struct json *parse(const char *text)
 
 TEST(values_of_every_kind)
 {
-    struct json *top = parse(" { \"a\" : [ 1, -2.5e+3 , true,false , null ], \"b\":\"x\\u00e9\\ud83d\\ude00\\n\" }\n");
+    struct json *top = parse(
+        " { \"a\" : [ 1, -2.5e+3 , true,false , null ], \"b\":\"x\\u00e9\\ud83d\\ude00\\n\" }\n");
     CHECK_EQ(top->kind, JSON_OBJECT);
     struct json *a = json_member(top, "a");
     CHECK_EQ(a->kind, JSON_ARRAY);
@@ -78,7 +79,8 @@ TEST(depth_is_bounded)
 /* Random changes of a good text: it is read or refused, never overrun (AddressSanitizer). */
 TEST(damaged_texts_never_harm)
 {
-    static const char good[] = "{\"binaries\": {\"a\": \"x\\u0041\"}, \"n\": [1.5e3, null, {\"k\": \"\\\\\"}]}";
+    static const char good[] =
+        "{\"binaries\": {\"a\": \"x\\u0041\"}, \"n\": [1.5e3, null, {\"k\": \"\\\\\"}]}";
     static const char alphabet[] = "{}[]\",:\\u0d8e-+.0123 tfn\n\x80";
     struct random random = {test_seed(1)};
     for (int i = 0; i < 5000; i++) {
@@ -88,17 +90,20 @@ TEST(damaged_texts_never_harm)
             text[random_below(&random, sizeof(good) - 1)] =
                 alphabet[random_below(&random, sizeof(alphabet) - 1)];
         }
-        text[random_below(&random, 8) == 0 ? random_below(&random, sizeof(good)) : sizeof(good) - 1] = 0;
+        text[random_below(&random, 8) == 0 ? random_below(&random, sizeof(good))
+                                           : sizeof(good) - 1] = 0;
         if (setjmp(test_failed) == 0) {
             parse(text);
         }
     }
 }
 
-static const char good_manifest[] =
-    "{\"binaries\": {\"p\": \"some/p.elf\"}, \"initConfig\": {\"other\": 1, \"init\": {\"program\": \"p\","
-    "\"arguments\": [\"p\", \"x y\"], \"environment\": [\"A=b\"], \"currentDirectory\": \"/\", \"new\": {},"
-    "\"launchable\": [\"p\"], \"grants\": [\"stdio\", {\"name\": \"t\", \"interface\": \"Timer\"}]}}}";
+static const char good_manifest[] = "{\"binaries\": {\"p\": \"some/p.elf\"}, \"initConfig\": "
+                                    "{\"other\": 1, \"init\": {\"program\": \"p\","
+                                    "\"arguments\": [\"p\", \"x y\"], \"environment\": [\"A=b\"], "
+                                    "\"currentDirectory\": \"/\", \"new\": {},"
+                                    "\"launchable\": [\"p\"], \"grants\": [\"stdio\", {\"name\": "
+                                    "\"t\", \"interface\": \"Timer\"}]}}}";
 
 TEST(a_manifest_goes_through_json_and_its_message)
 {
@@ -143,10 +148,14 @@ TEST(a_manifest_of_wrong_types_is_refused)
         "{\"initConfig\": 1}",
         "{\"initConfig\": {\"init\": []}}",
         "{\"initConfig\": {\"init\": {\"program\": \"p\"}}}",
-        "{\"binaries\": {\"p\": \"p\"}, \"initConfig\": {\"init\": {\"program\": \"p\", \"arguments\": \"x\"}}}",
-        "{\"binaries\": {\"p\": \"p\"}, \"initConfig\": {\"init\": {\"program\": \"p\", \"arguments\": [1]}}}",
-        "{\"binaries\": {\"p\": \"p\"}, \"initConfig\": {\"init\": {\"program\": \"p\", \"grants\": [1]}}}",
-        "{\"binaries\": {\"p\": \"p\"}, \"initConfig\": {\"init\": {\"program\": \"p\", \"grants\": [{}]}}}",
+        "{\"binaries\": {\"p\": \"p\"}, \"initConfig\": {\"init\": {\"program\": \"p\", "
+        "\"arguments\": \"x\"}}}",
+        "{\"binaries\": {\"p\": \"p\"}, \"initConfig\": {\"init\": {\"program\": \"p\", "
+        "\"arguments\": [1]}}}",
+        "{\"binaries\": {\"p\": \"p\"}, \"initConfig\": {\"init\": {\"program\": \"p\", "
+        "\"grants\": [1]}}}",
+        "{\"binaries\": {\"p\": \"p\"}, \"initConfig\": {\"init\": {\"program\": \"p\", "
+        "\"grants\": [{}]}}}",
         "{\"binaries\": {\"p\": \"p\"}, \"initConfig\": {\"init\": {\"program\": \"p\","
         " \"grants\": [{\"name\": \"x\", \"spek\": \"\"}]}}}",
     };
@@ -176,7 +185,8 @@ TEST(a_package_has_whole_pages_in_order)
 
 TEST(names_in_a_package_are_checked)
 {
-    static const char *const names[] = {"", "init", "0123456789012345678901234567890123456789012345678"};
+    static const char *const names[] = {"", "init",
+                                        "0123456789012345678901234567890123456789012345678"};
     for (volatile size_t i = 0; i < 3; i++) {
         struct package_entry entries[] = {{"init", {NULL, 0}}, {names[i], {NULL, 0}}};
         if (setjmp(test_failed) == 0) {

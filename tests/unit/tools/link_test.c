@@ -1,5 +1,5 @@
-/* The host's end of the link, the queue of outputs, and suggestions: what a machine may say, and what
- * streams must keep. */
+/* The host's end of the link, the queue of outputs, and suggestions: what a machine may say, and
+ * what streams must keep. */
 #include "tools/capos/link.c"
 #include "tools/capos/streams.c"
 #include "tools/capos/suggest.c"
@@ -216,7 +216,8 @@ TEST(outputs_keep_their_order)
         dup2(ends[i][1], i);
     }
     while (total < 500000) {
-        enum host_link_stream stream = random_chance(&random, 2) ? HOST_LINK_STREAM_OUT : HOST_LINK_STREAM_ERR;
+        enum host_link_stream stream =
+            random_chance(&random, 2) ? HOST_LINK_STREAM_OUT : HOST_LINK_STREAM_ERR;
         size_t size = random_below(&random, sizeof(bytes));
         if (size <= sizeof(s.bytes) - s.used) {
             for (size_t i = 0; i < size; i++) {
