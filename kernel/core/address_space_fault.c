@@ -75,29 +75,37 @@ static status_t fault_private_write(struct address_space *as, struct region *r, 
     return status == STATUS_OK ? map_page(as, r, page, copy) : status;
 }
 
-/* Maps the object's own page, and with it the next ones that are there and not mapped yet. */
+/* Maps the object's own page, and with it those around it that are there and not mapped yet. */
 static status_t fault_shared(struct address_space *as, struct region *r, uint64_t page,
                              uint64_t index)
 {
     frame_t frames[FAULT_AROUND_PAGES];
-    status_t status = memory_object_frame(r->object, index, true, &frames[0]);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    uint64_t end = (page & ~(FAULT_AROUND_PAGES * PAGE_SIZE - 1)) + FAULT_AROUND_PAGES * PAGE_SIZE;
+    const uint64_t window = FAULT_AROUND_PAGES * PAGE_SIZE;
+    uint64_t start = page & ~(window - 1), end = start + window;
+    start = start > r->start ? start : r->start;
     end = arch_next_present(&as->arch, page, end < r->end ? end : r->end);
-    KASSERT(end > page);
-    uint64_t count = 1;
-    while (page + (count << PAGE_SHIFT) < end) {
-        status = memory_object_frame(r->object, index + count, false, &frames[count]);
-        if (status != STATUS_OK || frames[count] == FRAME_NONE) {
-            break;
-        }
-        count++;
+    if (start < page && arch_next_present(&as->arch, start, page) < page) {
+        start = page;
     }
-    status = arch_map(&as->arch, page, frames, count, address_space_shared_protection(r));
+    KASSERT(start <= page && page < end);
+    uint64_t count = 0;
+    for (uint64_t at = start; at < end; at += PAGE_SIZE, count++) {
+        uint64_t wanted = index + (at >> PAGE_SHIFT) - (page >> PAGE_SHIFT);
+        status_t status = memory_object_frame(r->object, wanted, at == page, &frames[count]);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if (frames[count] == FRAME_NONE) {
+            if (at > page) {
+                break;
+            }
+            start = at + PAGE_SIZE; /* a hole before the page: what came so far is left out */
+            count = UINT64_MAX;     /* and the next is the first */
+        }
+    }
+    status_t status = arch_map(&as->arch, start, frames, count, address_space_shared_protection(r));
     if (status == STATUS_OK) {
-        address_space_touched(r, page, page + (count << PAGE_SHIFT));
+        address_space_touched(r, start, start + (count << PAGE_SHIFT));
         for (uint64_t i = 0; i < count; i++) {
             frame_get(frames[i]);
         }
@@ -131,7 +139,8 @@ status_t address_space_fault(struct address_space *as, uint64_t address, enum up
     uint64_t page = address & ~(PAGE_SIZE - 1);
     frame_t f;
     enum protection p;
-    if (!arch_lookup(&as->arch, page, &f, &p)) {
+    bool never = page < r->touched_start || page >= r->touched_end;
+    if (never || !arch_lookup(&as->arch, page, &f, &p)) {
         return fault_absent(as, r, page, access == UPCALL_ACCESS_WRITE);
     }
     if (allows(p, access)) {

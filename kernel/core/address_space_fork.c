@@ -1,6 +1,6 @@
 /* Fork: a copy of an address space. See address_space.h.
  *
- * The child gets the parent's regions and the private pages that are present. Private writable
+ * The child gets the parent's regions and the pages that are present. Private writable
  * pages become read-only in both and are copied by whoever writes first; the child has been charged
  * for all of them, so that copy never fails for lack of budget. Pages are taken from the parent's
  * tables in runs, skipping tables that are empty, so the cost is that of what was touched. Kernel
@@ -10,7 +10,8 @@
 #include "kernel/core/frame.h"
 #include "kernel/core/kmem.h"
 
-#define RUN_PAGES 32 /* mapped in one go; 256 bytes of stack */
+#define RUN_PAGES 32           /* mapped in one go; 256 bytes of stack */
+#define SHARED_PAGES_COPIED 16 /* of a region */
 
 /* Charges the child for the parent's regions at once. */
 static status_t charge(const struct address_space *parent, struct address_space *child)
@@ -95,19 +96,26 @@ static status_t copy_pages(struct address_space *parent, struct address_space *c
 {
     enum protection p = address_space_shared_protection(from);
     uint64_t address = from->start, end = from->end;
-    /* Shared pages are their object's; the child finds them there when it touches them, several
-     * with one fault, and most children touch few. */
+    if (!address_space_touched_part(from, &address, &end)) {
+        return STATUS_OK;
+    }
+    /* Shared pages are their object's: the child would find them there. Few are cheaper copied than
+     * faulted in, many are not. */
     bool of_object = from->kind == REGION_OBJECT && from->sharing == SHARING_SHARED;
-    if (of_object || !address_space_touched_part(from, &address, &end)) {
+    if (of_object && end - address > SHARED_PAGES_COPIED * PAGE_SIZE) {
         return STATUS_OK;
     }
     if (p != (enum protection)from->protection) {
         arch_protect(&parent->arch, address, (end - address) >> PAGE_SHIFT, p);
     }
-    while ((address = arch_next_present(&parent->arch, address, end)) < end) {
+    while (address < end) {
         frame_t frames[RUN_PAGES];
         uint64_t count = arch_present_run(&parent->arch, address, end, frames, RUN_PAGES);
-        KASSERT(count > 0 && count <= RUN_PAGES);
+        if (count == 0) {
+            address = arch_next_present(&parent->arch, address, end);
+            continue;
+        }
+        KASSERT(count <= RUN_PAGES);
         status_t status = arch_map(&child->arch, address, frames, count, p);
         if (status != STATUS_OK) {
             return status;
