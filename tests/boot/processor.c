@@ -75,7 +75,6 @@ static void privileged(void)
     REFUSED("swapgs");
     REFUSED("sysretq");
     REFUSED("invlpg (%%rax)");
-    REFUSED("wbinvd");
     REFUSED("clts");
     REFUSED("xorl %%ecx, %%ecx\n\trdpmc");
     REFUSED("int $0x80");
