@@ -65,6 +65,9 @@ static enum upcall_access access_of(uint64_t error)
 /* Lock held. */
 static void interrupt(uint64_t vector)
 {
+    if (vector == VECTOR_LINK) {
+        x86_link_interrupt(); /* before the end: its line is level-triggered */
+    }
     if (vector != VECTOR_SPURIOUS) {
         x86_apic_end();
     }
@@ -72,7 +75,6 @@ static void interrupt(uint64_t vector)
         x86_cpu()->deadline_ns = UINT64_MAX;
         kernel_tick();
     } else if (vector == VECTOR_LINK) {
-        x86_link_interrupt();
         kernel_link_input();
     } else if (vector == VECTOR_POKE) {
         kernel_tick();
