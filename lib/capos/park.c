@@ -2,8 +2,8 @@
  * park.c: sleeping on a word, and the locks that stand on it. The kernel is entered only where
  * somebody waits.
  */
-#include "lib/capos/include/capos.h"
 #include "lib/capos/libc/platform.h"
+#include "lib/capos/thread_self.h"
 
 status_t capos_park(const uint32_t *word, uint32_t expected, uint64_t timeout_ns)
 {
@@ -15,8 +15,8 @@ status_t capos_park(const uint32_t *word, uint32_t expected, uint64_t timeout_ns
         .message = (uintptr_t)word,
         .result_size = expected,
     };
-    capos_submit_entry(&entry, &wait);
-    return capos_await_entry(&wait);
+    capos_do_entry(&entry, &wait);
+    return (status_t)-wait.completion.status;
 }
 
 uint32_t capos_unpark(const uint32_t *word, uint32_t count)
@@ -28,8 +28,8 @@ uint32_t capos_unpark(const uint32_t *word, uint32_t count)
         .message = (uintptr_t)word,
         .result_size = count,
     };
-    capos_submit_entry(&entry, &wait);
-    return capos_await_entry(&wait) == STATUS_OK ? wait.completion.aux : 0;
+    capos_do_entry(&entry, &wait);
+    return wait.completion.status == 0 ? wait.completion.aux : 0;
 }
 
 /* Sleeping may end early for any reason: all callers test again. */

@@ -168,11 +168,6 @@ void capos_submit_entry(const struct ring_entry *entry, struct capos_wait *wait)
     put_entry(entry, wait, wait == NULL);
 }
 
-void capos_queue_entry(const struct ring_entry *entry, struct capos_wait *wait)
-{
-    put_entry(entry, wait, 1);
-}
-
 status_t capos_await_entry(struct capos_wait *wait)
 {
     struct capos_thread_self *self = capos_self();
@@ -183,6 +178,95 @@ status_t capos_await_entry(struct capos_wait *wait)
             return (status_t)-wait->completion.status;
         }
         (void)enter(self, 1, CAP_ENTER_FOREVER, seen);
+    }
+}
+
+static __attribute__((noinline)) void await_waits(struct capos_wait *waits, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        (void)!capos_await_entry(&waits[i]);
+    }
+}
+
+/* Put an entry in the n-th place behind the queue's end; nothing else is in the queue. */
+static inline void place_entry(struct capos_thread_self *self, uint32_t at,
+                               const struct ring_entry *entry, struct capos_wait *wait)
+{
+    struct ring_entry *place = &self->entries[at & self->entry_mask];
+    wait->done = false;
+    *place = *entry;
+    place->user_data = (uintptr_t)wait | OWNER_WAIT;
+}
+
+/* The completion at `head` is that of `wait`: take it. */
+static inline bool take_expected(const struct capos_thread_self *self, uint32_t head,
+                                 struct capos_wait *wait)
+{
+    const struct ring_completion *completion = &self->completions[head & self->completion_mask];
+    if (completion->user_data != ((uintptr_t)wait | OWNER_WAIT)) {
+        return false;
+    }
+    wait->completion = *completion;
+    return true;
+}
+
+void capos_do_entry(const struct ring_entry *entry, struct capos_wait *wait)
+{
+    struct capos_thread_self *self = capos_self();
+    struct ring_header *ring = self->ring;
+    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
+    uint32_t tail = ring->sq_tail;
+    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head), 0)) {
+        capos_submit_entry(entry, wait);
+        await_waits(wait, 1);
+        return;
+    }
+    edit_begin(ring);
+    place_entry(self, tail, entry, wait);
+    STORE_RELEASE(ring->sq_tail, tail + 1);
+    edit_end(ring);
+    (void)capos_cap_enter(1, CAP_ENTER_FOREVER, seen);
+    edit_begin(ring);
+    uint32_t head = ring->cq_head;
+    bool taken = LOAD_ACQUIRE(ring->cq_tail) - head == 1 && take_expected(self, head, wait);
+    if (__builtin_expect(taken, 1)) {
+        STORE_RELEASE(ring->cq_head, head + 1);
+    }
+    edit_end(ring);
+    if (__builtin_expect(!taken, 0)) {
+        await_waits(wait, 1);
+    }
+}
+
+void capos_do_entries(const struct ring_entry *first, const struct ring_entry *second,
+                      struct capos_wait *waits)
+{
+    struct capos_thread_self *self = capos_self();
+    struct ring_header *ring = self->ring;
+    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
+    uint32_t tail = ring->sq_tail;
+    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head), 0)) {
+        put_entry(first, &waits[0], 1);
+        capos_submit_entry(second, &waits[1]);
+        await_waits(waits, 2);
+        return;
+    }
+    edit_begin(ring);
+    place_entry(self, tail, first, &waits[0]);
+    place_entry(self, tail + 1, second, &waits[1]);
+    STORE_RELEASE(ring->sq_tail, tail + 2);
+    edit_end(ring);
+    (void)capos_cap_enter(2, CAP_ENTER_FOREVER, seen);
+    edit_begin(ring);
+    uint32_t head = ring->cq_head;
+    bool taken = LOAD_ACQUIRE(ring->cq_tail) - head == 2 &&
+                 take_expected(self, head, &waits[0]) && take_expected(self, head + 1, &waits[1]);
+    if (__builtin_expect(taken, 1)) {
+        STORE_RELEASE(ring->cq_head, head + 2);
+    }
+    edit_end(ring);
+    if (__builtin_expect(!taken, 0)) {
+        await_waits(waits, 2);
     }
 }
 
@@ -213,8 +297,8 @@ status_t capos_cancel(struct capos_call *call)
 {
     struct capos_wait wait;
     struct ring_entry entry = {.opcode = RING_OP_CANCEL, .interface_id = (uintptr_t)call};
-    capos_submit_entry(&entry, &wait);
-    return capos_await_entry(&wait);
+    capos_do_entry(&entry, &wait);
+    return (status_t)-wait.completion.status;
 }
 
 /* ------------------------------------------------------------------------------- calls */

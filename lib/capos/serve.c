@@ -16,10 +16,7 @@ struct loop {
     void *request_bytes;
     void *reply_bytes;
     size_t message_bytes;
-    bool failed;    /* the answer is an Exception */
-    bool answering; /* `answer` belongs to a RETURN that was queued, for this reply: */
-    cap_t answered;
-    struct capos_wait answer;
+    bool failed; /* the answer is an Exception */
 };
 
 static const struct {
@@ -89,8 +86,8 @@ static void complete_answer(struct loop *loop, status_t status)
     }
 }
 
-/* Queue the answer, to be handed over with the next wait. */
-static void queue_answer(struct loop *loop)
+/* The entry that sends the answer. */
+static struct ring_entry answer_entry(struct loop *loop)
 {
     struct capos_request *request = &loop->request;
     size_t size = wire_message_finish(&request->reply);
@@ -98,7 +95,7 @@ static void queue_answer(struct loop *loop)
         (void)!capos_request_fail(request, EXCEPTION_TYPE_FAILED, "the answer is too large");
         size = wire_message_finish(&request->reply);
     }
-    struct ring_entry entry = {
+    return (struct ring_entry){
         .opcode = RING_OP_RETURN,
         .flags = loop->failed ? RING_FLAG_EXCEPTION : 0,
         .cap = request->reply_cap,
@@ -107,43 +104,76 @@ static void queue_answer(struct loop *loop)
         .transfers = (uintptr_t)request->transfers_out,
         .transfer_count = request->sent,
     };
-    loop->answering = true;
-    loop->answered = request->reply_cap;
-    capos_queue_entry(&entry, &loop->answer);
 }
 
-/* An answer that the kernel refused, for its capabilities perhaps, left the reply unused: the
- * caller must not wait for ever. */
-static void check_answer(struct loop *loop)
-{
-    if (loop->answering && loop->answer.done && loop->answer.completion.status != 0) {
-        capos_release(loop->answered); /* the call completes as failed */
-    }
-    loop->answering = false;
-}
-
-static void handle_request(struct capos_server *server, struct loop *loop,
+/* True if there is an answer to send now. */
+static bool handle_request(struct capos_server *server, struct loop *loop,
                            const struct ring_completion *completion)
 {
     struct capos_request *request = &loop->request;
     if (completion->result_size < sizeof(struct ring_request)) {
-        return;
+        return false;
     }
     open_request(loop, completion);
     status_t status = server->serve(server->context, request);
     if (status != STATUS_PENDING) {
         complete_answer(loop, status);
-        queue_answer(loop);
     }
     for (uint32_t i = 0; i < request->received; i++) {
         capos_release(request->transfers_in[i].cap);
     }
+    return status != STATUS_PENDING;
 }
 
 static void handle_notice(struct capos_server *server, const struct loop *loop)
 {
     if (server->released != NULL) {
         server->released(server->context, ((const struct ring_request *)loop->request_bytes)->tag);
+    }
+}
+
+/* An answer that the kernel refused, for its capabilities perhaps, left the reply unused: the caller
+ * must not wait for ever. Dropping it completes the call as failed. */
+static void check_answer(const struct ring_entry *answer, const struct capos_wait *wait)
+{
+    if (wait->completion.status != 0) {
+        capos_release(answer->cap);
+    }
+}
+
+static status_t run(struct capos_server *server, struct loop *loop)
+{
+    struct capos_wait waits[2];
+    struct ring_entry receive = receive_entry(loop, server->endpoint);
+    capos_do_entry(&receive, &waits[1]);
+    for (;;) {
+        const struct ring_completion *completion = &waits[1].completion;
+        bool answering = false;
+        if (completion->status != 0) {
+            return (status_t)-completion->status;
+        }
+        if ((completion->flags & RING_FLAG_NOTICE) != 0) {
+            handle_notice(server, loop);
+        } else {
+            answering = handle_request(server, loop, completion);
+        }
+        struct ring_entry answer;
+        if (answering) {
+            answer = answer_entry(loop);
+        }
+        if (server->stop) {
+            if (answering) {
+                capos_do_entry(&answer, &waits[0]);
+                check_answer(&answer, &waits[0]);
+            }
+            return STATUS_OK;
+        }
+        if (answering) {
+            capos_do_entries(&answer, &receive, waits);
+            check_answer(&answer, &waits[0]);
+        } else {
+            capos_do_entry(&receive, &waits[1]);
+        }
     }
 }
 
@@ -160,19 +190,7 @@ status_t capos_serve(struct capos_server *server)
     loop->message_bytes = message_bytes;
     loop->request_bytes = (char *)loop + head_bytes;
     loop->reply_bytes = (char *)loop->request_bytes + message_bytes;
-    status_t status = STATUS_OK;
-    while (!server->stop && status == STATUS_OK) {
-        struct capos_wait wait;
-        struct ring_entry entry = receive_entry(loop, server->endpoint);
-        capos_submit_entry(&entry, &wait);
-        status = capos_await_entry(&wait);
-        check_answer(loop);
-        if (status == STATUS_OK && (wait.completion.flags & RING_FLAG_NOTICE) != 0) {
-            handle_notice(server, loop);
-        } else if (status == STATUS_OK) {
-            handle_request(server, loop, &wait.completion);
-        }
-    }
+    status_t status = run(server, loop);
     capos_flush();
     capos_pages_unmap(loop, total);
     return status;
@@ -193,6 +211,6 @@ status_t capos_reply(cap_t reply_cap, struct wire_message_builder *message,
     if (entry.message_size == 0) {
         return STATUS_MESSAGE_TOO_LARGE;
     }
-    capos_submit_entry(&entry, &wait);
-    return capos_await_entry(&wait);
+    capos_do_entry(&entry, &wait);
+    return (status_t)-wait.completion.status;
 }

@@ -53,8 +53,11 @@ _Noreturn void capos_exit_process(uint64_t code);
 status_t capos_invoke_as(struct capos_thread_self *self, struct capos_call *call, cap_t cap,
                          uint64_t interface_id, uint16_t method) CAPOS_MUST_CHECK;
 
-/* capos_submit_entry for one that completes at once, so that a later wait is not ended by it. */
-void capos_queue_entry(const struct ring_entry *entry, struct capos_wait *wait);
+/* Put one entry in, or two of which the first completes at once, and wait for the completions, which
+ * are then in the records. */
+void capos_do_entry(const struct ring_entry *entry, struct capos_wait *wait);
+void capos_do_entries(const struct ring_entry *first, const struct ring_entry *second,
+                      struct capos_wait *waits);
 
 /* Where the program's image begins: its ELF header. The linker defines it. */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
