@@ -499,8 +499,9 @@ static __attribute__((noinline)) status_t await_slowly(struct capos_thread_self 
  * The usual call is alone: nothing is queued before it, and after the kernel was entered its
  * completion is the one that is there. Everything else leaves this path.
  */
-status_t capos_invoke_as(struct capos_thread_self *self, struct capos_call *call, cap_t cap,
-                         uint64_t interface_id, uint16_t method)
+static inline __attribute__((always_inline)) status_t
+invoke(struct capos_thread_self *self, struct capos_call *call, cap_t cap, uint64_t interface_id,
+       uint16_t method)
 {
     struct ring_header *ring = self->ring;
     uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
@@ -549,7 +550,13 @@ status_t capos_await(struct capos_call *call)
 
 status_t capos_invoke(struct capos_call *call, cap_t cap, uint64_t interface_id, uint16_t method)
 {
-    return capos_invoke_as(capos_self(), call, cap, interface_id, method);
+    return invoke(capos_self(), call, cap, interface_id, method);
+}
+
+status_t capos_invoke_as(struct capos_thread_self *self, struct capos_call *call, cap_t cap,
+                         uint64_t interface_id, uint16_t method)
+{
+    return invoke(self, call, cap, interface_id, method);
 }
 
 void capos_self_init(struct capos_thread_self *self, struct ring_header *ring, void *request,

@@ -258,6 +258,36 @@ static void test_full_queue(void)
     test_done("libcapos/ring/full queues");
 }
 
+/* Entries that are waited for at once, alone and in pairs, also behind others and interrupted. */
+static void test_entries(void)
+{
+    start();
+    struct ring_entry nop = {.opcode = RING_OP_NOP};
+    struct capos_wait waits[2];
+    for (unsigned i = 0; i < 200; i++) {
+        unsigned enters = kernel.enters;
+        bool behind = test_below(3) == 0;
+        kernel.interrupt_next = test_below(3) == 0;
+        bool interrupted = kernel.interrupt_next;
+        if (behind) {
+            capos_release(7);
+        }
+        if (test_below(2) == 0) {
+            capos_do_entry(&nop, &waits[0]);
+        } else {
+            waits[1].completion.user_data = 1;
+            capos_do_entries(&nop, &nop, waits);
+            if (waits[1].completion.user_data == 1) {
+                test_fail("the second completion is missing");
+            }
+        }
+        if (kernel.enters - enters != 1u + interrupted || waits[0].completion.status != 0) {
+            test_fail("%u entries to the kernel in round %u", kernel.enters - enters, i);
+        }
+    }
+    test_done("libcapos/ring/single entries");
+}
+
 /* A queued release costs no entry of its own, and the wait of the call behind it does not end with
  * the release's completion. */
 static void test_releases(void)
@@ -424,6 +454,7 @@ int main(void)
     test_synchronous();
     test_out_of_order();
     test_full_queue();
+    test_entries();
     test_releases();
     test_bad_answers();
     test_interrupts();
