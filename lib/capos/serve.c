@@ -132,8 +132,8 @@ static void handle_notice(struct capos_server *server, const struct loop *loop)
     }
 }
 
-/* An answer that the kernel refused, for its capabilities perhaps, left the reply unused: the caller
- * must not wait for ever. Dropping it completes the call as failed. */
+/* An answer that the kernel refused, for its capabilities perhaps, left the reply unused: the
+ * caller must not wait for ever. Dropping it completes the call as failed. */
 static void check_answer(const struct ring_entry *answer, const struct capos_wait *wait)
 {
     if (wait->completion.status != 0) {
