@@ -203,7 +203,6 @@ _Noreturn void x86_boot(uint64_t start_info)
     read_module(s);
     read_memory_map(s);
     info.cpu_count = arch_cpu_count();
-    x86_entropy_start();
     x86_link_start();
     __atomic_store_n(&kernel_lock, 1, __ATOMIC_RELAXED);
     kernel_start(&info);

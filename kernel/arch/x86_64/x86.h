@@ -235,7 +235,6 @@ void x86_clock_settle(void); /* ends the calibration, if it still runs */
 void x86_shootdown_serve(void);
 
 /* entropy.c */
-void x86_entropy_start(void);
 
 /* boot.c: what the kernel command line asks for. */
 struct x86_options {
