@@ -21,8 +21,9 @@ struct range {
 
 static struct range ranges[FRAME_RANGES_MAX];
 static uint32_t range_count;
-static uint32_t largest;  /* of the ranges */
-static frame_t free_head; /* FRAME_NONE: no freed frame */
+static uint32_t largest; /* of the ranges */
+/* Freed frames, FRAME_NONE: none. Of the second list it is known that they are all zero. */
+static frame_t free_head, zeroed_head;
 static uint64_t free_count, total;
 
 static uint32_t *record_elsewhere(frame_t f)
@@ -79,7 +80,29 @@ static frame_t take_at_frontier(void)
     for (uint32_t i = 0; i < range_count && r->frontier == r->end; i++) {
         r = &ranges[i];
     }
-    return r->frontier < r->end ? r->frontier++ : FRAME_NONE;
+    if (r->frontier == r->end) {
+        return FRAME_NONE;
+    }
+    r->records[r->frontier - r->first] = 1;
+    return r->frontier++;
+}
+
+static frame_t take_from(frame_t *head)
+{
+    frame_t f = *head;
+    if (f != FRAME_NONE) {
+        uint32_t *record = record_of(f);
+        KASSERT(record != NULL && (*record & RECORD_FREE) != 0);
+        *head = *record & ~RECORD_FREE;
+        *record = 1;
+    }
+    return f;
+}
+
+static inline void taken(frame_t f)
+{
+    free_count--;
+    arch_memory_taken(arch_frame_address(f), PAGE_SIZE);
 }
 
 status_t frame_alloc(frame_t *out)
@@ -87,28 +110,28 @@ status_t frame_alloc(frame_t *out)
     if (kmem_fail_now()) {
         return STATUS_FRAMES_EXHAUSTED;
     }
-    frame_t f = free_head;
+    frame_t f = take_from(&free_head);
+    f = f != FRAME_NONE ? f : take_at_frontier();
+    f = f != FRAME_NONE ? f : take_from(&zeroed_head);
     if (f == FRAME_NONE) {
-        f = take_at_frontier();
-        if (f == FRAME_NONE) {
-            KASSERT(free_count == 0);
-            return STATUS_FRAMES_EXHAUSTED;
-        }
-        *record_of(f) = 1;
-    } else {
-        uint32_t *record = record_of(f);
-        KASSERT(record != NULL && (*record & RECORD_FREE) != 0);
-        free_head = *record & ~RECORD_FREE;
-        *record = 1;
+        KASSERT(free_count == 0);
+        return STATUS_FRAMES_EXHAUSTED;
     }
-    free_count--;
-    arch_memory_taken(arch_frame_address(f), PAGE_SIZE);
+    taken(f);
     *out = f;
     return STATUS_OK;
 }
 
 status_t frame_alloc_zeroed(frame_t *out)
 {
+    if (zeroed_head != FRAME_NONE) {
+        if (kmem_fail_now()) {
+            return STATUS_FRAMES_EXHAUSTED;
+        }
+        *out = take_from(&zeroed_head);
+        taken(*out);
+        return STATUS_OK;
+    }
     status_t status = frame_alloc(out);
     if (status == STATUS_OK) {
         __builtin_memset(arch_frame_address(*out), 0, PAGE_SIZE);
@@ -128,6 +151,14 @@ void frame_get(frame_t f)
     }
 }
 
+static void give_to(frame_t *head, frame_t f, uint32_t *record)
+{
+    *record = RECORD_FREE | (uint32_t)*head;
+    *head = f;
+    free_count++;
+    arch_memory_freed(arch_frame_address(f), PAGE_SIZE);
+}
+
 void frame_put(frame_t f)
 {
     KASSERT(f != FRAME_NONE);
@@ -140,11 +171,17 @@ void frame_put(frame_t f)
         return; /* nobody knows any more how many there are: it is never free again */
     }
     if (--*record == 0) {
-        *record = RECORD_FREE | (uint32_t)free_head;
-        free_head = f;
-        free_count++;
-        arch_memory_freed(arch_frame_address(f), PAGE_SIZE);
+        give_to(&free_head, f, record);
     }
+}
+
+void frame_put_zeroed(frame_t f)
+{
+    const uint64_t *words = arch_frame_address(f);
+    uint32_t *record = record_of(f);
+    KASSERT(record != NULL && *record == 1);
+    KASSERT(words[0] == 0 && words[PAGE_SIZE / sizeof(uint64_t) - 1] == 0);
+    give_to(&zeroed_head, f, record);
 }
 
 uint32_t frame_count(frame_t f)
@@ -184,6 +221,6 @@ void frame_reset(void)
 {
     range_count = largest = 0;
     ranges[0] = (struct range){0};
-    free_head = FRAME_NONE;
+    free_head = zeroed_head = FRAME_NONE;
     free_count = total = 0;
 }

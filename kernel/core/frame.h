@@ -23,6 +23,9 @@ status_t frame_alloc(frame_t *out) MUST_CHECK;
 status_t frame_alloc_zeroed(frame_t *out) MUST_CHECK;
 void frame_get(frame_t f);
 void frame_put(frame_t f);
+/* Puts the last reference to a frame that is all zero, such as a page table without entries: who
+ * asks for a zeroed frame gets it as it is. */
+void frame_put_zeroed(frame_t f);
 uint32_t frame_count(frame_t f);
 uint64_t frame_free_count(void);
 uint64_t frame_total(void);

@@ -119,7 +119,7 @@ static void prune(struct arch_address_space *as, uint64_t address)
             return;
         }
         *word = 0;
-        frame_put(table);
+        frame_put_zeroed(table);
     }
 }
 
@@ -137,7 +137,7 @@ void arch_address_space_destroy(struct arch_address_space *as)
             arch_cpu_by_number(i)->arch.loaded = NULL;
         }
     }
-    frame_put(as->root);
+    frame_put_zeroed(as->root);
     as->root = FRAME_NONE;
 }
 

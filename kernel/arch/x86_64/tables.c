@@ -120,7 +120,7 @@ static status_t walk_and_make(struct arch_address_space *as, uint64_t address, s
             uint32_t count = 0;
             count_down(path, level, 0, gone, &count);
             while (count > 0) {
-                frame_put(gone[--count]); /* never held a page: no CPU knows it */
+                frame_put_zeroed(gone[--count]); /* never held a page: no CPU knows it */
             }
             return s;
         }
@@ -155,12 +155,10 @@ void arch_address_space_destroy(struct arch_address_space *as)
     if (arch_is_current(as)) {
         x86_load_space(NULL);
     }
-    const uint64_t *root = x86_physical(as->root);
-    for (uint32_t i = 0; i < X86_DIRECT_INDEX; i++) {
-        KASSERT(root[i] == 0);
-    }
     KASSERT(as->active == 0);
-    frame_put(as->root >> PAGE_SHIFT);
+    uint64_t *root = x86_physical(as->root);
+    root[X86_DIRECT_INDEX] = root[X86_IMAGE_INDEX] = 0;
+    frame_put_zeroed(as->root >> PAGE_SHIFT); /* arch_unmap has emptied the rest */
     as->root = 0;
 }
 
@@ -221,7 +219,7 @@ static void batch_finish(struct arch_address_space *as, struct batch *b,
     }
     x86_invalidate(as, b->address, b->page_count);
     for (uint32_t i = 0; i < b->table_count; i++) {
-        frame_put(b->table[i]);
+        frame_put_zeroed(b->table[i]);
     }
     for (uint32_t i = 0; i < b->page_count; i++) {
         gone(context, b->page[i]);

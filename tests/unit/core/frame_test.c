@@ -103,3 +103,33 @@ TEST(ranges_too_small_for_anything_are_left_out)
     frame_init(2, 4);
     CHECK_EQ(frame_total(), 1);
 }
+
+TEST(zeroed_frames_are_given_to_who_wants_them_zeroed)
+{
+    start();
+    frame_init(20, 24);
+    frame_t a, b, c, dirty;
+    CHECK_OK(frame_alloc(&dirty));
+    memset(arch_frame_address(dirty), 0xff, PAGE_SIZE);
+    CHECK_OK(frame_alloc_zeroed(&a));
+    CHECK_OK(frame_alloc_zeroed(&b));
+    frame_put(dirty);
+    frame_put_zeroed(a);
+    CHECK_EQ(frame_free_count(), 2);
+    CHECK_OK(frame_alloc(&c));
+    CHECK_EQ(c, dirty); /* a zeroed one only when there is no other */
+    CHECK_OK(frame_alloc(&c));
+    CHECK_EQ(c, a);
+    frame_put(dirty);
+    frame_put_zeroed(b);
+    CHECK_OK(frame_alloc_zeroed(&c));
+    CHECK_EQ(c, b);
+    CHECK_OK(frame_alloc_zeroed(&c));
+    CHECK_EQ(c, dirty);
+    const uint8_t *bytes = arch_frame_address(c);
+    for (uint64_t i = 0; i < PAGE_SIZE; i++) {
+        CHECK_EQ(bytes[i], 0);
+    }
+    CHECK_STATUS(frame_alloc_zeroed(&c), STATUS_FRAMES_EXHAUSTED);
+    CHECK_STATUS(frame_alloc(&c), STATUS_FRAMES_EXHAUSTED);
+}
