@@ -68,13 +68,18 @@ static struct cap_slot *slot_at(const struct cap_table *t, uint32_t index)
     return page == NULL ? NULL : &page[index % SLOTS_PER_PAGE];
 }
 
+#define TAG(state, generation) ((uint32_t)(state) << 16 | (generation))
+_Static_assert(offsetof(struct cap_slot, state) == offsetof(struct cap_slot, tag) + 2
+                   && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "TAG() is the tag of a slot that is not marked as kept");
+
 /* A slot that an operation holds by its id: there is nothing to check but ourselves. */
 static struct cap_slot *slot_of(const struct cap_table *t, cap_id_t id, enum slot_state state)
 {
     uint32_t index = id & CAP_SLOT_MASK;
     KASSERT(index < t->frontier);
     struct cap_slot *slot = slot_at(t, index);
-    KASSERT(slot != NULL && slot->generation == id >> CAP_SLOT_BITS && slot->state == state);
+    KASSERT(slot != NULL && slot->tag == TAG(state, id >> CAP_SLOT_BITS));
     return slot;
 }
 
@@ -227,11 +232,6 @@ static status_t extend(struct cap_table *t)
     return STATUS_OK;
 }
 
-#define LIVE_TAG(generation) ((uint32_t)SLOT_LIVE << 16 | (generation))
-_Static_assert(offsetof(struct cap_slot, state) == offsetof(struct cap_slot, tag) + 2
-                   && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "LIVE_TAG() is a live slot's tag");
-
 /* Why an id does not work. */
 static status_t not_live(const struct cap_table *t, cap_id_t id)
 {
@@ -253,7 +253,7 @@ status_t cap_table_look_up(const struct cap_table *t, cap_id_t id, struct object
     uint32_t index = id & CAP_SLOT_MASK;
     if (index < t->frontier) {
         const struct cap_slot *slot = slot_at(t, index);
-        if (slot != NULL && slot->tag == LIVE_TAG(id >> CAP_SLOT_BITS)) {
+        if (slot != NULL && slot->tag == TAG(SLOT_LIVE, id >> CAP_SLOT_BITS)) {
             *out = slot->object;
             return STATUS_OK;
         }
@@ -334,11 +334,13 @@ status_t cap_table_release(struct cap_table *t, cap_id_t id)
 
 struct object *cap_table_take(struct cap_table *t, cap_id_t id)
 {
-    struct object *o;
-    if (cap_table_look_up(t, id, &o) != STATUS_OK) {
+    uint32_t index = id & CAP_SLOT_MASK;
+    struct cap_slot *slot = index < t->frontier ? slot_at(t, index) : NULL;
+    if (slot == NULL || slot->tag != TAG(SLOT_LIVE, id >> CAP_SLOT_BITS)) {
         return NULL;
     }
-    vacate(t, id & CAP_SLOT_MASK, slot_of(t, id, SLOT_LIVE));
+    struct object *o = slot->object;
+    vacate(t, index, slot);
     tell_released(o);
     return o;
 }
@@ -550,7 +552,9 @@ status_t cap_table_keep_check(const struct cap_table *t, const cap_id_t *keep, u
 void cap_table_keep_commit(struct cap_table *t, const cap_id_t *keep, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        slot_of(t, keep[i], SLOT_LIVE)->kept = 1;
+        struct cap_slot *slot = slot_at(t, keep[i] & CAP_SLOT_MASK);
+        KASSERT(slot != NULL && slot->state == SLOT_LIVE); /* it may be listed twice */
+        slot->kept = 1;
     }
     for (uint32_t index = 1; index < t->frontier; index++) {
         struct cap_slot *slot = slot_at(t, index);
