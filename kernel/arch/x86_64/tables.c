@@ -301,16 +301,23 @@ void arch_remap(struct arch_address_space *as, uint64_t address, frame_t f, enum
     x86_invalidate(as, &address, 1);
 }
 
+/* The walk without its path, straight: each copy to or from another space asks for a page or two. */
 bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t *f,
                  enum protection *p)
 {
-    struct path path;
-    if (walk(as, address, &path) != 1 || *path.entry[1] == 0) {
-        return false;
+    const uint64_t *table = x86_physical(as->root);
+#pragma GCC unroll 4
+    for (int level = LEVELS; level > 1; level--) {
+        uint64_t entry = table[index_of(address, level)];
+        if (!(entry & ENTRY_PRESENT)) {
+            return false;
+        }
+        table = table_at(entry);
     }
-    *f = frame_of(*path.entry[1]);
-    *p = protection_of(*path.entry[1]);
-    return true;
+    uint64_t entry = table[index_of(address, 1)];
+    *f = frame_of(entry);
+    *p = protection_of(entry);
+    return entry != 0;
 }
 
 uint64_t arch_present_run(const struct arch_address_space *as, uint64_t address, uint64_t end,
