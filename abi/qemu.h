@@ -5,7 +5,8 @@
  * before its divider, under TCG and KVM alike. The boot package is the first PVH module. The
  * kernel command line is words of the form key=value:
  *
- *   cpus=N   processors of the machine, APIC ids 0 to N-1 (absent: 1)
+ *   cpus=N       processors of the machine, APIC ids 0 to N-1 (absent: 1); today one runs
+ *   test=panic   the kernel panics at the first Timer.page (make run-panic)
  *
  * The host link is port 1 of a virtio console (device id 3) with MULTIPORT, a virtserialport: what
  * the host does not take at once waits there, while port 0, a virtconsole, drops it. The machine

@@ -4,7 +4,6 @@
  * Everything that the loader says is read before the memory it lies in is handed out; memory
  * ranges are clipped and what is in use is cut out of them. Nothing is cleared and nothing is
  * copied. */
-#include "abi/qemu.h"
 #include "kernel/arch/x86_64/x86.h"
 
 #include "kernel/core/entry.h"
@@ -181,7 +180,6 @@ static void read_command_line(const struct start_info *s)
     }
     const char *line = x86_physical(s->command_line);
     x86_options.panic = has_word(line, "test=panic");
-    x86_options.probe = has_word(line, "probe");
 }
 
 _Noreturn void x86_boot(uint64_t start_info)
@@ -197,9 +195,6 @@ _Noreturn void x86_boot(uint64_t start_info)
         panic("boot: not started by the PVH protocol, version 1");
     }
     read_command_line(s);
-    if (x86_options.probe) {
-        x86_machine_end(QEMU_EXIT_PROBE);
-    }
     read_module(s);
     read_memory_map(s);
     info.cpu_count = arch_cpu_count();

@@ -239,7 +239,6 @@ void x86_shootdown_serve(void);
 /* boot.c: what the kernel command line asks for. */
 struct x86_options {
     bool panic; /* test=panic: panics at the first Timer.page */
-    bool probe; /* ends at once: this machine runs an ordinary kernel */
 };
 extern struct x86_options x86_options;
 
