@@ -3,7 +3,7 @@
 
 bin=$dir/bin
 mkdir -p "$bin"
-for c in sh sed awk head cat env true; do
+for c in sh sed awk head tail cat env true mkdir; do
     ln -sf "/usr/bin/$c" "$bin/$c"
 done
 
@@ -36,7 +36,8 @@ END
 
 PLAYED=$dir/played
 INSTALLED="gcc make libc6-dev" NO_LISTS= USER_ID=1000
-export PLAYED INSTALLED NO_LISTS USER_ID
+HOME=$dir XDG_CACHE_HOME=
+export PLAYED INSTALLED NO_LISTS USER_ID HOME XDG_CACHE_HOME
 
 # setup SET: runs it with nothing on standard input.
 setup() {
@@ -49,7 +50,7 @@ setup() {
 setup run
 expect "status without sudo" same "$code" 125
 expect "the packages" grep -q 'packages: binutils qemu-system-x86$' "$err"
-expect "size and time" grep -q 'download: 121 MB; with installing it takes about 2 minutes' "$err"
+expect "size and time" grep -q 'download: 121 MB; with installing it takes about 3 minutes' "$err"
 expect "the line for su" grep -qF \
     "type: su -c 'apt-get install -y --no-install-recommends binutils qemu-system-x86'" "$err"
 expect "nothing was installed" same "$(cat "$PLAYED")" ""
@@ -84,6 +85,24 @@ setup run
 expect "status without lists" same "$code" 0
 expect "lists first" grep -q update "$PLAYED"
 NO_LISTS=
+
+# apt that fails: its words, the line to type, 125.
+play apt-get <<'END'
+case "$*" in
+*--print-uris*) echo "'x' a.deb 5000000 SHA256:0" ;;
+*) echo "E: the network is down" && exit 100 ;;
+esac
+END
+setup run
+expect "status when apt fails" same "$code" 125
+expect "apt's words" grep -q 'network is down' "$err"
+expect "the line to type" grep -qF 'type: apt-get install -y --no-install-recommends binutils' "$err"
+play apt-get <<'END'
+case "$*" in
+*--print-uris*) echo "'x' a.deb 5000000 SHA256:0" ;;
+*) echo "apt-get $*" >>"$PLAYED" ;;
+esac
+END
 
 # What the tests need besides.
 setup test

@@ -83,7 +83,7 @@ bytes=$(apt-get -qq --print-uris --no-install-recommends install $missing 2>/dev
 say "capOS needs these packages: $missing"
 if [ "${bytes:-0}" -gt 0 ]; then
     say "$(awk -v n="$bytes" 'BEGIN { m = n / 1e6; printf \
-        "download: %d MB; with installing it takes about %d minutes", m + 1, 1 + m / 100 }')"
+        "download: %d MB; with installing it takes about %d minutes", m + 1, 2 + m / 100 }')"
 else
     say "download: known once apt has fetched its lists; it usually takes a few minutes"
 fi
@@ -104,19 +104,30 @@ fi
 
 # --- install ---
 
+log=${XDG_CACHE_HOME:-${HOME:-}/.cache}/capos/setup.log
+mkdir -p "${log%/*}" 2>/dev/null && : >"$log" 2>/dev/null || log=/dev/null
+
+# apt's hundred lines go to a log; its end is shown when it fails.
 apt() {
-    $as env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -qq "$@" >&2 </dev/null
+    $as env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 -qq "$@" \
+        >>"$log" 2>&1 </dev/null
 }
 
-# Old or empty lists are the usual reason for a failure, and a fresh one is cheap.
+# Old or empty lists are the usual reason for a failure, and fresh ones are cheap.
 install_missing() {
     apt install -y --no-install-recommends $missing
 }
+
 if [ "${bytes:-0}" -eq 0 ]; then
-    apt update || give_up "apt could not fetch its lists; the reason stands above"
+    say "fetching apt's lists"
+    apt update || true # one source of several may be out of reach; installing will tell
 fi
+say "installing (what apt says goes to $log)"
 if ! install_missing; then
-    say "trying again with fresh lists"
-    apt update && install_missing || give_up "apt could not install them; to try yourself, type: $line"
+    say "that failed; trying again with fresh lists"
+    if ! apt update || ! install_missing; then
+        tail -n 20 "$log" >&2
+        give_up "apt could not install them. To try yourself, type: $line"
+    fi
 fi
 say "installed"
