@@ -50,6 +50,11 @@ refuses '--accel takes' --accel xen "$dir/good.c"
 refuses '--print-manifest takes' --print-manifest=xml "$dir/good.c"
 refuses '--kernel-log' --kernel-log "$dir/no/such/folder" "$dir/good.c"
 
+refuses 'at most' "$dir/good.c" "$(head -c 70000 /dev/zero | tr '\0' x)"
+refuses 'at most' "$dir/good.c" $(seq 10000)
+start "$dir/good.c" $(seq 3000) </dev/null
+expect "status with 3000 arguments" same "$code" 0
+
 # The compiler's own words, then ours.
 "$CAPOS" run "$dir/wrong.c" >"$out" 2>"$err" </dev/null
 expect "status of a source with an error" same "$?" 2

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "abi/boot_package.h"
+#include "abi/limits.h"
 #include "tools/capos/compile.h"
 #include "tools/capos/run.h"
 #include "tools/image/elf_file.h"
@@ -67,6 +68,24 @@ static void add_launchable(struct manifest *m, struct manifest_grant *grant, boo
     grant->spec = names;
 }
 
+#define START_BLOCK_OTHER 4096 /* of the start block: the grants, its own words; generous */
+
+/* What a program finds at its start is one message; better to say so here than in the machine. */
+static void check_size(const struct manifest *m)
+{
+    const struct strings *lists[] = {&m->arguments, &m->environment};
+    size_t size = 0;
+    for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
+        for (uint32_t i = 0; i < lists[l]->count; i++) {
+            size += sizeof(uint64_t) + ((strlen(lists[l]->items[i]) + 1 + 7) & ~(size_t)7);
+        }
+    }
+    if (size > MESSAGE_MAX - START_BLOCK_OTHER) {
+        fail(TOOL_USAGE, "the arguments and the environment take %zu bytes; at most %d fit", size,
+             MESSAGE_MAX - START_BLOCK_OTHER);
+    }
+}
+
 /* The manifest that the command line stands for. */
 static struct manifest manifest_from_options(const struct run_options *o)
 {
@@ -86,6 +105,7 @@ static struct manifest manifest_from_options(const struct run_options *o)
             add_launchable(&m, &o->grants[i], o->print_manifest);
         }
     }
+    check_size(&m);
     return m;
 }
 
