@@ -95,6 +95,9 @@ void address_space_identity(struct address_space *as, uint64_t address,
  * shared. The child's account is charged for each private writable page at once. Kernel pages are
  * not copied. Errors: the ledger's; the child is empty then. */
 status_t address_space_fork(struct address_space *parent, struct address_space *child) MUST_CHECK;
+/* Ends a fork, once the child's own kernel pages are mapped at the addresses that the parent's
+ * have: the places of all others are free again. */
+void address_space_fork_end(struct address_space *child);
 /* Empties the space (exec, and destroy). */
 void address_space_clear(struct address_space *as);
 uint64_t address_space_committed_pages(const struct address_space *as);

@@ -122,7 +122,10 @@ static status_t fault_absent(struct address_space *as, struct region *r, uint64_
         }
         return fault_shared(as, r, page, index);
     }
-    /* Kernel pages are mapped from the beginning. */
+    if (r->kind == REGION_KERNEL) {
+        return STATUS_BAD_ADDRESS; /* they are mapped from the beginning, or wait for a fork's end
+                                    */
+    }
     KASSERT(r->kind == REGION_ANONYMOUS || r->kind == REGION_CODE);
     frame_t f;
     status_t status = frame_alloc_zeroed(&f);

@@ -13,23 +13,12 @@
 #define RUN_PAGES 32           /* mapped in one go; 256 bytes of stack */
 #define SHARED_PAGES_COPIED 16 /* of a region */
 
-/* Charges the child for the parent's regions at once. */
+/* The child pays for what the parent pays for, page tables by the same rule. */
 static status_t charge(const struct address_space *parent, struct address_space *child)
 {
-    struct address_space_plan plan = {0};
-    uint64_t below = 0;
-    struct region *r = region_tree_at_or_after(parent->regions, 0);
-    for (; r != NULL; r = region_tree_next(r)) {
-        if (r->kind == REGION_KERNEL) {
-            continue;
-        }
-        plan.frames += r->charged ? region_pages(r) : 0;
-        plan.reserved += address_space_has_addresses(r->kind) ? region_pages(r) : 0;
-        if (r->kind != REGION_RESERVED) {
-            plan.tables += address_space_tables_between(below, r->start, r->end, UINT64_MAX);
-            below = r->end;
-        }
-    }
+    struct address_space_plan plan = {.frames = parent->charged_pages,
+                                      .tables = parent->tables,
+                                      .reserved = parent->reserved_pages};
     return address_space_plan_reserve(child, &plan);
 }
 
@@ -73,22 +62,6 @@ static status_t copy_regions(const struct address_space *parent, struct address_
         link = &up->right;
     }
     return status;
-}
-
-static void drop_kernel_pages(struct address_space *child)
-{
-    uint64_t dropped = 0;
-    struct region *r = region_tree_at_or_after(child->regions, 0);
-    while (r != NULL) {
-        struct region *next = region_tree_next(r);
-        if (r->kind == REGION_KERNEL) {
-            region_tree_remove(&child->regions, r);
-            kmem_give(r, sizeof(*r));
-            dropped++;
-        }
-        r = next;
-    }
-    address_space_nodes_refund(child, dropped);
 }
 
 static status_t copy_pages(struct address_space *parent, struct address_space *child,
@@ -138,20 +111,31 @@ status_t address_space_fork(struct address_space *parent, struct address_space *
     }
     child->next_hint = parent->next_hint;
     status = copy_regions(parent, child);
-    if (status == STATUS_OK) {
-        drop_kernel_pages(child);
-    }
     struct region *from = region_tree_at_or_after(parent->regions, 0);
     struct region *to = region_tree_at_or_after(child->regions, 0);
-    for (; to != NULL && status == STATUS_OK; from = region_tree_next(from)) {
+    while (status == STATUS_OK && from != NULL) {
+        KASSERT(from->start == to->start && from->end == to->end);
         if (from->kind != REGION_KERNEL) {
-            KASSERT(from->start == to->start && from->end == to->end);
             status = copy_pages(parent, child, from, to);
-            to = region_tree_next(to);
         }
+        from = region_tree_next(from);
+        to = region_tree_next(to);
     }
     if (status != STATUS_OK) {
         address_space_clear(child);
     }
     return status;
+}
+
+void address_space_fork_end(struct address_space *child)
+{
+    struct region *r = region_tree_at_or_after(child->regions, 0);
+    while (r != NULL) {
+        struct region *next = region_tree_next(r);
+        if (r->kind == REGION_KERNEL && r->touched_end == 0) {
+            struct address_space_plan nothing = {0};
+            address_space_cut(child, r->start, r->end, &nothing);
+        }
+        r = next;
+    }
 }

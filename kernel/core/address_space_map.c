@@ -195,28 +195,51 @@ status_t address_space_map_object(struct address_space *as, struct object *face,
                                      address);
 }
 
+/* A region of kernel pages that fork has left without them, at exactly this place. */
+static struct region *waiting_region(const struct address_space *as, uint64_t start, uint64_t count,
+                                     enum protection p)
+{
+    struct region *r = region_tree_find(as->regions, start);
+    bool fits = r != NULL && r->kind == REGION_KERNEL && r->touched_end == 0 && r->start == start
+                && region_pages(r) == count && r->protection == (uint8_t)p;
+    return fits ? r : NULL;
+}
+
+static status_t put_kernel_pages(struct address_space *as, struct region *r, const frame_t *frames)
+{
+    status_t status =
+        arch_map(&as->arch, r->start, frames, region_pages(r), (enum protection)r->protection);
+    if (status == STATUS_OK) {
+        for (uint64_t i = 0; i < region_pages(r); i++) {
+            frame_get(frames[i]);
+        }
+        address_space_touched(r, r->start, r->end);
+    }
+    return status;
+}
+
 status_t address_space_map_kernel_pages(struct address_space *as, uint64_t hint,
                                         const frame_t *frames, uint64_t count, enum protection p,
                                         uint64_t *address)
 {
     KASSERT(count > 0 && count <= (USER_END >> PAGE_SHIFT));
+    struct region *r = waiting_region(as, hint, count, p);
+    if (r != NULL) {
+        *address = hint;
+        return put_kernel_pages(as, r, frames);
+    }
     struct region like = {
         .kind = REGION_KERNEL, .protection = (uint8_t)p, .sharing = SHARING_SHARED};
     struct address_space_plan plan;
-    struct region *r;
     status_t status = prepare(as, PLACE_ANYWHERE, hint, count << PAGE_SHIFT, &like, &plan, &r);
     if (status != STATUS_OK) {
         return status;
     }
-    status = arch_map(&as->arch, r->start, frames, count, p);
+    status = put_kernel_pages(as, r, frames);
     if (status != STATUS_OK) {
         address_space_plan_undo(as, &plan);
         return status;
     }
-    for (uint64_t i = 0; i < count; i++) {
-        frame_get(frames[i]);
-    }
-    address_space_touched(r, r->start, r->end);
     insert(as, &plan, address);
     return STATUS_OK;
 }

@@ -65,6 +65,9 @@ status_t process_fork(struct thread *caller, struct process **out)
     if (status == STATUS_OK) {
         status = copy_time_page(parent, child);
     }
+    if (status == STATUS_OK) {
+        address_space_fork_end(child->space);
+    }
     if (status != STATUS_OK) {
         process_undo(child);
         return status;

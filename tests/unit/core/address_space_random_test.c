@@ -372,6 +372,7 @@ static void do_fork(int i)
     fill(&models[child], 0, WINDOW, &(struct page){.kind = NOTHING, .object = -1});
     inject();
     (void)settle(child, address_space_fork(spaces[i], spaces[child]), STATUS_OK, &after);
+    address_space_fork_end(spaces[child]);
     spaces[child]->next_hint = BASE;
 }
 

@@ -210,3 +210,38 @@ TEST(no_allocation_failure_loses_anything)
     sim_boot(NULL);
     for_each_allocation_failure(NULL, use_everything);
 }
+
+TEST(kernel_pages_of_a_fork_wait_for_the_childs_own)
+{
+    begin();
+    frame_t frames[3];
+    uint64_t ring, gate, other, got;
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(frame_alloc_zeroed(&frames[i]));
+    }
+    CHECK_OK(address_space_map_kernel_pages(space, 0, frames, 1, PROTECTION_READ_WRITE, &ring));
+    CHECK_OK(address_space_map_kernel_pages(space, 0, frames, 1, PROTECTION_READ, &gate));
+    CHECK_OK(address_space_map_kernel_pages(space, 0, frames, 1, PROTECTION_READ_WRITE, &other));
+    struct address_space *child;
+    CHECK_OK(address_space_create(account, &child));
+    CHECK_OK(address_space_fork(space, child));
+    uint64_t mappings = account->used[LEDGER_MAPPINGS];
+    CHECK_STATUS(address_space_fault(child, ring, UPCALL_ACCESS_READ), STATUS_BAD_ADDRESS);
+    CHECK_OK(
+        address_space_map_kernel_pages(child, ring, &frames[1], 1, PROTECTION_READ_WRITE, &got));
+    CHECK_EQ(got, ring);
+    CHECK_OK(address_space_map_kernel_pages(child, gate, &frames[2], 1, PROTECTION_READ, &got));
+    CHECK_EQ(got, gate);
+    CHECK_EQ(account->used[LEDGER_MAPPINGS], mappings);
+    address_space_fork_end(child);
+    CHECK_EQ(account->used[LEDGER_MAPPINGS], mappings - 1);
+    CHECK(address_space_range_free(child, other, PAGE_SIZE));
+    CHECK(!address_space_range_free(child, ring, PAGE_SIZE));
+    CHECK_OK(address_space_map_kernel_pages(child, gate, frames, 1, PROTECTION_READ, &got));
+    CHECK_NE(got, gate); /* it is taken now, as for everybody */
+    address_space_destroy(child);
+    for (int i = 0; i < 3; i++) {
+        frame_put(frames[i]);
+    }
+    end();
+}
