@@ -57,7 +57,7 @@ void platform_panic(const char *text)
 void capos_panic(const char *text)
 {
     static bool panicking;
-    static _Alignas(8) char request[PANIC_TEXT_MAX + 64];
+    static CAPOS_LARGE _Alignas(8) char request[PANIC_TEXT_MAX + 64];
     if (!__atomic_exchange_n(&panicking, true, __ATOMIC_RELAXED)) {
         struct capos_thread_self *self = capos_self();
         struct wire_message_builder message;

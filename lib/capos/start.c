@@ -42,7 +42,7 @@ struct elf_relocation {
 
 /* Thread-local variables of the first thread that take no more than this need no pages of their
  * own. */
-#define FIRST_TLS_MAX 1024
+#define FIRST_TLS_MAX 512
 #define TLS_ALIGNMENT_MAX 4096
 /* The first thread can make and take any message that the kernel takes. */
 #define FIRST_MESSAGE_BYTES (MESSAGE_MAX + 4096)
@@ -71,11 +71,12 @@ static struct {
     uint8_t random_seed[16];
 } start;
 
+/* The request begins right behind the record, so that a small program touches one page for both. */
 static struct {
     _Alignas(64) char tls[FIRST_TLS_MAX];
     struct capos_thread_self self;
-} first;
-static CAPOS_LARGE _Alignas(8) char first_request[FIRST_MESSAGE_BYTES];
+    _Alignas(8) char request[FIRST_MESSAGE_BYTES];
+} first __attribute__((section(".bss.~first")));
 static CAPOS_LARGE _Alignas(8) char first_reply[FIRST_MESSAGE_BYTES];
 
 /* ------------------------------------------------------------------------------- the image */
@@ -215,7 +216,7 @@ static struct capos_thread_self *larger_self(struct ring_header *ring)
     uintptr_t alignment = capos_tls.alignment < 64 ? 64 : capos_tls.alignment;
     uintptr_t at = ((uintptr_t)pages + capos_tls.size + alignment - 1) & ~(alignment - 1);
     struct capos_thread_self *self = (struct capos_thread_self *)at;
-    capos_self_init(self, ring, first_request, sizeof first_request, first_reply,
+    capos_self_init(self, ring, first.request, sizeof first.request, first_reply,
                     sizeof first_reply);
     return self;
 }
@@ -224,7 +225,7 @@ static void set_up_first_thread(struct ring_header *ring)
 {
     struct capos_thread_self *self = &first.self;
     find_tls();
-    capos_self_init(self, ring, first_request, sizeof first_request, first_reply,
+    capos_self_init(self, ring, first.request, sizeof first.request, first_reply,
                     sizeof first_reply);
     memcpy(&self->stack_protector, start.random_seed, sizeof self->stack_protector);
     if (capos_tls.size > sizeof first.tls || capos_tls.alignment > 64) {

@@ -28,12 +28,12 @@ struct output {
     size_t capacity;
 };
 
-static struct capos_call calls[3];
+static CAPOS_LARGE struct capos_call calls[3];
 static struct output outputs[3];
 static _Alignas(8) char input_request[MESSAGE_EXTRA];
 static CAPOS_LARGE _Alignas(8) char input_reply[STREAM_CHUNK_MAX + MESSAGE_EXTRA];
 static CAPOS_LARGE _Alignas(8) char output_request[STREAM_CHUNK_MAX + MESSAGE_EXTRA];
-static _Alignas(8) char error_request[STDERR_BUFFER + MESSAGE_EXTRA];
+static CAPOS_LARGE _Alignas(8) char error_request[STDERR_BUFFER + MESSAGE_EXTRA];
 static _Alignas(8) char output_reply[MESSAGE_EXTRA];
 static _Alignas(8) char error_reply[MESSAGE_EXTRA];
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* The standard asks for 32; more than this is refused. */
-#define HANDLERS_MAX 128
+#define HANDLERS_MAX 64
 /* What a shell shows for a program that ended by abort. */
 #define ABORT_STATUS 134
 
