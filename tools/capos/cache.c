@@ -33,6 +33,9 @@ struct cache_entry cache_find(const char *source, const char *flags)
     uint64_t second = hash(hash(first ^ 0x9e3779b97f4a7c15ull, flags), absolute);
     const char *folder = path_cache(format("programs/%016llx%016llx", (unsigned long long)first,
                                            (unsigned long long)second));
+    if (folder == NULL) {
+        fail(TOOL_FAILED, "neither the cache nor build/ can be written; set XDG_CACHE_HOME");
+    }
     return (struct cache_entry){.folder = folder};
 }
 
@@ -50,7 +53,7 @@ static char *made_of_line(const char *path)
 const char *cache_program(const struct cache_entry *entry)
 {
     struct bytes file;
-    if (entry->folder == NULL || !file_read(format("%s/made-of", entry->folder), &file)) {
+    if (!file_read(format("%s/made-of", entry->folder), &file)) {
         return NULL;
     }
     char *text = format("%.*s", (int)file.size, (const char *)file.data);
@@ -68,10 +71,7 @@ const char *cache_program(const struct cache_entry *entry)
 
 void cache_begin(struct cache_entry *entry)
 {
-    const char *temporary = getenv("TMPDIR");
-    char *path = entry->folder != NULL
-                     ? format("%s.XXXXXX", entry->folder)
-                     : format("%s/capos.XXXXXX", temporary != NULL ? temporary : "/tmp");
+    char *path = format("%s.XXXXXX", entry->folder);
     if (mkdtemp(path) == NULL) {
         fail(TOOL_FAILED, "%s: %s", path, strerror(errno));
     }
@@ -161,9 +161,6 @@ const char *cache_commit(const struct cache_entry *entry, const char *dependenci
                          const char *library)
 {
     const char *built = format("%s/program.elf", entry->fresh);
-    if (entry->folder == NULL) {
-        return built;
-    }
     FILE *out = fopen(format("%s/made-of", entry->fresh), "we");
     bool good = out != NULL && write_made_of(out, dependencies);
     char *line = made_of_line(library);

@@ -9,14 +9,14 @@
 #include "tools/image/base.h"
 
 struct cache_entry {
-    const char *folder; /* NULL: there is no cache */
+    const char *folder;
     const char *fresh;  /* a folder of our own to build in, which becomes `folder` */
 };
 
 struct cache_entry cache_find(const char *source, const char *flags);
 /* The path of the program, or NULL when the entry is not there or not good. */
 const char *cache_program(const struct cache_entry *entry);
-/* Makes the folder `fresh`, in the cache or, without one, in a temporary place. */
+/* Makes the folder `fresh`. */
 void cache_begin(struct cache_entry *entry);
 /* What was built in `fresh` becomes the entry: made of the files that the compiler's dependency
  * file names, and of `library`. Returns the path of the program. */

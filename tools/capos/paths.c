@@ -31,20 +31,24 @@ const char *path_in_root(const char *path)
     return format("%s/%s", path_root(), path);
 }
 
+/* A file's path in a folder that this makes, or NULL when it cannot. */
+static const char *path_made(const char *folder, const char *name)
+{
+    char *path = format("%s/%s", folder, name);
+    char *parent = format("%s", path);
+    *strrchr(parent, '/') = 0;
+    return folders_make(parent) && access(parent, W_OK) == 0 ? path : NULL;
+}
+
 const char *path_cache(const char *name)
 {
     const char *base = getenv("XDG_CACHE_HOME");
     const char *home = getenv("HOME");
-    char *folder;
+    const char *path = NULL;
     if (base != NULL && base[0] == '/') {
-        folder = format("%s/capos", base);
+        path = path_made(format("%s/capos", base), name);
     } else if (home != NULL && home[0] == '/') {
-        folder = format("%s/.cache/capos", home);
-    } else {
-        return NULL;
+        path = path_made(format("%s/.cache/capos", home), name);
     }
-    char *path = format("%s/%s", folder, name);
-    char *parent = format("%s", path);
-    *strrchr(parent, '/') = 0;
-    return folders_make(parent) ? path : NULL;
+    return path != NULL ? path : path_made(path_in_root("build/cache"), name);
 }

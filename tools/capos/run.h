@@ -45,7 +45,9 @@ void grants_explain(const struct run_options *options, const struct manifest *ma
 /* --- where things are --- */
 const char *path_root(void);                /* the checkout, found from this executable */
 const char *path_in_root(const char *path); /* root + "/" + path */
-const char *path_cache(const char *name); /* in the cache, whose folder it makes; NULL: no cache */
+/* In the cache (in build/ when there is none), whose folder it makes; NULL: neither can be
+ * written. */
+const char *path_cache(const char *name);
 
 /* --- parts --- */
 /* A choice that works on this machine, by probe. Fails for ACCEL_KVM when KVM does not. */
