@@ -39,8 +39,10 @@ void address_space_clear(struct address_space *as)
 {
     park_unmapped(as, USER_BASE, USER_END - USER_BASE);
     uint64_t freed = 0;
-    struct region *r;
-    while ((r = region_tree_take_leaf(&as->regions)) != NULL) {
+    struct region *rest = as->regions;
+    as->regions = NULL;
+    while (rest != NULL) {
+        struct region *r = region_tree_take_leaf(rest, &rest);
         address_space_drop_pages(as, r, r->start, r->end);
         address_space_let_go(as, r);
         kmem_give(r, sizeof(*r));

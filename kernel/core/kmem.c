@@ -161,10 +161,7 @@ status_t kmem_take(size_t size, void **out)
     } else {
         status = piece_alloc(class_of(size), out);
     }
-    if (status == STATUS_OK) {
-        __builtin_memset(*out, 0, charge);
-        bytes_used += charge;
-    }
+    bytes_used += status == STATUS_OK ? charge : 0;
     return status;
 }
 
@@ -187,7 +184,9 @@ status_t kmem_alloc(struct account *a, size_t size, void **out)
     status_t status = ledger_charge(a, LEDGER_KERNEL_BYTES, kmem_charge(size));
     if (status == STATUS_OK) {
         status = kmem_take(size, out);
-        if (status != STATUS_OK) {
+        if (status == STATUS_OK) {
+            __builtin_memset(*out, 0, kmem_charge(size));
+        } else {
             ledger_refund(a, LEDGER_KERNEL_BYTES, kmem_charge(size));
         }
     }

@@ -15,7 +15,7 @@
 status_t kmem_alloc(struct account *a, size_t size, void **out) MUST_CHECK;
 void kmem_free(struct account *a, void *memory, size_t size);
 /* What kmem_alloc charges for a size; and the two without the charge, for who makes or frees many
- * of a kind and has charged or refunds them at once. */
+ * of a kind and has charged or refunds them at once. What kmem_take gives is not zeroed. */
 uint64_t kmem_charge(size_t size);
 status_t kmem_take(size_t size, void **out) MUST_CHECK;
 void kmem_give(void *memory, size_t size);

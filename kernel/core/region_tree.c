@@ -312,23 +312,14 @@ uint64_t region_tree_mapped_above(const struct region *root, uint64_t address)
     return best;
 }
 
-struct region *region_tree_take_leaf(struct region **root)
+struct region *region_tree_take_leaf(struct region *r, struct region **next)
 {
-    struct region *r = *root;
-    if (r == NULL) {
-        return NULL;
-    }
     while (r->left != NULL || r->right != NULL) {
         r = r->left != NULL ? r->left : r->right;
     }
-    struct region *parent = r->parent;
-    if (parent == NULL) {
-        *root = NULL;
-    } else if (parent->left == r) {
-        parent->left = NULL;
-    } else {
-        parent->right = NULL;
+    *next = r->parent;
+    if (r->parent != NULL) {
+        *(r->parent->left == r ? &r->parent->left : &r->parent->right) = NULL;
     }
-    r->parent = NULL;
     return r;
 }

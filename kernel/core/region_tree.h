@@ -61,6 +61,6 @@ uint64_t region_tree_gap(struct region *root, uint64_t from, uint64_t size);
  * above it, or UINT64_MAX. No mapped region may straddle the address. */
 uint64_t region_tree_mapped_below(const struct region *root, uint64_t address);
 uint64_t region_tree_mapped_above(const struct region *root, uint64_t address);
-/* For taking a whole tree apart: some leaf, unlinked; NULL when empty. The rest is good for nothing
- * but more of this. */
-struct region *region_tree_take_leaf(struct region **root);
+/* For taking a whole tree apart: a leaf below `r`, unlinked; *next is where to go on, NULL after
+ * the last. The rest is good for nothing but more of this. */
+struct region *region_tree_take_leaf(struct region *r, struct region **next);
