@@ -94,7 +94,7 @@ void arch_thread_extended(struct thread *t, void *out);         /* saves it ther
 void arch_thread_forget(struct thread *t);
 
 /* --- the gate: a page of code with the entry to the kernel --- */
-frame_t arch_gate_frame(void);
+frame_t arch_gate_frame(void);    /* FRAME_NONE: every address space has it from the start */
 uint64_t arch_gate_address(void); /* where every process has it */
 
 /* --- the rest --- */

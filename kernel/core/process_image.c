@@ -20,6 +20,9 @@ struct stack {
 status_t process_image_map_gate(struct address_space *as)
 {
     frame_t gate = arch_gate_frame();
+    if (gate == FRAME_NONE) {
+        return STATUS_OK;
+    }
     uint64_t address;
     status_t status = address_space_map_kernel_pages(as, arch_gate_address(), &gate, 1,
                                                      PROTECTION_READ_EXECUTE, &address);

@@ -377,12 +377,14 @@ x86_smap_sites_end:
 
 /* --- the gate --- */
 
-/* What every process finds at arch_gate_address(), read and execute only. */
-    .section .rodata
-    .globl x86_gate_code, x86_gate_code_end
+/* What every process finds at arch_gate_address(), read and execute only: a page of its own, since
+ * the processor shows it whole. */
+    .section .rodata.gate, "a"
+    .balign 4096
+    .globl x86_gate_code
 x86_gate_code:
     syscall
     ret
-x86_gate_code_end:
+    .balign 4096, 0xcc
 
     .section .note.GNU-stack, "", @progbits

@@ -66,11 +66,15 @@ void x86_paging_start(void)
     }
     direct_l3[0] = table_entry(direct_l2);
     device_l2[0] = table_entry(device_l1);
+    device_l1[TABLE_ENTRIES - 1] = x86_gate_entry();
     x86_root_table[X86_DIRECT_INDEX] = table_entry(direct_l3);
-    x86_image_l3[511] = table_entry(device_l2);
+    x86_image_l3[511] = table_entry(device_l2) | ENTRY_USER;
     x86_image_l2[0] = table_entry(image_l1);
     x86_image_l3[0] = 0;
     x86_root_table[0] = 0;
+    /* User mode may follow this path, to the gate; every other page at its ends is the kernel's. */
+    x86_root_table[X86_IMAGE_INDEX] |= ENTRY_USER;
+    device_l2[0] |= ENTRY_USER;
     write_cr3(x86_physical_of_image(x86_root_table));
 }
 
@@ -98,7 +102,7 @@ volatile void *x86_map_device(uint64_t physical, uint64_t size)
 {
     uint64_t first = physical & ~(PAGE_SIZE - 1);
     uint64_t count = PAGES(physical + size - first);
-    KASSERT(device_pages + count <= TABLE_ENTRIES);
+    KASSERT(device_pages + count < TABLE_ENTRIES); /* the last one is the gate's */
     uint64_t address = MMIO_BASE + device_pages * PAGE_SIZE + (physical - first);
     for (uint64_t i = 0; i < count; i++) {
         device_l1[device_pages++] = (first + i * PAGE_SIZE) | ENTRY_PRESENT | ENTRY_WRITE |
