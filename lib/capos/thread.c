@@ -42,6 +42,7 @@ static struct capos_mutex list_lock;
 static struct capos_thread *kept;
 static unsigned kept_count;
 static struct capos_thread *ended; /* detached ones */
+static bool first_has_ended;       /* the first thread, by capos_thread_exit */
 
 /* ------------------------------------------------------------------------------- mappings */
 
@@ -165,6 +166,12 @@ void capos_thread_exit(uint64_t result)
     struct capos_thread_self *self = capos_self();
     struct capos_thread *thread = self->thread;
     uint32_t state = JOINABLE;
+    if (thread == NULL) {
+        __atomic_store_n(&first_has_ended, true, __ATOMIC_RELAXED);
+    }
+    if (__atomic_load_n(&first_has_ended, __ATOMIC_RELAXED) && platform_flush_at_exit != NULL) {
+        platform_flush_at_exit(); /* whoever is last ends the process, and nobody calls exit */
+    }
     if (thread != NULL
         && !__atomic_compare_exchange_n(&thread->detached, &state, ENDED, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_ACQUIRE)) {

@@ -92,6 +92,22 @@ static int detached(void)
     return 0;
 }
 
+static uint64_t outlive(void *first)
+{
+    status_t status = capos_park(first, 0, 20000000); /* until the first thread is surely gone */
+    printf("the last thread, %s\n", capos_status_name(status));
+    return 9;
+}
+
+static int first_leaves(void)
+{
+    static uint32_t never;
+    struct capos_thread *thread;
+    assert(capos_thread_spawn(outlive, &never, NULL, &thread) == STATUS_OK);
+    printf("the first thread\n");
+    capos_thread_exit(1);
+}
+
 static int heap(void)
 {
     char *block = calloc(1, 3 << 20);
@@ -167,6 +183,7 @@ int main(int argc, char **argv)
     } parts[] = {
         {"locks", locks},
         {"detached", detached},
+        {"first-leaves", first_leaves},
         {"heap", heap},
         {"double-free", double_free},
         {"numbers", numbers},
