@@ -314,6 +314,10 @@ void call_post(struct call *call, status_t status)
 static void retire(struct call *call)
 {
     KASSERT(call->kept && call->transfers.sent_count == 0 && call->transfers.reserved_count == 0);
+    struct cpu *cpu = arch_cpu();
+    if (cpu->late_call == call) {
+        cpu->late_call = NULL; /* its memory may be another's soon: that one's answer begins anew */
+    }
     ring_untrack(call->caller, call);
     if (call->transfers.kept_count != 0) {
         kmem_free(call->account, call->transfers.sent,
@@ -358,7 +362,6 @@ void call_finish(struct call *call, status_t status)
         answer = &cpu->late;
     }
     status = call_settle(call, status, answer);
-    cpu->late_call = NULL;
     call_post(call, status);
     retire(call);
 }
