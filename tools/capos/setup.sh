@@ -5,7 +5,7 @@
 set -eu
 
 packages_run="gcc make binutils libc6-dev qemu-system-x86"
-packages_test="clang capnproto git"
+packages_test="clang libclang-rt-dev capnproto git"
 commands_run="gcc make ld ar flock awk qemu-system-x86_64"
 commands_test="clang capnp git"
 
@@ -40,13 +40,6 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 fi
 
 # --- which packages ---
-
-# The fuzzers' and sanitizers' libraries are a package of their own, named after clang's version.
-if [ "$set_name" = test ]; then
-    clang_version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' |
-        head -n 1)
-    [ -z "$clang_version" ] || packages="$packages libclang-rt-$clang_version-dev"
-fi
 
 missing=
 for p in $packages; do
