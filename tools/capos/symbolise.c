@@ -2,6 +2,7 @@
  * symbols, file and line from addr2line where it is installed. */
 #include <elf.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -10,13 +11,18 @@
 #include "tools/capos/session.h"
 #include "tools/image/elf_file.h"
 
-/* "file.c:34" or NULL. The program is started without a shell, since the path may be anything. */
-static char *line_of(const char *path, uint64_t address)
+#define TEXT_MAX 4000
+
+/* What addr2line says about the address: for each function that was inlined there, innermost first, a line
+ * with its name and a line with its place. Without a shell, since the path may be anything. The text is
+ * empty when it is not installed. */
+static void ask_addr2line(const char *path, uint64_t address, char text[TEXT_MAX])
 {
     int pipe_fds[2];
-    char text[600];
+    size_t size = 0;
+    text[0] = 0;
     if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
-        return NULL;
+        return;
     }
     char *number = format("%#llx", (unsigned long long)address);
     pid_t pid = fork();
@@ -25,28 +31,65 @@ static char *line_of(const char *path, uint64_t address)
         dup2(null, STDIN_FILENO);
         dup2(pipe_fds[1], STDOUT_FILENO);
         dup2(null, STDERR_FILENO);
-        execlp("addr2line", "addr2line", "-e", path, number, (char *)NULL);
+        execlp("addr2line", "addr2line", "-f", "-i", "-e", path, number, (char *)NULL);
         _exit(127);
     }
     close(pipe_fds[1]);
-    ssize_t size = pid > 0 ? read(pipe_fds[0], text, sizeof(text) - 1) : 0;
+    while (pid > 0 && size + 1 < TEXT_MAX) {
+        ssize_t got = read(pipe_fds[0], text + size, TEXT_MAX - 1 - size);
+        if (got <= 0) {
+            break;
+        }
+        size += (size_t)got;
+    }
+    text[size] = 0;
     close(pipe_fds[0]);
     if (pid > 0) {
         waitpid(pid, NULL, 0);
     }
-    text[size > 0 ? size : 0] = 0;
-    text[strcspn(text, "\n")] = 0;
-    char *discriminator = strstr(text, " (discriminator");
+}
+
+/* The rest of a path below a folder, or NULL when it is not there. */
+static const char *below(const char *path, const char *folder)
+{
+    size_t size = strlen(folder);
+    return strncmp(path, folder, size) == 0 && path[size] == '/' ? path + size + 1 : NULL;
+}
+
+/* A place as a person wants it: relative to where they are or to the checkout, without what compilers
+ * add. NULL: unknown. */
+static const char *short_place(char *place)
+{
+    char here[PATH_MAX];
+    const char *from_here = getcwd(here, sizeof(here)) != NULL ? below(place, here) : NULL;
+    const char *from_root = below(place, path_root());
+    char *discriminator = strstr(place, " (discriminator");
     if (discriminator != NULL) {
         *discriminator = 0;
     }
-    const char *root = path_root();
-    size_t root_size = strlen(root);
-    const char *shown = strncmp(text, root, root_size) == 0 && text[root_size] == '/'
-                            ? text + root_size + 1
-                            : text;
-    return shown[0] == 0 || shown[0] == '?' || strstr(shown, ":?") != NULL ? NULL
-                                                                           : format("%s", shown);
+    if (place[0] == '?' || strstr(place, ":?") != NULL) {
+        return NULL;
+    }
+    return from_here != NULL ? from_here : from_root != NULL ? from_root : place;
+}
+
+/* "inner (a.c:3) in outer (a.c:9)", or NULL when addr2line does not know. */
+static char *with_places(const char *path, uint64_t address)
+{
+    static char text[TEXT_MAX];
+    char *out = NULL;
+    ask_addr2line(path, address, text);
+    char *name = strtok(text, "\n");
+    while (name != NULL) {
+        char *place = strtok(NULL, "\n");
+        const char *shown = place != NULL ? short_place(place) : NULL;
+        if (shown == NULL) {
+            return out;
+        }
+        out = out == NULL ? format("%s (%s)", name, shown) : format("%s in %s (%s)", out, name, shown);
+        name = strtok(NULL, "\n");
+    }
+    return out;
 }
 
 char *symbolise(const char *path, uint64_t image_base, uint64_t address, bool is_return)
@@ -74,7 +117,8 @@ char *symbolise(const char *path, uint64_t image_base, uint64_t address, bool is
     if (function == NULL) {
         return bare;
     }
-    char *line = line_of(path, linked);
-    return line != NULL ? format("%s (%s)", function, line)
-                        : format("%s+%#llx", function, (unsigned long long)(offset + is_return));
+    char *places = with_places(path, linked);
+    return places != NULL
+               ? places
+               : format("%s+%#llx", function, (unsigned long long)(offset + is_return));
 }
