@@ -59,6 +59,7 @@ void kernel_bring_up(const struct boot_info *info)
     park_bring_up();
     time_page_bring_up();
     exit_record_bring_up();
+    host_link_init();
 }
 
 static struct wire_span text(const char *s)

@@ -258,7 +258,7 @@ void sim_host_sends(const void *bytes, size_t size)
     }
 }
 
-void sim_host_connect(void)
+void sim_host_greets(void)
 {
     struct {
         struct host_link_header header;
@@ -267,8 +267,13 @@ void sim_host_connect(void)
         {.type = HOST_LINK_HELLO, .length = sizeof(greeting.hello)},
         {.magic = HOST_LINK_MAGIC, .version = HOST_LINK_VERSION},
     };
-    host_link_start(sim_machine.cpu_count, frame_total() * PAGE_SIZE);
     sim_host_sends(&greeting, sizeof(greeting));
+}
+
+void sim_host_connect(void)
+{
+    host_link_start(sim_machine.cpu_count, frame_total() * PAGE_SIZE);
+    sim_host_greets();
 }
 
 size_t sim_host_takes(void *bytes, size_t size)

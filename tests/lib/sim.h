@@ -44,6 +44,7 @@ void sim_enter_kernel(uint32_t cpu, void (*fn)(void *context), void *context);
 void sim_tick(uint32_t cpu); /* a timer interrupt of that CPU, due or not */
 /* The test as the host of the link. Connect: the machine starts its end, the host greets it; no stream is a terminal. */
 void sim_host_connect(void);
+void sim_host_greets(void); /* the host's half alone, for a machine that kernel_start has started */
 void sim_host_sends(const void *bytes, size_t size);
 size_t sim_host_takes(void *bytes, size_t size);
 bool sim_ended(int *code); /* has the machine ended? */

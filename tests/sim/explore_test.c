@@ -5,7 +5,7 @@
 
 #include "tests/sim/explorer.h"
 
-#define SEEDS 12
+#define SEEDS 8
 #define STEPS 3000
 
 static void print_statistics(void)
