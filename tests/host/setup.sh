@@ -27,9 +27,6 @@ case "$*" in
 *) echo "apt-get $*" >>"$PLAYED" ;;
 esac
 END
-play apt-cache <<'END'
-echo "  Depends: clang-14"
-END
 play id <<'END'
 echo "$USER_ID"
 END
@@ -107,7 +104,7 @@ END
 # What the tests need besides.
 setup test
 expect "status of the tests' set" same "$code" 0
-expect "the tests' packages" grep -q 'clang capnproto git libclang-rt-14-dev' "$PLAYED"
+expect "the tests' packages" grep -q 'clang libclang-rt-dev capnproto git' "$PLAYED"
 
 # Nothing is missing: nothing is said.
 INSTALLED="gcc make libc6-dev binutils qemu-system-x86"
