@@ -413,7 +413,7 @@ int session_run(const struct run_options *options, const struct manifest *manife
         run_once(s);
     }
     end_machine(s);
-    if (is_terminal) {
+    if (is_terminal && tcgetpgrp(STDIN_FILENO) == getpgrp()) { /* else it would stop us */
         tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
     }
     return report(s);
