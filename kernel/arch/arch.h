@@ -66,8 +66,8 @@ uint64_t arch_present_run(const struct arch_address_space *as, uint64_t address,
                           uint64_t max);
 static inline bool arch_is_current(const struct arch_address_space *as); /* on this CPU */
 
-/* --- copies from and to the current address space; false: a fault that could not be resolved.
- * Addresses are below USER_END --- */
+/* --- copies from and to the current address space; false: the range leaves the user's half, or a
+ * fault could not be resolved. Of no bytes: true, whatever the address --- */
 bool arch_copy_in(void *to, uint64_t from, size_t size);
 bool arch_copy_out(uint64_t to, const void *from, size_t size);
 

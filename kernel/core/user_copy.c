@@ -58,7 +58,7 @@ static __attribute__((noinline)) status_t copy_in_elsewhere(struct address_space
  * costs no saving of registers. */
 status_t user_copy_in(struct address_space *as, void *to, uint64_t from, size_t size)
 {
-    if (arch_is_current(&as->arch) && in_user_range(from, size)) {
+    if (arch_is_current(&as->arch)) { /* it looks at the range itself */
         return arch_copy_in(to, from, size) ? STATUS_OK : STATUS_BAD_ADDRESS;
     }
     return copy_in_elsewhere(as, to, from, size);
@@ -90,7 +90,7 @@ static __attribute__((noinline)) status_t copy_out_elsewhere(struct address_spac
 
 status_t user_copy_out(struct address_space *as, uint64_t to, const void *from, size_t size)
 {
-    if (arch_is_current(&as->arch) && in_user_range(to, size)) {
+    if (arch_is_current(&as->arch)) {
         return arch_copy_out(to, from, size) ? STATUS_OK : STATUS_BAD_ADDRESS;
     }
     return copy_out_elsewhere(as, to, from, size);

@@ -336,7 +336,7 @@ x86_trap_stubs:
 /* --- user copy --- */
 
 /* bool arch_copy_in(void *to, uint64_t from, size_t size); a fault that stays ends at
- * x86_copy_fail. The range is checked again here: it is the last place that can. */
+ * x86_copy_fail. */
 .macro COPY user
     movabsq $0x00007ffffffff000, %rax
     movq %rdx, %rcx
@@ -367,8 +367,12 @@ arch_copy_out:
 x86_copy_end:
 x86_copy_fail:
     SMAP_SITE clac
-x86_copy_refuse:
     xorl %eax, %eax
+    ret
+x86_copy_refuse: /* the range leaves the user's half; no bytes are no harm */
+    xorl %eax, %eax
+    testq %rdx, %rdx
+    sete %al
     ret
 
     .section .rodata.smap, "a"
