@@ -4,10 +4,11 @@
  * that it is given.
  *
  * It enters 64-bit mode as a PVH kernel does, counts a loop, goes to user mode, comes back with
- * `syscall`, checks that it is in ring 0 now and was in ring 3 before, and writes QEMU_EXIT_PROBE. */
+ * `syscall`, checks that it is in ring 0 now and was in ring 3 before, and writes
+ * QEMU_EXIT_PROBE. */
 #include "abi/qemu.h"
 
-#define LOOPS 2000000 /* real: a millisecond; interpreted at 1,500 cycles each: more than a second */
+#define LOOPS 2000000 /* real: a millisecond; interpreted, 1,500 cycles each: over a second */
 #define MSR_EFER 0xc0000080
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082

@@ -67,7 +67,8 @@ static void machine_words(struct words *w, const struct qemu_options *o, const c
     add(w, "-nodefaults", "-no-user-config");
     add(w, "-display", "none");
     add(w, "-no-reboot", NULL);
-    /* QEMU is part of the wall: it may do no more than it needs. Costs nothing that can be measured. */
+    /* QEMU is part of the wall: it may do no more than it needs. Costs nothing that can be
+     * measured. */
     add(w, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     add(w, "-M",
         "microvm,acpi=off,pic=off,pit=off,rtc=off,auto-kernel-cmdline=off,x-option-roms=off");

@@ -13,9 +13,9 @@
 
 #define TEXT_MAX 4000
 
-/* What addr2line says about the address: for each function that was inlined there, innermost first, a line
- * with its name and a line with its place. Without a shell, since the path may be anything. The text is
- * empty when it is not installed. */
+/* What addr2line says about the address: for each function that was inlined there, innermost first,
+ * a line with its name and a line with its place. Without a shell, since the path may be anything.
+ * The text is empty when it is not installed. */
 static void ask_addr2line(const char *path, uint64_t address, char text[TEXT_MAX])
 {
     int pipe_fds[2];
@@ -56,8 +56,8 @@ static const char *below(const char *path, const char *folder)
     return strncmp(path, folder, size) == 0 && path[size] == '/' ? path + size + 1 : NULL;
 }
 
-/* A place as a person wants it: relative to where they are or to the checkout, without what compilers
- * add. NULL: unknown. */
+/* A place as a person wants it: relative to where they are or to the checkout, without what
+ * compilers add. NULL: unknown. */
 static const char *short_place(char *place)
 {
     char here[PATH_MAX];
@@ -86,7 +86,8 @@ static char *with_places(const char *path, uint64_t address)
         if (shown == NULL) {
             return out;
         }
-        out = out == NULL ? format("%s (%s)", name, shown) : format("%s in %s (%s)", out, name, shown);
+        out = out == NULL ? format("%s (%s)", name, shown)
+                          : format("%s in %s (%s)", out, name, shown);
         name = strtok(NULL, "\n");
     }
     return out;
