@@ -12,7 +12,9 @@
  *       without Timer).
  *   exit(code) -> does not return. Bits 0 to 31: the exit code. EXIT_BECAUSE_DENIED: the program
  *   says that it ends
- *       because something was refused; its last denial record tells what. */
+ *       because something was refused; its last denial record tells what. EXIT_BECAUSE_PANIC: its
+ *       runtime cannot go on. EXIT_BECAUSE_EXHAUSTED: it cannot go on without more of a budget;
+ *       the code is the Status that says which. */
 #pragma once
 
 #define SYSCALL_CAP_ENTER 0x0CA90000
@@ -21,3 +23,4 @@
 #define CAP_ENTER_FOREVER (~0ull)
 #define EXIT_BECAUSE_DENIED (1ull << 32)
 #define EXIT_BECAUSE_PANIC (1ull << 33)
+#define EXIT_BECAUSE_EXHAUSTED (1ull << 34)

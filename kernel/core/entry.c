@@ -47,6 +47,14 @@ static void cap_enter(struct thread *t, uint64_t min_complete, uint64_t timeout_
     }
 }
 
+/* What the program says that it lacks; whatever else it says is memory. */
+static status_t exhausted_of(uint32_t code)
+{
+    bool is_budget = code >= (uint32_t)STATUS_SLOTS_EXHAUSTED
+                     && code <= (uint32_t)STATUS_MAPPINGS_EXHAUSTED;
+    return is_budget ? (status_t)code : STATUS_FRAMES_EXHAUSTED;
+}
+
 static void exit_process(struct process *p, uint64_t code)
 {
     struct exit_record record = {.kind = EXIT_KIND_EXITED, .code = (int32_t)(uint32_t)code};
@@ -54,6 +62,9 @@ static void exit_process(struct process *p, uint64_t code)
         record.kind = EXIT_KIND_PANICKED;
     } else if ((code & EXIT_BECAUSE_DENIED) != 0) {
         record.kind = EXIT_KIND_DENIED;
+    } else if ((code & EXIT_BECAUSE_EXHAUSTED) != 0) {
+        record.kind = EXIT_KIND_OUT_OF_BUDGET;
+        record.exhausted = exhausted_of((uint32_t)code);
     }
     process_end(p, &record);
 }

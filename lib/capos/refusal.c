@@ -26,6 +26,14 @@ void capos_end_denied(void)
     capos_exit_process(EXIT_BECAUSE_DENIED | DENIED_STATUS);
 }
 
+void capos_end_exhausted(status_t status)
+{
+    if (platform_flush_at_exit != NULL) {
+        platform_flush_at_exit();
+    }
+    capos_exit_process(EXIT_BECAUSE_EXHAUSTED | status);
+}
+
 cap_t capos_need(const char *name, uint64_t interface_id)
 {
     cap_t cap;

@@ -33,7 +33,7 @@ static const struct {
     {"RestrictedLauncher", RESTRICTED_LAUNCHER_INTERFACE_ID},
 };
 
-static _Noreturn void fail(const char *what, const char *which)
+static void tell(const char *what, const char *which)
 {
     char line[CONSOLE_WRITE_MAX];
     int size =
@@ -44,6 +44,11 @@ static _Noreturn void fail(const char *what, const char *which)
         status_t ignored = capos_console_write_line(console, line, length);
         (void)ignored;
     }
+}
+
+static _Noreturn void fail(const char *what, const char *which)
+{
+    tell(what, which);
     exit(1);
 }
 
@@ -170,7 +175,12 @@ int main(void)
          "no such program in the package", child.name);
     child.image = binary.image;
     cap_t handle;
-    must(capos_spawn(spawner, &child, &handle), "the program does not start", child.name);
+    status_t status = capos_spawn(spawner, &child, &handle);
+    if (status == STATUS_FRAMES_EXHAUSTED || status == STATUS_BYTES_EXHAUSTED) {
+        tell("the machine has too little memory for", child.name);
+        capos_end_exhausted(status);
+    }
+    must(status, "the program does not start", child.name);
     struct capos_process_handle_wait_results ended;
     must(capos_process_handle_wait(handle, &ended), "waiting for the program", child.name);
     return 0;

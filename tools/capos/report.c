@@ -113,6 +113,14 @@ static const char *address_words(const struct host_link_fault *f)
     return below < STACK_REACH || -below < PAGE_SIZE ? " (the stack is used up)" : "";
 }
 
+/* Whether the last that the program was refused was a budget: it may not have seen a NULL. */
+static bool was_exhausted(const struct session *s)
+{
+    const struct host_link_denial *d = &s->denials[(s->denial_count - 1) % DENIALS_KEPT_HOST];
+    return s->denial_count > 0 && d->process == s->exit.process
+           && d->reason == HOST_LINK_EXHAUSTED;
+}
+
 static int report_fault(const struct session *s)
 {
     const struct host_link_fault *f = &s->fault;
@@ -130,6 +138,11 @@ static int report_fault(const struct session *s)
     }
     fputs(".\n", stderr);
     print_backtrace(s, f);
+    if (was_exhausted(s)) {
+        fputs("\nIt had asked for more than its budget had before: an answer that was not looked at?\n"
+              "`--mem SIZE` gives the machine another size.\n",
+              stderr);
+    }
     return STATUS_CODE_FAULT;
 }
 

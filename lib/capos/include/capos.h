@@ -57,6 +57,10 @@ void capos_report_denial(uint64_t interface_id, uint16_t method, const char *nam
 /* Flush stdout and end the process as denied. */
 _Noreturn void capos_end_denied(void);
 
+/* Flush stdout and end the process as out of budget: `status` says of which, such as
+ * framesExhausted. */
+_Noreturn void capos_end_exhausted(status_t status);
+
 /* Where the program stands in its name space; `/` if its parent said nothing. */
 const char *capos_current_directory(void);
 

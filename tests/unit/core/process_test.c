@@ -171,6 +171,16 @@ TEST(exit_says_why)
     CHECK_EQ(denied->exit.code, 5);
     CHECK_EQ(panicked->exit.kind, EXIT_KIND_PANICKED);
     CHECK_EQ(panicked->exit.code, 6);
+    struct process *exhausted = sim_process(NULL, 0), *confused = sim_process(NULL, 0);
+    CHECK_EQ(user_syscall(user_of(exhausted), SYSCALL_EXIT,
+                          STATUS_SLOTS_EXHAUSTED | EXIT_BECAUSE_EXHAUSTED, 0, 0),
+             USER_DIED);
+    CHECK_EQ(user_syscall(user_of(confused), SYSCALL_EXIT, 0xffffffff | EXIT_BECAUSE_EXHAUSTED, 0,
+                          0),
+             USER_DIED);
+    CHECK_EQ(exhausted->exit.kind, EXIT_KIND_OUT_OF_BUDGET);
+    CHECK_EQ(exhausted->exit.exhausted, STATUS_SLOTS_EXHAUSTED);
+    CHECK_EQ(confused->exit.exhausted, STATUS_FRAMES_EXHAUSTED);
 }
 
 TEST(a_fault_nobody_handles_ends_the_process_with_a_trace)
