@@ -7,7 +7,8 @@
 #define LINE_STATUS (COM1 + 5)
 #define TRANSMITTER_EMPTY 0x20
 #define FIFO_SIZE 16u
-#define WAIT_MAX 100000u
+/* seconds: a reader on a busy host may be that late, and a panic has time */
+#define WAIT_MAX 5000000u
 
 void x86_serial_start(void)
 {
