@@ -98,7 +98,14 @@ static void kernel_addresses(void)
     expect("write", TRY("movabsq $0xffff800000100000, %%rax\n\tmovb $1, (%%rax)"),
            UPCALL_PAGE_FAULT);
     expect("write's kind", access_kind, UPCALL_ACCESS_WRITE);
-    expect("gate", TRY("movabsq $0x7fffffffe000, %%rax\n\tmovb $1, (%%rax)"), UPCALL_PAGE_FAULT);
+    expect("gate", TRY("movq capos_gate(%%rip), %%rax\n\tmovb $1, (%%rax)"), UPCALL_PAGE_FAULT);
+    expect("gate's kind", access_kind, UPCALL_ACCESS_WRITE);
+    expect("behind the gate", TRY("movq capos_gate(%%rip), %%rax\n\tmovb 4096(%%rax), %%al"),
+           UPCALL_PAGE_FAULT);
+    expect("before the gate", TRY("movq capos_gate(%%rip), %%rax\n\tmovb -4096(%%rax), %%al"),
+           UPCALL_PAGE_FAULT);
+    expect("devices", TRY("movq $0xffffffffc0000000, %%rax\n\tmovb (%%rax), %%al"),
+           UPCALL_PAGE_FAULT);
     expect("jump", TRY("movq $0xffffffff80100000, %%rax\n\tjmp *%%rax"), UPCALL_PAGE_FAULT);
     expect("jump's kind", access_kind, UPCALL_ACCESS_EXECUTE);
     expect("end", TRY("movabsq $0x7ffffffff000, %%rax\n\tjmp *%%rax"), UPCALL_PAGE_FAULT);
