@@ -60,10 +60,10 @@ bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t 
                  enum protection *p);
 /* The first present page in [address, end), or end. Skips empty tables. */
 uint64_t arch_next_present(const struct arch_address_space *as, uint64_t address, uint64_t end);
-/* The frames of the pages that are present one after the other from `address` on, below `end` and at most `max`. Returns
- * how many; may stop early, but not before the first. */
-uint64_t arch_present_run(const struct arch_address_space *as, uint64_t address, uint64_t end, frame_t *frames,
-                          uint64_t max);
+/* The frames of the pages that are present one after the other from `address` on, below `end`
+ * and at most `max`. Returns how many; may stop early, but not before the first. */
+uint64_t arch_present_run(const struct arch_address_space *as, uint64_t address, uint64_t end,
+                          frame_t *frames, uint64_t max);
 static inline bool arch_is_current(const struct arch_address_space *as); /* on this CPU */
 
 /* --- copies from and to the current address space; false: the range leaves the user's half, or a

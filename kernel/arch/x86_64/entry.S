@@ -196,7 +196,7 @@ x86_leave:
     cmpl $FRAME_BY_SYSCALL, FRAME_VECTOR(%rax)
     jne .Lresume_all
     /* It has not been off this CPU since its `syscall`, so C has kept rbx, rbp and r12 to r15.
-     * rip was saved by the `syscall`, behind which lies no hole, and not changed since: canonical. */
+     * rip was saved by the `syscall`, which has no hole behind it, and not changed since. */
     movq FRAME_R10(%rax), %r10
     movq FRAME_R9(%rax), %r9
     movq FRAME_R8(%rax), %r8

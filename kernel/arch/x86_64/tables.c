@@ -301,7 +301,7 @@ void arch_remap(struct arch_address_space *as, uint64_t address, frame_t f, enum
     x86_invalidate(as, &address, 1);
 }
 
-/* The walk without its path, straight: each copy to or from another space asks for a page or two. */
+/* The walk without its path, straight: each copy to or from another space asks for a page. */
 bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t *f,
                  enum protection *p)
 {

@@ -168,7 +168,8 @@ static bool take_in_buffer(void)
     }
     /* each read once: the device may change its mind after the check */
     uint32_t id = __atomic_load_n(&in.rings.used.ring[in.taken & MASK].id, __ATOMIC_RELAXED);
-    uint32_t length = __atomic_load_n(&in.rings.used.ring[in.taken & MASK].length, __ATOMIC_RELAXED);
+    uint32_t length =
+        __atomic_load_n(&in.rings.used.ring[in.taken & MASK].length, __ATOMIC_RELAXED);
     if (id >= IN_BUFFERS || !in_held[id] || length > IN_BUFFER_SIZE) {
         broken("filled a buffer that it was not given");
         return false;
