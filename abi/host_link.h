@@ -171,7 +171,8 @@ struct host_link_fault {
     uint64_t instruction;
     uint64_t stack_pointer;
     uint64_t image_base; /* load address minus link address of the program's image, for symbols */
-    uint64_t zero;
+    uint64_t stack_word; /* at the stack pointer: where a function without a frame returns to; 0:
+                            unknown */
     uint64_t frames[BACKTRACE_MAX];
     char process_name[HOST_LINK_NAME_SIZE];
     /* the boot package's entry the image came from; empty: made at run time */

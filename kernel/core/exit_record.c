@@ -28,6 +28,11 @@ void exit_record_trace(struct thread *t, struct exit_record *record)
     arch_thread_registers(t, &registers);
     record->instruction = registers.rip;
     record->stack_pointer = registers.rsp;
+    if (registers.rsp > USER_END - sizeof record->stack_word ||
+        user_copy_in(t->process->space, &record->stack_word, registers.rsp,
+                     sizeof record->stack_word) != STATUS_OK) {
+        record->stack_word = 0;
+    }
     record->thread = t->id;
     record->backtrace_count = 0;
     uint64_t frame = registers.rbp;
@@ -126,6 +131,7 @@ static void report_fault(const struct process *p)
         .frame_count = e->backtrace_count,
         .instruction = e->instruction,
         .stack_pointer = e->stack_pointer,
+        .stack_word = e->stack_word,
         .image_base = e->image_base,
     };
     for (uint32_t i = 0; i < e->backtrace_count; i++) {

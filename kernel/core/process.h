@@ -14,7 +14,7 @@ struct exit_record {
     int32_t code;
     enum upcall_cause cause;
     enum upcall_access access;
-    uint64_t address, instruction, image_base, stack_pointer;
+    uint64_t address, instruction, image_base, stack_pointer, stack_word;
     uint64_t thread; /* its id */
     uint32_t backtrace_count;
     uint64_t backtrace[BACKTRACE_MAX];

@@ -91,6 +91,9 @@ static void print_backtrace(const struct session *s, const struct host_link_faul
 {
     const char *path = binary_path(s, f->binary);
     fprintf(stderr, "\n  at %s\n", symbolise(path, f->image_base, f->instruction, false));
+    if (symbolise_frameless(path, f->image_base, f->instruction, f->stack_word)) {
+        fprintf(stderr, "  from %s\n", symbolise(path, f->image_base, f->stack_word, true));
+    }
     for (uint32_t i = 0, same; i < f->frame_count; i += same) {
         for (same = 1; i + same < f->frame_count && f->frames[i + same] == f->frames[i]; same++) {
         }
@@ -139,7 +142,8 @@ static int report_fault(const struct session *s)
     fputs(".\n", stderr);
     print_backtrace(s, f);
     if (was_exhausted(s)) {
-        fputs("\nIt had asked for more than its budget had before: an answer that was not looked at?\n"
+        fputs("\nIt had asked for more than its budget had before: an answer that was not looked "
+              "at?\n"
               "`--mem SIZE` gives the machine another size.\n",
               stderr);
     }

@@ -55,3 +55,7 @@ struct session {
 int report(const struct session *session);
 /* Where an address of the program is: "function+0x12 (file.c:34)". A new string. */
 char *symbolise(const char *path, uint64_t image_base, uint64_t address, bool is_return);
+/* Whether `word`, the top of the stack, is the return address of the function at `instruction`,
+ * which the chain of frames does not have. */
+bool symbolise_frameless(const char *path, uint64_t image_base, uint64_t instruction,
+                         uint64_t word);

@@ -93,26 +93,43 @@ static char *with_places(const char *path, uint64_t address)
     return out;
 }
 
-char *symbolise(const char *path, uint64_t image_base, uint64_t address, bool is_return)
+/* The program's file, read once; empty: it cannot be read. */
+static struct bytes program_file(const char *path)
 {
     static struct bytes file;
     static const char *file_path;
-    char *bare = format("%#llx", (unsigned long long)address);
-    if (path == NULL) {
-        return bare;
-    }
-    if (file_path != path) {
+    if (path != NULL && file_path != path) {
         file_path = path;
-        if (!file_read(path, &file)) {
+        if (!file_read(path, &file) || file.size < sizeof(Elf64_Ehdr)) {
             file = (struct bytes){0};
         }
     }
-    if (file.size < sizeof(Elf64_Ehdr)) {
+    return path != NULL ? file : (struct bytes){0};
+}
+
+/* An address of the running program as its file has it. */
+static uint64_t as_linked(struct bytes file, uint64_t image_base, uint64_t address)
+{
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)(const void *)file.data;
+    return header->e_type == ET_EXEC ? address : address - image_base;
+}
+
+bool symbolise_frameless(const char *path, uint64_t image_base, uint64_t instruction, uint64_t word)
+{
+    struct bytes file = program_file(path);
+    return file.size > 0 && elf_returns_to(file, as_linked(file, image_base, instruction),
+                                           as_linked(file, image_base, word));
+}
+
+char *symbolise(const char *path, uint64_t image_base, uint64_t address, bool is_return)
+{
+    struct bytes file = program_file(path);
+    char *bare = format("%#llx", (unsigned long long)address);
+    if (file.size == 0) {
         return bare;
     }
-    const Elf64_Ehdr *header = (const Elf64_Ehdr *)(const void *)file.data;
-    uint64_t linked = header->e_type == ET_EXEC ? address : address - image_base;
-    linked -= is_return; /* the call, not what comes after it */
+    uint64_t linked =
+        as_linked(file, image_base, address) - is_return; /* the call, not what is after */
     uint64_t offset;
     const char *function = elf_function_at(file, linked, &offset);
     if (function == NULL) {

@@ -168,3 +168,51 @@ const char *elf_function_at(struct bytes file, uint64_t address, uint64_t *offse
     *offset = best != NULL ? address - best_address : 0;
     return best;
 }
+
+/* `size` bytes of code at an address as linked, or NULL. */
+static const uint8_t *code_at(struct bytes file, uint64_t address, uint64_t size)
+{
+    const Elf64_Ehdr *header = header_of(file);
+    const Elf64_Phdr *segments = header != NULL ? segments_of(file) : NULL;
+    for (uint32_t i = 0; segments != NULL && i < header->e_phnum; i++) {
+        const Elf64_Phdr *s = &segments[i];
+        if (s->p_type == PT_LOAD && (s->p_flags & PF_X) != 0 && address >= s->p_vaddr &&
+            address - s->p_vaddr < s->p_filesz && size <= s->p_filesz - (address - s->p_vaddr) &&
+            s->p_offset <= file.size && s->p_filesz <= file.size - s->p_offset) {
+            return file.data + s->p_offset + (address - s->p_vaddr);
+        }
+    }
+    return NULL;
+}
+
+/* The instruction before the address is a call: direct, or through a register or memory. */
+static bool after_call(struct bytes file, uint64_t address)
+{
+    static const uint8_t sizes[] = {2, 3, 4, 6, 7}; /* of `call r/m`, without and with a prefix */
+    const uint8_t *code = code_at(file, address - 7, 7);
+    if (code == NULL) {
+        return false;
+    }
+    if (code[2] == 0xe8) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof(sizes); i++) {
+        const uint8_t *call = code + 7 - sizes[i];
+        if (call[0] == 0xff && (call[1] >> 3 & 7) == 2) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool elf_returns_to(struct bytes file, uint64_t address, uint64_t word)
+{
+    static const uint8_t frame[] = {0x55, 0x48, 0x89, 0xe5}; /* push %rbp; mov %rsp, %rbp */
+    uint64_t offset, ignored;
+    if (elf_function_at(file, address, &offset) == NULL ||
+        elf_function_at(file, word - 1, &ignored) == NULL || !after_call(file, word)) {
+        return false;
+    }
+    const uint8_t *start = code_at(file, address - offset, sizeof(frame));
+    return start != NULL && (offset == 0 || memcmp(start, frame, sizeof(frame)) != 0);
+}

@@ -23,3 +23,6 @@ struct bytes elf_stripped(struct bytes file);
 /* The function that contains the address (as linked), and the offset into it. NULL: none is known.
  */
 const char *elf_function_at(struct bytes file, uint64_t address, uint64_t *offset);
+/* The function at the address (as linked) makes no frame of its own, so that its caller is not in
+ * the chain of frames, and `word`, on top of its stack, is an address that a call left there. */
+bool elf_returns_to(struct bytes file, uint64_t address, uint64_t word);

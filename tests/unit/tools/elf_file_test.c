@@ -138,6 +138,7 @@ TEST(damaged_files_never_harm)
             free(elf_stripped(file).data);
         }
         elf_function_at(file, 0x1004, &offset);
+        elf_returns_to(file, random_next(&random) % 0x2000, random_next(&random) % 0x2000);
         free(file.data);
     }
 }
