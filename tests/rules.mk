@@ -1,11 +1,12 @@
 # Tests of the kernel on the simulated machine (kernel/arch/sim), with AddressSanitizer and UBSan.
 #
-# A unit test is tests/unit/**/X_test.c; it is found by its name. It is linked with the whole kernel, unless it is one of
-# UNIT_ALONE: those include the source that they test and play the rest of the kernel themselves.
+# A unit test is tests/unit/**/X_test.c; it is found by its name. It is linked with the whole
+# kernel, unless it is one of UNIT_ALONE: those include the source that they test and play the rest
+# of the kernel themselves.
 # `make unit` runs them all, a line for each program, and shows the output of those that fail.
 #
-# A fuzzer is tests/fuzz/X.c, with LLVMFuzzerTestOneInput; its seeds are in tests/fuzz/corpus/X/. `make fuzz` runs each for
-# FUZZ_SECONDS. It may use the whole kernel and tests/lib; a check that fails ends it.
+# A fuzzer is tests/fuzz/X.c, with LLVMFuzzerTestOneInput; its seeds are in tests/fuzz/corpus/X/.
+# `make fuzz` runs each for FUZZ_SECONDS. It may use the whole kernel and tests/lib; a check that fails ends it.
 
 SIM_INCLUDE := -Ikernel/arch/sim/include
 SIM_CFLAGS := $(COMMON) $(SIM_INCLUDE) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
@@ -46,7 +47,8 @@ UNIT_TESTS += $(SIM_TESTS)
 
 $(SIM_TESTS): $(BUILD)/tests/%: $(BUILD)/sim/tests/%.o $(SIM_SHARED) $(SIM_LIB)
 	@mkdir -p $(@D)
-	@$(CC) $(SIM_CFLAGS) -no-pie $< $(SIM_SHARED) -Wl,--whole-archive $(SIM_LIB) -Wl,--no-whole-archive -o $@
+	@$(CC) $(SIM_CFLAGS) -no-pie $< $(SIM_SHARED) -Wl,--whole-archive $(SIM_LIB) \
+		-Wl,--no-whole-archive -o $@
 
 # Other folders' rules, which are read later, add to the list.
 .SECONDEXPANSION:

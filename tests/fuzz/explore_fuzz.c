@@ -1,6 +1,6 @@
-/* Random programs (tests/sim/explorer.h) whose every choice is a byte of the fuzzer's: several processes and threads over all
- * opcodes and objects, with the invariants checked and the counts back at the end of each input. The first byte chooses the
- * shape of the run. */
+/* Random programs (tests/sim/explorer.h) whose every choice is a byte of the fuzzer's: several
+ * processes and threads over all opcodes and objects, with the invariants checked and the counts
+ * back at the end of each input. The first byte chooses the shape of the run. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -17,7 +17,8 @@ void user_submit(struct user *u, const struct ring_entry *e)
     uint64_t at = u->ring + h.sq_offset + (h.sq_tail & (h.sq_entries - 1)) * sizeof(*e);
     uint32_t tail = h.sq_tail + 1;
     CHECK(user_write(u->process, at, e, sizeof(*e)));
-    CHECK(user_write(u->process, u->ring + offsetof(struct ring_header, sq_tail), &tail, sizeof(tail)));
+    CHECK(user_write(u->process, u->ring + offsetof(struct ring_header, sq_tail), &tail,
+                     sizeof(tail)));
 }
 
 bool user_reap(struct user *u, struct ring_completion *out)
@@ -29,7 +30,8 @@ bool user_reap(struct user *u, struct ring_completion *out)
     uint64_t at = u->ring + h.cq_offset + (h.cq_head & (h.cq_entries - 1)) * sizeof(*out);
     uint32_t head = h.cq_head + 1;
     CHECK(user_read(u->process, at, out, sizeof(*out)));
-    CHECK(user_write(u->process, u->ring + offsetof(struct ring_header, cq_head), &head, sizeof(head)));
+    CHECK(user_write(u->process, u->ring + offsetof(struct ring_header, cq_head), &head,
+                     sizeof(head)));
     return true;
 }
 
@@ -58,8 +60,9 @@ struct wire_builder user_message(struct user_message *m, uint32_t data_words, ui
     return wire_message_init_root(&m->builder, data_words, pointers);
 }
 
-struct ring_entry user_call_entry(struct user *u, cap_id_t cap, uint64_t interface_id, uint16_t method,
-                                  struct user_message *m, const struct cap_transfer *sent, uint16_t count)
+struct ring_entry user_call_entry(struct user *u, cap_id_t cap, uint64_t interface_id,
+                                  uint16_t method, struct user_message *m,
+                                  const struct cap_transfer *sent, uint16_t count)
 {
     struct ring_entry e = {
         .opcode = RING_OP_CALL,
@@ -93,13 +96,15 @@ void user_take_reply(struct user *u, const struct ring_entry *e, const struct ri
     CHECK_LE(c->result_size, e->result_size);
     CHECK_LE(c->transfer_count, RING_TRANSFERS_MAX);
     CHECK(user_read(u->process, e->result, reply->bytes, c->result_size));
-    CHECK(user_read(u->process, e->transfers, reply->transfers, c->transfer_count * sizeof(reply->transfers[0])));
+    CHECK(user_read(u->process, e->transfers, reply->transfers,
+                    c->transfer_count * sizeof(reply->transfers[0])));
     wire_message_open(&reply->message, reply->bytes, c->result_size);
     reply->root = wire_message_root(&reply->message);
 }
 
-status_t user_call(struct user *u, cap_id_t cap, uint64_t interface_id, uint16_t method, struct user_message *m,
-                   const struct cap_transfer *sent, uint16_t count, struct user_reply *reply)
+status_t user_call(struct user *u, cap_id_t cap, uint64_t interface_id, uint16_t method,
+                   struct user_message *m, const struct cap_transfer *sent, uint16_t count,
+                   struct user_reply *reply)
 {
     uint64_t scratch = u->scratch_used;
     struct ring_entry e = user_call_entry(u, cap, interface_id, method, m, sent, count);

@@ -8,12 +8,13 @@
 #include "tests/lib/sim.h"
 
 #define EACH_PROCESS(p)                                                                            \
-    for (struct process *p = LIST_FIRST(&process_all, struct process, all); &p->all != &process_all; \
-         p = LIST_FIRST(&p->all, struct process, all))
+    for (struct process *p = LIST_FIRST(&process_all, struct process, all);                        \
+         &p->all != &process_all; p = LIST_FIRST(&p->all, struct process, all))
 
 #define EACH_THREAD(p, t)                                                                          \
     for (struct thread *t = LIST_FIRST(&(p)->threads, struct thread, of_process);                  \
-         &t->of_process != &(p)->threads; t = LIST_FIRST(&t->of_process, struct thread, of_process))
+         &t->of_process != &(p)->threads;                                                          \
+         t = LIST_FIRST(&t->of_process, struct thread, of_process))
 
 #define NODES_MAX 100000 /* a list or heap longer than this has a loop */
 
@@ -88,7 +89,8 @@ void invariants_accounts(void)
     }
     CHECK_EQ(ledger_root.used[LEDGER_THREADS], threads);
     CHECK_EQ(ledger_root.used[LEDGER_SLOTS], slots);
-    CHECK_GE(ledger_root.used[LEDGER_CALLS], calls); /* a Reply keeps the record of a caller that is gone */
+    CHECK_GE(ledger_root.used[LEDGER_CALLS],
+             calls); /* a Reply keeps the record of a caller that is gone */
     for (int kind = 0; kind < LEDGER_KINDS; kind++) {
         CHECK_GE(ledger_root.used[kind], sum_of_processes((enum ledger_kind)kind));
     }
@@ -97,7 +99,6 @@ void invariants_accounts(void)
 
 /* --- tables --- */
 
-
 static int by_object(const void *a, const void *b)
 {
     const struct object *x = *(const struct object *const *)a;
@@ -105,7 +106,8 @@ static int by_object(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static uint32_t table_check(const struct process *p, const struct object **held, uint32_t count, uint32_t room)
+static uint32_t table_check(const struct process *p, const struct object **held, uint32_t count,
+                            uint32_t room)
 {
     uint32_t live = 0;
     uint32_t slot = 0;
@@ -183,7 +185,8 @@ void invariants_frames(void)
         uint32_t count = frame_count(f);
         CHECK(!(mapped[f].writable && mapped[f].executable));
         CHECK_GE(count, mapped[f].mappings);
-        if (count < FRAME_COUNT_MANY) { /* one more for a memory object, a ring or CodeMemory that holds it */
+        if (count < FRAME_COUNT_MANY) { /* one more for a memory object, a ring or CodeMemory that
+                                           holds it */
             CHECK_LE(count, mapped[f].mappings + 1);
         }
     }
@@ -204,6 +207,16 @@ static void ready_check(const struct heap_node *node)
     CHECK(t->process != NULL);
 }
 
+/* Whoever waits has a reason: what would have woken it has not happened. A ring that somebody scribbles
+ * over tells nothing. */
+static void wait_check(const struct thread *t)
+{
+    CHECK_EQ(t->wait_timer.armed, t->wait_timed);
+    if (sim_machine.edge == NULL) {
+        CHECK_LT(ring_completions(&t->ring), t->wait_min_complete);
+    }
+}
+
 void invariants_threads(void)
 {
     uint64_t by_state[THREAD_DEAD + 1] = {0};
@@ -219,6 +232,9 @@ void invariants_threads(void)
             list_check(&t->joiners);
             CHECK((t->state == THREAD_RUNNING) == (arch_cpu_by_number(t->cpu)->current == t));
             CHECK(!t->wait_timer.armed || t->state == THREAD_BLOCKED);
+            if (t->state == THREAD_BLOCKED) {
+                wait_check(t);
+            }
         }
     }
     uint64_t ready = 0;
@@ -241,8 +257,20 @@ void invariants_threads(void)
 
 static void ring_check(const struct ring *r)
 {
+    uint64_t kept = 0;
     CHECK_EQ(r->cq_entries, 2 * r->sq_entries);
     CHECK_LE(r->in_flight, r->cq_entries);
+    for (uint32_t i = 0; i < r->bucket_count; i++) {
+        const struct list *bucket =
+            &r->buckets[i / RING_BUCKETS_PER_PAGE][i % RING_BUCKETS_PER_PAGE];
+        kept += list_check(bucket);
+        for (const struct list *l = bucket->next; l != bucket; l = l->next) {
+            const struct call *call = CONTAINER_OF(l, const struct call, in_flight);
+            CHECK(call->kept && call->caller != NULL && &call->caller->ring == r);
+            CHECK(call->process == call->caller->process);
+        }
+    }
+    CHECK_EQ(kept, r->in_flight);
 }
 
 void invariants_rings(void)

@@ -30,7 +30,8 @@ static bool run_apart(const struct test *test)
     char reason[TEST_REASON_SIZE + 1];
     size_t size = 0;
     ssize_t got;
-    while (size < TEST_REASON_SIZE && (got = read(ends[0], reason + size, TEST_REASON_SIZE - size)) > 0) {
+    while (size < TEST_REASON_SIZE
+           && (got = read(ends[0], reason + size, TEST_REASON_SIZE - size)) > 0) {
         size += (size_t)got;
     }
     reason[size] = 0;

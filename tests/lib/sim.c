@@ -87,7 +87,8 @@ static void at_end(void)
     }
 }
 
-static struct boot_info start_machine(const struct sim_options *options, const void *package, size_t package_size)
+static struct boot_info start_machine(const struct sim_options *options, const void *package,
+                                      size_t package_size)
 {
     struct sim_options o = options != NULL ? *options : (struct sim_options){0};
     uint64_t pages = o.pages != 0 ? o.pages : PAGES_DEFAULT;
@@ -108,7 +109,8 @@ static struct boot_info start_machine(const struct sim_options *options, const v
     };
 }
 
-/* The kernel makes a binary's Image when it is first asked for, and keeps it: so it is not counted with the test. */
+/* The kernel makes a binary's Image when it is first asked for, and keeps it: so it is not counted
+ * with the test. */
 static void make_images(const struct boot_package_header *package)
 {
     for (uint32_t i = 0; i < package->count; i++) {
@@ -124,7 +126,8 @@ static void make_images(const struct boot_package_header *package)
 void sim_boot(const struct sim_options *options)
 {
     size_t package_size = options != NULL ? options->package_size : 0;
-    struct boot_info info = start_machine(options, options != NULL ? options->package : NULL, package_size);
+    struct boot_info info =
+        start_machine(options, options != NULL ? options->package : NULL, package_size);
     kernel_bring_up(&info);
     if (package_size > 0) {
         const char *reason = "";
@@ -195,7 +198,8 @@ void sim_tick(uint32_t cpu)
     sim_enter_kernel(cpu, tick, NULL);
 }
 
-#define SETTLE_ROUNDS 10000 /* more than any test has threads: beyond, CPUs poke each other for ever */
+#define SETTLE_ROUNDS                                                                              \
+    10000 /* more than any test has threads: beyond, CPUs poke each other for ever */
 
 void sim_settle(void)
 {
@@ -222,7 +226,8 @@ void sim_advance(uint64_t ns)
         struct cpu *first = NULL;
         for (uint32_t i = 0; i < sim_machine.cpu_count; i++) {
             struct cpu *cpu = &sim_machine.cpus[i];
-            if (cpu->arch.timer_ns <= end && (first == NULL || cpu->arch.timer_ns < first->arch.timer_ns)) {
+            if (cpu->arch.timer_ns <= end
+                && (first == NULL || cpu->arch.timer_ns < first->arch.timer_ns)) {
                 first = cpu;
             }
         }
@@ -315,8 +320,9 @@ uint64_t sim_frames_of_machine(void)
 
 void counts_check(const struct counts *before)
 {
-    static const char *const kinds[LEDGER_KINDS] = {"frames", "reserved pages", "mappings",     "slots",
-                                                    "threads", "calls",         "queued bytes", "kernel bytes"};
+    static const char *const kinds[LEDGER_KINDS] = {"frames",       "reserved pages", "mappings",
+                                                    "slots",        "threads",        "calls",
+                                                    "queued bytes", "kernel bytes"};
     struct counts now = counts_take();
     char text[600];
     int size = 0;

@@ -4,13 +4,14 @@
  *   {
  *       sim_boot(NULL);
  *       struct user *u = user_of(sim_process(NULL, 0));
- *       struct ring_completion c = user_run(u, (struct ring_entry){.opcode = RING_OP_NOP, .user_data = 7});
- *       CHECK_OK(c.status);
+ *       struct ring_completion c = user_run(u, (struct ring_entry){.opcode = RING_OP_NOP,
+ * .user_data = 7}); CHECK_OK(c.status);
  *   }
  *
- * At the end of the test all processes that are left are ended, and frames, kernel memory, timers and every kind of the
- * ledger must be back at what they were after sim_boot. Kernel functions may be called directly between entries; objects
- * that then die are destroyed by the next entry or by sim_settle(). */
+ * At the end of the test all processes that are left are ended, and frames, kernel memory, timers
+ * and every kind of the ledger must be back at what they were after sim_boot. Kernel functions may
+ * be called directly between entries; objects that then die are destroyed by the next entry or by
+ * sim_settle(). */
 #pragma once
 
 #include "abi/ring.h"
@@ -29,20 +30,23 @@ struct sim_options {
     size_t package_size;
 };
 
-/* Brings up the kernel without a package, notes the counts, and arranges for the check at the end of the test. */
+/* Brings up the kernel without a package, notes the counts, and arranges for the check at the end
+ * of the test. */
 void sim_boot(const struct sim_options *options);
 /* kernel_start with a package (abi/boot_package.h); the counts are noted after it. */
 void sim_boot_package(const struct sim_options *options, const void *package, size_t size);
 
 /* --- the machine --- */
-/* Each CPU that was poked, or is idle while it has ready threads, enters the kernel; the dead are reaped. */
+/* Each CPU that was poked, or is idle while it has ready threads, enters the kernel; the dead are
+ * reaped. */
 void sim_settle(void);
 /* Time passes; due timers interrupt their CPU, in order. */
 void sim_advance(uint64_t ns);
 /* The kernel entry of CPU n that fn is; then kernel_leave. */
 void sim_enter_kernel(uint32_t cpu, void (*fn)(void *context), void *context);
 void sim_tick(uint32_t cpu); /* a timer interrupt of that CPU, due or not */
-/* The test as the host of the link. Connect: the machine starts its end, the host greets it; no stream is a terminal. */
+/* The test as the host of the link. Connect: the machine starts its end, the host greets it; no
+ * stream is a terminal. */
 void sim_host_connect(void);
 void sim_host_greets(void); /* the host's half alone, for a machine that kernel_start has started */
 void sim_host_sends(const void *bytes, size_t size);
@@ -66,8 +70,9 @@ uint64_t sim_frames_of_machine(void); /* that no account pays for */
 /* Ends every process, lets go of what the driver holds, reaps. */
 void sim_end_all(void);
 
-/* Runs body with the first, second, third ... allocation failing, until none fails. Before each run setup (may be NULL),
- * without failures; after it sim_end_all and the check that all counts are as before setup. */
+/* Runs body with the first, second, third ... allocation failing, until none fails. Before each run
+ * setup (may be NULL), without failures; after it sim_end_all and the check that all counts are as
+ * before setup. */
 void for_each_allocation_failure(void (*setup)(void), void (*body)(void));
 
 /* --- processes --- */
@@ -75,14 +80,15 @@ void for_each_allocation_failure(void (*setup)(void), void (*body)(void));
 size_t sim_program(uint8_t *bytes, size_t room);
 /* An Image of one executable page which the kernel accepts as a program. No new reference. */
 struct object *sim_image(void);
-/* A started process named "sim" below the root account; each grant is a new reference, in slot 5 and up. The driver holds a
- * reference until sim_end_all. */
+/* A started process named "sim" below the root account; each grant is a new reference, in slot 5
+ * and up. The driver holds a reference until sim_end_all. */
 struct process *sim_process(struct object *const *grants, uint32_t count);
 status_t sim_process_try(struct account *parent, struct object *const *grants, uint32_t count,
                          const uint64_t *limits, struct process **out) MUST_CHECK;
 /* The driver's reference goes: the process lives and dies as the kernel has it. */
 void sim_let_go(struct process *p);
-/* Made by hand: an address space, a table, an account and no thread. For tests that need no more of a process. */
+/* Made by hand: an address space, a table, an account and no thread. For tests that need no more of
+ * a process. */
 struct process *sim_bare_process(void);
 /* Inserts a new reference of o into p's table. */
 cap_id_t sim_grant(struct process *p, struct object *o);
@@ -121,10 +127,12 @@ enum outcome user_enter(struct user *u, uint32_t min_complete, uint64_t timeout_
 /* Where it is now: blocked, dead, or on its way in user mode. */
 enum outcome user_state(const struct user *u);
 int64_t user_result(const struct user *u);
-/* A load or store of user code with all that follows. False: the thread died, or is at its upcall's entry point. */
+/* A load or store of user code with all that follows. False: the thread died, or is at its upcall's
+ * entry point. */
 bool user_touch(struct user *u, uint64_t address, enum upcall_access access);
 
-/* Memory as the process sees it, faults resolved; false: no such memory. Works whatever thread is current. */
+/* Memory as the process sees it, faults resolved; false: no such memory. Works whatever thread is
+ * current. */
 bool user_read(struct process *p, uint64_t address, void *out, size_t size);
 bool user_write(struct process *p, uint64_t address, const void *bytes, size_t size);
 /* Scratch memory, aligned to 16; it is never given back. `bytes` may be NULL. */
@@ -136,7 +144,8 @@ struct ring_header user_ring(const struct user *u);
 /* Fails the test when the submission queue is full. */
 void user_submit(struct user *u, const struct ring_entry *e);
 bool user_reap(struct user *u, struct ring_completion *out);
-/* Submits one entry, enters until its completion is there, and takes it. Others' completions must not come. */
+/* Submits one entry, enters until its completion is there, and takes it. Others' completions must
+ * not come. */
 struct ring_completion user_run(struct user *u, struct ring_entry e);
 
 /* --- calls --- */
@@ -156,12 +165,15 @@ struct user_reply {
     struct wire_reader root; /* of the results, or of the Exception */
 };
 
-/* A CALL entry with its message placed in scratch memory; m NULL: an empty struct. Room for results and 8 transfers. */
-struct ring_entry user_call_entry(struct user *u, cap_id_t cap, uint64_t interface_id, uint16_t method,
-                                  struct user_message *m, const struct cap_transfer *sent, uint16_t count);
+/* A CALL entry with its message placed in scratch memory; m NULL: an empty struct. Room for results
+ * and 8 transfers. */
+struct ring_entry user_call_entry(struct user *u, cap_id_t cap, uint64_t interface_id,
+                                  uint16_t method, struct user_message *m,
+                                  const struct cap_transfer *sent, uint16_t count);
 /* The whole call; it must complete. Answers the completion's status, negated back: a status_t. */
-status_t user_call(struct user *u, cap_id_t cap, uint64_t interface_id, uint16_t method, struct user_message *m,
-                   const struct cap_transfer *sent, uint16_t count, struct user_reply *reply);
+status_t user_call(struct user *u, cap_id_t cap, uint64_t interface_id, uint16_t method,
+                   struct user_message *m, const struct cap_transfer *sent, uint16_t count,
+                   struct user_reply *reply);
 /* Reads what the completion of such an entry brought. */
 void user_take_reply(struct user *u, const struct ring_entry *e, const struct ring_completion *c,
                      struct user_reply *reply);

@@ -41,7 +41,8 @@ void test_fail(const char *file, int line, const char *format, ...)
         length = length < sizeof(reason) ? length : sizeof(reason) - 1;
     }
     if (seed_asked) {
-        snprintf(reason + length, sizeof(reason) - length, " [SEED=%llu]", (unsigned long long)seed_used);
+        snprintf(reason + length, sizeof(reason) - length, " [SEED=%llu]",
+                 (unsigned long long)seed_used);
     }
     if (test_report < 0) {
         fprintf(stderr, "failed: %s\n", reason);

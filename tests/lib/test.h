@@ -1,14 +1,17 @@
 /* The test framework: TEST(name) { ... } and checks that end the test when they do not hold.
  *
- * A test program runs each of its tests in a process of its own, so that no state passes from one to the next and a crash
- * ends one test only. It prints `ok NAME` or `not ok NAME: why`, and its exit status says whether all were ok.
+ * A test program runs each of its tests in a process of its own, so that no state passes from one
+ * to the next and a crash ends one test only. It prints `ok NAME` or `not ok NAME: why`, and its
+ * exit status says whether all were ok.
  *
  *   build/tests/unit/core/frame_test            all tests
  *   build/tests/unit/core/frame_test name...    those whose name contains one of the words
  *   TEST_FORK=0                                 in this process, for a debugger
- *   SEED=n                                      what test_seed() answers; else each test's own choice
+ *   SEED=n                                      what test_seed() answers; else each test's own
+ * choice
  *
- * A test that boots the simulated machine (tests/lib/sim.h) ends with a check that all counts are back. */
+ * A test that boots the simulated machine (tests/lib/sim.h) ends with a check that all counts are
+ * back. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,17 +27,20 @@ struct test {
 void test_register(struct test *test);
 _Noreturn void test_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The seed for a random test: SEED of the environment, or `otherwise`. A failure prints the last one asked for. */
+/* The seed for a random test: SEED of the environment, or `otherwise`. A failure prints the last
+ * one asked for. */
 uint64_t test_seed(uint64_t otherwise);
 /* Of several seeds that a test goes through, the one that it is at. */
 void test_seed_is(uint64_t seed);
 /* Runs at the end of each test that called it, in the reverse order. At most 8. */
 void test_at_end(void (*action)(void));
-/* Does fn fail or crash? It runs in a process of its own, silently: for tests of the checks themselves. */
+/* Does fn fail or crash? It runs in a process of its own, silently: for tests of the checks
+ * themselves. */
 bool test_fails(void (*fn)(void));
 /* What the test is about at the moment; a failure tells it. */
 void test_context(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The value of the environment's NAME as a number, or `otherwise`: for the length of random runs. */
+/* The value of the environment's NAME as a number, or `otherwise`: for the length of random runs.
+ */
 uint64_t test_number(const char *name, uint64_t otherwise);
 
 #define TEST(name_)                                                                                \

@@ -6,5 +6,6 @@
 struct test;
 
 extern struct test *test_first;
-extern int test_report; /* where the running test's reason goes; -1: it is not in a process of its own */
+extern int
+    test_report; /* where the running test's reason goes; -1: it is not in a process of its own */
 void test_run(const struct test *test);

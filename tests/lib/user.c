@@ -83,8 +83,8 @@ status_t sim_process_try(struct account *parent, struct object *const *grants, u
 {
     const char *reason = "";
     uint64_t start[2] = {1ull << 32, 0}; /* a message whose root is null */
-    status_t s = process_create(parent, "sim", 3, sim_image(), start, sizeof(start), grants, count, limits,
-                                out, &reason);
+    status_t s = process_create(parent, "sim", 3, sim_image(), start, sizeof(start), grants, count,
+                                limits, out, &reason);
     if (s == STATUS_OK) {
         process_start(hold(*out, false));
     }
@@ -211,7 +211,8 @@ struct user *user_of_thread(struct thread *t)
     object_get(&t->object);
     u->process = t->process;
     u->ring = t->ring.user_address;
-    CHECK_OK(address_space_map(u->process->space, 0, USER_SCRATCH_SIZE, PROTECTION_READ_WRITE, &u->scratch));
+    CHECK_OK(address_space_map(u->process->space, 0, USER_SCRATCH_SIZE, PROTECTION_READ_WRITE,
+                               &u->scratch));
     u->next = users;
     users = u;
     return u;
@@ -307,7 +308,8 @@ static void fault_entry(void *context)
 bool user_touch(struct user *u, uint64_t address, enum upcall_access access)
 {
     for (int i = 0; i < 4; i++) {
-        if (u->process->space != NULL && sim_translate(&u->process->space->arch, address, access) != NULL) {
+        if (u->process->space != NULL
+            && sim_translate(&u->process->space->arch, address, access) != NULL) {
             return true;
         }
         struct fault f = {address, access};

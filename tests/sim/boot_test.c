@@ -1,4 +1,5 @@
-/* The start of the machine and its end: what init finds, what the host hears, and packages with which nothing can start. */
+/* The start of the machine and its end: what init finds, what the host hears, and packages with
+ * which nothing can start. */
 #include "abi/boot_package.h"
 #include "abi/host_link.h"
 #include "kernel/core/host_link.h"
@@ -20,9 +21,12 @@ static struct boot_package_header *make_package(void)
 {
     struct boot_package_header *h = (struct boot_package_header *)(void *)package.head;
     memset(&package, 0, sizeof(package));
-    *h = (struct boot_package_header){
-        .magic = BOOT_PACKAGE_MAGIC, .version = BOOT_PACKAGE_VERSION, .count = 2, .size = sizeof(package)};
-    h->entries[0] = (struct boot_package_entry){BOOT_PACKAGE_MANIFEST, offsetof(struct package, manifest), 16};
+    *h = (struct boot_package_header){.magic = BOOT_PACKAGE_MAGIC,
+                                      .version = BOOT_PACKAGE_VERSION,
+                                      .count = 2,
+                                      .size = sizeof(package)};
+    h->entries[0] =
+        (struct boot_package_entry){BOOT_PACKAGE_MANIFEST, offsetof(struct package, manifest), 16};
     h->entries[1] = (struct boot_package_entry){BOOT_PACKAGE_INIT, offsetof(struct package, init),
                                                 sim_program(package.init, sizeof(package.init))};
     package.manifest[4] = 1; /* one segment of one word: an empty manifest */
@@ -84,7 +88,8 @@ static bool span_is(struct wire_span s, const char *text)
 
 TEST(init_finds_its_capabilities)
 {
-    static const char *const names[] = {"console", "stdio", "timer", "random", "code", "boot", "spawn", "launch"};
+    static const char *const names[] = {"console", "stdio", "timer", "random",
+                                        "code",    "boot",  "spawn", "launch"};
     static _Alignas(8) uint8_t bytes[MESSAGE_MAX];
     make_package();
     boot();

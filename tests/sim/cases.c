@@ -251,7 +251,8 @@ BUILD(process_spawner_spawn)
     process_spawner_spawn_params_set_start(b, SPAN(start_block));
     struct wire_list_builder grants = process_spawner_spawn_params_init_grants(b, 2);
     granted_cap_set_name(wire_list_at(grants, 0), TEXT(text));
-    granted_cap_set_cap(wire_list_at(grants, 0), send(s, SCENE_CAP(SCENE_TIMER), CAP_TRANSFER_COPY));
+    granted_cap_set_cap(wire_list_at(grants, 0),
+                        send(s, SCENE_CAP(SCENE_TIMER), CAP_TRANSFER_COPY));
     granted_cap_set_name(wire_list_at(grants, 1), TEXT(text));
     granted_cap_set_cap(wire_list_at(grants, 1), send(s, s->writer, CAP_TRANSFER_MOVE));
     struct wire_builder limits = process_spawner_spawn_params_init_limits(b);
@@ -279,7 +280,8 @@ BUILD(restricted_launcher_launch)
     restricted_launcher_launch_params_set_start(b, SPAN(start_block));
     struct wire_list_builder grants = restricted_launcher_launch_params_init_grants(b, 1);
     granted_cap_set_name(wire_list_at(grants, 0), TEXT(text));
-    granted_cap_set_cap(wire_list_at(grants, 0), send(s, SCENE_CAP(SCENE_TIMER), CAP_TRANSFER_COPY));
+    granted_cap_set_cap(wire_list_at(grants, 0),
+                        send(s, SCENE_CAP(SCENE_TIMER), CAP_TRANSFER_COPY));
     s->target = SCENE_CAP(SCENE_LAUNCHER);
 }
 
@@ -392,7 +394,9 @@ BUILD(thread_control_panic_message)
 }
 
 #define CASE(interface_, METHOD_, name, answer_)                                                   \
-    {&interface_##_interface, METHOD_, SCENE_##answer_, build_##interface_##_##name}
+    {                                                                                              \
+        &interface_##_interface, METHOD_, SCENE_##answer_, build_##interface_##_##name             \
+    }
 
 const struct scene_case scene_cases[] = {
     CASE(console, CONSOLE_METHOD_WRITE, write, ANSWERS),

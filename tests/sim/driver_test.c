@@ -1,4 +1,5 @@
-/* The driver itself: user code enters, blocks, faults and dies as on a real machine; and its checks do fail. */
+/* The driver itself: user code enters, blocks, faults and dies as on a real machine; and its checks
+ * do fail. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/frame.h"
 #include "kernel/core/kmem.h"
@@ -10,7 +11,8 @@ TEST(nop_completes)
 {
     sim_boot(NULL);
     struct user *u = user_of(sim_process(NULL, 0));
-    struct ring_completion c = user_run(u, (struct ring_entry){.opcode = RING_OP_NOP, .user_data = 7});
+    struct ring_completion c =
+        user_run(u, (struct ring_entry){.opcode = RING_OP_NOP, .user_data = 7});
     CHECK_OK(c.status);
     CHECK_EQ(c.user_data, 7);
     invariants_check();

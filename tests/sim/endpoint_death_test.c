@@ -1,4 +1,5 @@
-/* Whoever of two dies, in whichever state their call is: the other gets the documented answer and goes on. */
+/* Whoever of two dies, in whichever state their call is: the other gets the documented answer and
+ * goes on. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/endpoint.h"
 #include "tests/lib/invariants.h"
@@ -110,7 +111,9 @@ static void kill(struct side *s)
 
 static void release(struct side *s, cap_id_t id)
 {
-    CHECK_OK(user_run(s->u, (struct ring_entry){.opcode = RING_OP_RELEASE, .cap = id, .user_data = 1}).status);
+    CHECK_OK(
+        user_run(s->u, (struct ring_entry){.opcode = RING_OP_RELEASE, .cap = id, .user_data = 1})
+            .status);
     invariants_check();
 }
 
@@ -146,8 +149,8 @@ TEST(an_endpoint_let_go_disconnects_all_its_calls)
     release(&server, server.cap);
     CHECK_STATUS(-take(&client).status, STATUS_DISCONNECTED);
     CHECK_STATUS(-take(&bystander).status, STATUS_DISCONNECTED);
-    struct ring_completion c =
-        user_run(server.u, (struct ring_entry){.opcode = RING_OP_RETURN, .cap = reply, .user_data = 2});
+    struct ring_completion c = user_run(
+        server.u, (struct ring_entry){.opcode = RING_OP_RETURN, .cap = reply, .user_data = 2});
     CHECK_OK(c.status); /* RETURN succeeds even when the caller is gone */
     CHECK(c.flags & RING_FLAG_CALLER_GONE);
 }
@@ -165,7 +168,9 @@ TEST(a_reply_let_go_fails_its_call_only)
     c = take(&server);
     CHECK_OK(c.status);
     CHECK_EQ(c.method, 3);
-    CHECK_OK(user_run(server.u, (struct ring_entry){.opcode = RING_OP_RETURN, .cap = c.aux, .user_data = 2}).status);
+    CHECK_OK(user_run(server.u,
+                      (struct ring_entry){.opcode = RING_OP_RETURN, .cap = c.aux, .user_data = 2})
+                 .status);
     CHECK_OK(take(&client).status);
 }
 
@@ -178,7 +183,9 @@ TEST(a_caller_that_dies_undelivered_leaves_no_trace)
     put(&server, receive_entry(&server)); /* the next in the queue is the bystander's */
     struct ring_completion c = take(&server);
     CHECK_OK(c.status);
-    CHECK_OK(user_run(server.u, (struct ring_entry){.opcode = RING_OP_RETURN, .cap = c.aux, .user_data = 2}).status);
+    CHECK_OK(user_run(server.u,
+                      (struct ring_entry){.opcode = RING_OP_RETURN, .cap = c.aux, .user_data = 2})
+                 .status);
     CHECK_OK(take(&bystander).status);
 }
 
@@ -187,8 +194,8 @@ TEST(the_server_learns_when_a_delivered_calls_caller_died)
     begin();
     cap_id_t reply = queue_and_deliver();
     kill(&bystander);
-    struct ring_completion c =
-        user_run(server.u, (struct ring_entry){.opcode = RING_OP_RETURN, .cap = reply, .user_data = 2});
+    struct ring_completion c = user_run(
+        server.u, (struct ring_entry){.opcode = RING_OP_RETURN, .cap = reply, .user_data = 2});
     CHECK_OK(c.status);
     CHECK(c.flags & RING_FLAG_CALLER_GONE);
     kill(&client); /* its call is still queued; then the last facet is gone */
@@ -237,7 +244,8 @@ TEST(a_receiver_that_dies_leaves_the_calls_to_others)
 
 static struct ring_entry cancel_entry(uint64_t user_data)
 {
-    return (struct ring_entry){.opcode = RING_OP_CANCEL, .interface_id = user_data, .user_data = 0xcace1};
+    return (struct ring_entry){
+        .opcode = RING_OP_CANCEL, .interface_id = user_data, .user_data = 0xcace1};
 }
 
 /* Both completions of a CANCEL that came in time. */
@@ -256,8 +264,8 @@ TEST(calls_are_cancelled_in_every_state)
     cap_id_t reply = queue_and_deliver();
     cancel_in_time(&client, 0xca11);    /* not yet received: without effect */
     cancel_in_time(&bystander, 0xca11); /* received: the server learns of it */
-    struct ring_completion c =
-        user_run(server.u, (struct ring_entry){.opcode = RING_OP_RETURN, .cap = reply, .user_data = 2});
+    struct ring_completion c = user_run(
+        server.u, (struct ring_entry){.opcode = RING_OP_RETURN, .cap = reply, .user_data = 2});
     CHECK_OK(c.status);
     CHECK(c.flags & RING_FLAG_CALLER_GONE);
     put(&client, cancel_entry(0xca11)); /* too late */

@@ -1,4 +1,5 @@
-/* Every method of every kernel interface: answers what it should, and survives the failure of each of its allocations. */
+/* Every method of every kernel interface: answers what it should, and survives the failure of each
+ * of its allocations. */
 #include "kernel/core/kmem.h"
 #include "tests/lib/invariants.h"
 #include "tests/sim/scene.h"
@@ -18,7 +19,8 @@ static void set(void)
     entry = scene_entry(&scene, current);
 }
 
-/* Enters with the case's entry. True: it came to what the case says. False: it was refused with *status. */
+/* Enters with the case's entry. True: it came to what the case says. False: it was refused with
+ * *status. */
 static bool attempt(int *status)
 {
     struct ring_completion c;
@@ -33,7 +35,8 @@ static bool attempt(int *status)
         CHECK_EQ(current->answer, SCENE_WAITS);
         return true;
     }
-    if (current->answer == SCENE_ENDS && (outcome == USER_DIED || user_state(scene.u) == USER_DIED)) {
+    if (current->answer == SCENE_ENDS
+        && (outcome == USER_DIED || user_state(scene.u) == USER_DIED)) {
         return true;
     }
     CHECK_EQ(outcome, USER_RETURNED);
@@ -50,9 +53,9 @@ static bool attempt(int *status)
 
 static bool exhausted(int status)
 {
-    return status == STATUS_FRAMES_EXHAUSTED || status == STATUS_BYTES_EXHAUSTED || status == STATUS_SLOTS_EXHAUSTED
-           || status == STATUS_CALLS_EXHAUSTED || status == STATUS_MAPPINGS_EXHAUSTED
-           || status == STATUS_THREADS_EXHAUSTED;
+    return status == STATUS_FRAMES_EXHAUSTED || status == STATUS_BYTES_EXHAUSTED
+           || status == STATUS_SLOTS_EXHAUSTED || status == STATUS_CALLS_EXHAUSTED
+           || status == STATUS_MAPPINGS_EXHAUSTED || status == STATUS_THREADS_EXHAUSTED;
 }
 
 static void try_and_retry(void)

@@ -1,4 +1,5 @@
-/* Every resource that can run out: the one who is short is told which, others go on, and what is given back can be had again. */
+/* Every resource that can run out: the one who is short is told which, others go on, and what is
+ * given back can be had again. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/frame.h"
 #include "tests/lib/invariants.h"
@@ -6,8 +7,9 @@
 
 #define TRIES_MAX 100000
 
-static struct object *const grants[] = {&console_object,       &std_io_object,      &timer_object,
-                                        &entropy_source_object, &code_memory_object, &boot_package_object,
+static struct object *const grants[] = {&console_object,         &std_io_object,
+                                        &timer_object,           &entropy_source_object,
+                                        &code_memory_object,     &boot_package_object,
                                         &process_spawner_object, &restricted_launcher_object};
 #define GRANTS (sizeof(grants) / sizeof(grants[0]))
 
@@ -31,8 +33,8 @@ static status_t attempt(const struct interface *interface, uint16_t method)
 {
     user_scratch_reset(scene.u);
     scene_find(interface, method)->build(&scene);
-    status_t s = user_call(scene.u, scene.target, interface->id, method, &scene.message, scene.sent, scene.sent_count,
-                           &reply);
+    status_t s = user_call(scene.u, scene.target, interface->id, method, &scene.message, scene.sent,
+                           scene.sent_count, &reply);
     invariants_check();
     return s;
 }
@@ -49,7 +51,8 @@ static void neighbour_goes_on(void)
 
 static status_t release(cap_id_t id)
 {
-    return (status_t)-user_run(scene.u, (struct ring_entry){.opcode = RING_OP_RELEASE, .cap = id}).status;
+    return (status_t)-user_run(scene.u, (struct ring_entry){.opcode = RING_OP_RELEASE, .cap = id})
+        .status;
 }
 
 TEST(slots)
@@ -58,7 +61,8 @@ TEST(slots)
     begin_limited(LEDGER_SLOTS, 40);
     uint32_t count = 0;
     status_t s;
-    while ((s = attempt(&process_spawner_interface, PROCESS_SPAWNER_METHOD_CREATE_PIPE)) == STATUS_OK) {
+    while ((s = attempt(&process_spawner_interface, PROCESS_SPAWNER_METHOD_CREATE_PIPE))
+           == STATUS_OK) {
         ids[count++] = reply.transfers[0].cap;
         ids[count++] = reply.transfers[1].cap;
     }
@@ -66,9 +70,11 @@ TEST(slots)
     CHECK_EQ(count, 40 - 4 - GRANTS);
     neighbour_goes_on();
     CHECK_OK(release(ids[0])); /* one is not enough for a pipe */
-    CHECK_STATUS(attempt(&process_spawner_interface, PROCESS_SPAWNER_METHOD_CREATE_PIPE), STATUS_SLOTS_EXHAUSTED);
+    CHECK_STATUS(attempt(&process_spawner_interface, PROCESS_SPAWNER_METHOD_CREATE_PIPE),
+                 STATUS_SLOTS_EXHAUSTED);
     CHECK_OK(attempt(&process_spawner_interface, PROCESS_SPAWNER_METHOD_CREATE_ENDPOINT));
-    CHECK_STATUS(attempt(&process_spawner_interface, PROCESS_SPAWNER_METHOD_CREATE_ENDPOINT), STATUS_SLOTS_EXHAUSTED);
+    CHECK_STATUS(attempt(&process_spawner_interface, PROCESS_SPAWNER_METHOD_CREATE_ENDPOINT),
+                 STATUS_SLOTS_EXHAUSTED);
     for (uint32_t i = 1; i < count; i++) {
         CHECK_OK(release(ids[i]));
     }
@@ -91,7 +97,8 @@ TEST(frames)
         CHECK_LT(++count, 250); /* one page each, until not even that is left */
     }
     CHECK_STATUS(s, STATUS_FRAMES_EXHAUSTED);
-    CHECK_OK(attempt(&virtual_memory_interface, VIRTUAL_MEMORY_METHOD_RESERVE)); /* addresses cost no frames */
+    CHECK_OK(attempt(&virtual_memory_interface,
+                     VIRTUAL_MEMORY_METHOD_RESERVE)); /* addresses cost no frames */
     scene.reserved = virtual_memory_reserve_results_address(reply.root);
     neighbour_goes_on();
     /* What is committed is there, however little is left. */
@@ -109,7 +116,8 @@ TEST(frames_of_an_object_are_its_makers)
     begin_limited(LEDGER_FRAMES, 250);
     cap_id_t id = CAP_ID_NONE;
     status_t s;
-    while ((s = attempt(&virtual_memory_interface, VIRTUAL_MEMORY_METHOD_CREATE_OBJECT)) == STATUS_OK) {
+    while ((s = attempt(&virtual_memory_interface, VIRTUAL_MEMORY_METHOD_CREATE_OBJECT))
+           == STATUS_OK) {
         id = reply.transfers[0].cap;
     }
     CHECK_STATUS(s, STATUS_FRAMES_EXHAUSTED);
@@ -117,7 +125,8 @@ TEST(frames_of_an_object_are_its_makers)
     CHECK_OK(cap_table_look_up(&scene.u->process->table, id, &o));
     sim_grant(neighbour->process, o);
     CHECK_OK(release(id));
-    CHECK_STATUS(attempt(&virtual_memory_interface, VIRTUAL_MEMORY_METHOD_CREATE_OBJECT), STATUS_FRAMES_EXHAUSTED);
+    CHECK_STATUS(attempt(&virtual_memory_interface, VIRTUAL_MEMORY_METHOD_CREATE_OBJECT),
+                 STATUS_FRAMES_EXHAUSTED);
     neighbour_goes_on();
 }
 
@@ -127,8 +136,10 @@ TEST(threads)
     for (int i = 1; i < 5; i++) {
         CHECK_OK(attempt(&thread_spawner_interface, THREAD_SPAWNER_METHOD_SPAWN));
     }
-    CHECK_STATUS(attempt(&thread_spawner_interface, THREAD_SPAWNER_METHOD_SPAWN), STATUS_THREADS_EXHAUSTED);
-    CHECK_STATUS(attempt(&process_spawner_interface, PROCESS_SPAWNER_METHOD_FORK), STATUS_THREADS_EXHAUSTED);
+    CHECK_STATUS(attempt(&thread_spawner_interface, THREAD_SPAWNER_METHOD_SPAWN),
+                 STATUS_THREADS_EXHAUSTED);
+    CHECK_STATUS(attempt(&process_spawner_interface, PROCESS_SPAWNER_METHOD_FORK),
+                 STATUS_THREADS_EXHAUSTED);
     neighbour_goes_on();
 }
 
@@ -164,7 +175,8 @@ TEST(kernel_bytes)
     status_t s;
     int count = 0;
     cap_id_t last = CAP_ID_NONE;
-    while ((s = attempt(&process_spawner_interface, PROCESS_SPAWNER_METHOD_CREATE_ENDPOINT)) == STATUS_OK) {
+    while ((s = attempt(&process_spawner_interface, PROCESS_SPAWNER_METHOD_CREATE_ENDPOINT))
+           == STATUS_OK) {
         last = reply.transfers[0].cap;
         CHECK_LT(++count, TRIES_MAX);
     }
@@ -213,12 +225,12 @@ TEST(a_full_pipe_makes_its_writer_wait)
     cap_id_t reader = reply.transfers[0].cap;
     scene.writer = reply.transfers[1].cap;
     static const uint8_t bytes[STREAM_CHUNK_MAX];
-    struct wire_builder b =
-        user_message(&scene.message, PIPE_WRITER_WRITE_PARAMS_DATA_WORDS, PIPE_WRITER_WRITE_PARAMS_POINTER_WORDS);
+    struct wire_builder b = user_message(&scene.message, PIPE_WRITER_WRITE_PARAMS_DATA_WORDS,
+                                         PIPE_WRITER_WRITE_PARAMS_POINTER_WORDS);
     pipe_writer_write_params_set_data(b, (struct wire_span){bytes, sizeof(bytes)});
     user_scratch_reset(scene.u);
-    struct ring_entry e = user_call_entry(scene.u, scene.writer, PIPE_WRITER_INTERFACE_ID, PIPE_WRITER_METHOD_WRITE,
-                                          &scene.message, NULL, 0);
+    struct ring_entry e = user_call_entry(scene.u, scene.writer, PIPE_WRITER_INTERFACE_ID,
+                                          PIPE_WRITER_METHOD_WRITE, &scene.message, NULL, 0);
     for (int i = 0; i < PIPE_CAPACITY / STREAM_CHUNK_MAX; i++) {
         CHECK_OK(user_run(scene.u, e).status);
     }
@@ -274,12 +286,14 @@ TEST(a_machine_full_of_processes)
 TEST(a_hog_takes_only_what_is_free)
 {
     scene_boot();
-    neighbour = user_of(sim_process(grants, GRANTS)); /* its scratch memory is committed, and untouched */
+    neighbour =
+        user_of(sim_process(grants, GRANTS)); /* its scratch memory is committed, and untouched */
     scene.u = user_of(sim_process(grants, GRANTS));
     uint64_t at;
     uint64_t size = 64 * PAGE_SIZE;
     while (size >= PAGE_SIZE) {
-        if (address_space_map(scene.u->process->space, 0, size, PROTECTION_READ_WRITE, &at) != STATUS_OK) {
+        if (address_space_map(scene.u->process->space, 0, size, PROTECTION_READ_WRITE, &at)
+            != STATUS_OK) {
             size /= 2;
             continue;
         }

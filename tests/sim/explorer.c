@@ -1,4 +1,5 @@
-/* Random programs: see explorer.h. This file moves the machine; explorer_agent.c is what a thread does. */
+/* Random programs: see explorer.h. This file moves the machine; explorer_agent.c is what a thread
+ * does. */
 #include "tests/sim/explorer.h"
 
 #include <stdio.h>
@@ -66,24 +67,34 @@ static bool insert(struct process *p, struct object *o)
     return false;
 }
 
-/* A process with all there is, the owner of an endpoint to which some others have a facet. Its threads stay on this CPU. */
+/* A process with all there is, the owner of an endpoint to which some others have a facet. Its
+ * threads stay on this CPU. */
 static void add_process(struct choices *c, uint32_t cpu)
 {
-    struct object *grants[] = {&console_object,       &std_io_object,      &timer_object,
-                               &entropy_source_object, &code_memory_object, &boot_package_object,
-                               &process_spawner_object, &restricted_launcher_object, sim_image(), shared};
+    struct object *grants[] = {&console_object,
+                               &std_io_object,
+                               &timer_object,
+                               &entropy_source_object,
+                               &code_memory_object,
+                               &boot_package_object,
+                               &process_spawner_object,
+                               &restricted_launcher_object,
+                               sim_image(),
+                               shared};
     struct process *p;
     struct object *endpoint;
     struct object *facet;
     sim_machine.cpu = cpu;
-    if (sim_process_try(&ledger_root, grants, sizeof(grants) / sizeof(grants[0]), NULL, &p) != STATUS_OK) {
+    if (sim_process_try(&ledger_root, grants, sizeof(grants) / sizeof(grants[0]), NULL, &p)
+        != STATUS_OK) {
         return;
     }
     sim_let_go(p);
     if (endpoint_create(p->account, &endpoint) != STATUS_OK) {
         return;
     }
-    if (endpoint_mint_facet(endpoint, p->account, AGENT_FACET_INTERFACE, p->id, &facet) == STATUS_OK) {
+    if (endpoint_mint_facet(endpoint, p->account, AGENT_FACET_INTERFACE, p->id, &facet)
+        == STATUS_OK) {
         for (int i = 0; i < 3; i++) {
             insert(some_process(c), facet);
         }

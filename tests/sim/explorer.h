@@ -1,8 +1,9 @@
-/* Random programs over everything that there is: several processes and threads on several CPUs, each doing whatever the next
- * choice says, right or wrong. After each step all invariants hold; each accepted entry completes exactly once; at the end
- * all counts are back.
+/* Random programs over everything that there is: several processes and threads on several CPUs,
+ * each doing whatever the next choice says, right or wrong. After each step all invariants hold;
+ * each accepted entry completes exactly once; at the end all counts are back.
  *
- * The choices are random numbers of a seed, or the bytes of a fuzzer. The same choices give the same run. */
+ * The choices are random numbers of a seed, or the bytes of a fuzzer. The same choices give the
+ * same run. */
 #pragma once
 
 #include "tests/lib/sim.h"
@@ -19,9 +20,9 @@ bool chance(struct choices *c, uint64_t one_in);
 struct explorer_plan {
     struct choices choices;
     uint64_t steps;
-    uint32_t cpus;      /* as the machine was booted */
-    uint32_t processes; /* to begin with */
-    bool scribble;      /* other threads write to rings and buffers while the kernel reads them */
+    uint32_t cpus;        /* as the machine was booted */
+    uint32_t processes;   /* to begin with */
+    bool scribble;        /* other threads write to rings and buffers while the kernel reads them */
     uint32_t check_every; /* steps between checks of all invariants */
 };
 
@@ -34,4 +35,5 @@ struct explorer_statistics {
     uint64_t entries, completions, succeeded, forks, kills, deaths, blocked;
     uint64_t opcode[16], status[64];
 };
-extern struct explorer_statistics explorer_statistics; /* of all runs: a test looks whether they reach enough */
+extern struct explorer_statistics
+    explorer_statistics; /* of all runs: a test looks whether they reach enough */

@@ -1,7 +1,9 @@
-/* What a thread of a random program does: fills its ring with entries that are mostly right, enters, takes what came.
+/* What a thread of a random program does: fills its ring with entries that are mostly right,
+ * enters, takes what came.
  *
- * It looks into the kernel's table for the ids that it has, as a program would remember them; and now and then makes one up.
- * Each entry has a user_data of its own, so a completion that comes twice, or for nothing, is seen. */
+ * It looks into the kernel's table for the ids that it has, as a program would remember them; and
+ * now and then makes one up. Each entry has a user_data of its own, so a completion that comes
+ * twice, or for nothing, is seen. */
 #include "tests/sim/explorer_agent.h"
 
 #include <stdlib.h>
@@ -15,8 +17,8 @@
 #define RESULT_ROOM 2048
 #define TRANSFERS_ROOM 8
 #define BUFFER_SIZE 4096
-/* Far from where the kernel puts what it chooses the place of. Else a program that unmaps its buffers would find a new
- * ring there, and the answers to its older calls in it. */
+/* Far from where the kernel puts what it chooses the place of. Else a program that unmaps its
+ * buffers would find a new ring there, and the answers to its older calls in it. */
 #define SCRATCH_BASE 0x500000000000
 #define SCRATCH_STEP 0x10000000
 #define OUTSTANDING_MAX 128
@@ -51,7 +53,8 @@ void agents_start(bool exactly_once)
 {
     compare_completions = exactly_once;
     if (input_credit == 0) {
-        input_credit = HOST_LINK_INPUT_CREDIT; /* of the machine's whole life: what is given back is not counted */
+        input_credit = HOST_LINK_INPUT_CREDIT; /* of the machine's whole life: what is given back is
+                                                  not counted */
     }
 }
 
@@ -74,7 +77,8 @@ bool agent_input_credit(uint32_t size)
     return true;
 }
 
-/* A thread that was not there from its ring's beginning (a forked child's) finds completions of its parent's. */
+/* A thread that was not there from its ring's beginning (a forked child's) finds completions of its
+ * parent's. */
 struct agent *agent_of(struct thread *t)
 {
     for (struct agent *a = agents; a != NULL; a = a->next) {
@@ -94,8 +98,10 @@ struct agent *agent_of(struct thread *t)
 
 /* --- what it has --- */
 
-/* An id of its table: of that interface (0: any), or of that class (NULL: any). Mostly CAP_ID_NONE if it has none. */
-static cap_id_t pick(const struct agent *a, struct choices *c, uint64_t interface_id, const struct object_class *class)
+/* An id of its table: of that interface (0: any), or of that class (NULL: any). Mostly CAP_ID_NONE
+ * if it has none. */
+static cap_id_t pick(const struct agent *a, struct choices *c, uint64_t interface_id,
+                     const struct object_class *class)
 {
     cap_id_t found[64];
     uint32_t count = 0;
@@ -103,7 +109,8 @@ static cap_id_t pick(const struct agent *a, struct choices *c, uint64_t interfac
     struct object *o;
     const struct cap_table *table = &a->thread->process->table;
     for (uint32_t slot = 0; (slot = cap_table_next(table, slot, &id, &o)) != 0 && count < 64;) {
-        if ((interface_id == 0 || object_interface_id(o) == interface_id) && (class == NULL || o->class == class)) {
+        if ((interface_id == 0 || object_interface_id(o) == interface_id)
+            && (class == NULL || o->class == class)) {
             found[count++] = id;
         }
     }
@@ -135,7 +142,8 @@ static uint64_t some_address(const struct agent *a, struct choices *c)
         at = a->scratch;
     }
     if (chance(c, 40)) {
-        static const uint64_t odd[] = {0, 1, USER_BASE, USER_END - PAGE_SIZE, USER_END, UINT64_MAX, 1ull << 47};
+        static const uint64_t odd[] = {0,        1,          USER_BASE, USER_END - PAGE_SIZE,
+                                       USER_END, UINT64_MAX, 1ull << 47};
         at = odd[choose(c, sizeof(odd) / sizeof(odd[0]))];
     }
     at += chance(c, 4) ? choose(c, 4) * PAGE_SIZE : 0;
@@ -167,7 +175,8 @@ static uint64_t place(struct agent *a, uint64_t offset, const void *bytes, size_
     return at;
 }
 
-static void set_buffers(struct agent *a, struct ring_entry *e, const struct cap_transfer *sent, uint16_t count)
+static void set_buffers(struct agent *a, struct ring_entry *e, const struct cap_transfer *sent,
+                        uint16_t count)
 {
     e->result = place(a, MESSAGE_ROOM, NULL, 0);
     e->result_size = RESULT_ROOM;
@@ -211,7 +220,8 @@ static struct ring_entry kernel_call(struct agent *a, struct choices *c)
     }
     for (uint32_t i = 0; i < scene.sent_count; i++) {
         struct object *o;
-        if (chance(c, 8) || cap_table_look_up(&a->thread->process->table, scene.sent[i].cap, &o) != STATUS_OK) {
+        if (chance(c, 8)
+            || cap_table_look_up(&a->thread->process->table, scene.sent[i].cap, &o) != STATUS_OK) {
             scene.sent[i].cap = pick(a, c, 0, NULL);
         }
     }
@@ -236,7 +246,8 @@ static uint16_t choose_sent(struct agent *a, struct choices *c, struct cap_trans
     return count;
 }
 
-static struct ring_entry message_entry(struct agent *a, struct choices *c, uint8_t opcode, cap_id_t cap)
+static struct ring_entry message_entry(struct agent *a, struct choices *c, uint8_t opcode,
+                                       cap_id_t cap)
 {
     struct cap_transfer sent[4];
     uint16_t count = opcode == RING_OP_RECV ? 0 : choose_sent(a, c, sent);
@@ -265,14 +276,13 @@ static struct ring_entry small_entry(struct agent *a, struct choices *c)
         e.interface_id = chance(c, 2) ? CAP_ENTER_FOREVER : choose(c, 100000000);
         e.result_size = (uint32_t)choose(c, 2);
         break;
-    case RING_OP_UNPARK:
-        e.result_size = (uint32_t)choose(c, 3);
-        break;
+    case RING_OP_UNPARK: e.result_size = (uint32_t)choose(c, 3); break;
     case RING_OP_CANCEL:
-        e.interface_id = a->outstanding_count > 0 ? a->outstanding[choose(c, a->outstanding_count)].user_data : 0;
+        e.interface_id = a->outstanding_count > 0
+                             ? a->outstanding[choose(c, a->outstanding_count)].user_data
+                             : 0;
         break;
-    default:
-        break;
+    default: break;
     }
     return e;
 }
@@ -298,10 +308,8 @@ static struct ring_entry some_entry(struct agent *a, struct choices *c)
         cap = pick(a, c, 0, &reply_class);
         break;
     case 5:
-    case 6:
-        return small_entry(a, c);
-    default:
-        break;
+    case 6: return small_entry(a, c);
+    default: break;
     }
     return cap != CAP_ID_NONE ? message_entry(a, c, opcode, cap) : kernel_call(a, c);
 }
@@ -359,8 +367,8 @@ static void check_completion(struct agent *a, const struct ring_completion *c)
             return;
         }
     }
-    FAIL("completion %llx, status %s, of no entry, or for the second time", (unsigned long long)c->user_data,
-         test_status_name(c->status));
+    FAIL("completion %llx, status %s, of no entry, or for the second time",
+         (unsigned long long)c->user_data, test_status_name(c->status));
 }
 
 /* Remembers what looks like an address in the answer. */
@@ -368,8 +376,9 @@ static void look_at_answer(struct agent *a, const struct ring_completion *c)
 {
     uint64_t words[3];
     uint64_t at = a->scratch + a->buffer * BUFFER_SIZE + MESSAGE_ROOM;
-    if (c->status == 0 && c->result_size >= sizeof(words) && user_read(a->thread->process, at, words, sizeof(words))
-        && words[2] >= USER_BASE && words[2] < USER_END && words[2] % PAGE_SIZE == 0) {
+    if (c->status == 0 && c->result_size >= sizeof(words)
+        && user_read(a->thread->process, at, words, sizeof(words)) && words[2] >= USER_BASE
+        && words[2] < USER_END && words[2] % PAGE_SIZE == 0) {
         a->addresses[a->address++ % ADDRESSES] = words[2];
     }
 }
@@ -388,7 +397,7 @@ static void reap_all(struct agent *a)
         struct ring_completion c;
         uint64_t at = r->user_address + r->cq_offset + (head & (r->cq_entries - 1)) * sizeof(c);
         CHECK(user_read(p, at, &c, sizeof(c)));
-            explorer_statistics.completions++;
+        explorer_statistics.completions++;
         explorer_statistics.succeeded += c.status == 0;
         explorer_statistics.status[(uint32_t)-c.status & 63]++;
         if (a->exactly_once) {
@@ -424,7 +433,9 @@ static bool have_scratch(struct agent *a)
     }
     a->scratch = 0;
     uint64_t hint = SCRATCH_BASE + a->thread->id * SCRATCH_STEP;
-    return address_space_map(p->space, hint, BUFFERS * BUFFER_SIZE, PROTECTION_READ_WRITE, &a->scratch) == STATUS_OK;
+    return address_space_map(p->space, hint, BUFFERS * BUFFER_SIZE, PROTECTION_READ_WRITE,
+                             &a->scratch)
+           == STATUS_OK;
 }
 
 static struct user user_face(const struct agent *a)
@@ -440,8 +451,8 @@ static void enter(struct agent *a, struct choices *c)
 {
     struct user u = user_face(a);
     uint64_t timeout = chance(c, 3) ? 0 : chance(c, 2) ? CAP_ENTER_FOREVER : choose(c, 50000000);
-    enum outcome outcome =
-        user_syscall(&u, SYSCALL_CAP_ENTER, choose(c, 3), timeout, a->thread->upcalls - (uint32_t)chance(c, 50));
+    enum outcome outcome = user_syscall(&u, SYSCALL_CAP_ENTER, choose(c, 3), timeout,
+                                        a->thread->upcalls - (uint32_t)chance(c, 50));
     explorer_statistics.blocked += outcome == USER_BLOCKED;
     explorer_statistics.deaths += outcome == USER_DIED;
 }

@@ -4,8 +4,9 @@
 #include "tests/lib/invariants.h"
 #include "tests/sim/scene.h"
 
-/* A thread is picked only to be ended by its interrupt; then the CPU idles with another space loaded than that of the
- * thread it picked last. A call that completes meanwhile has to fault its buffer in. */
+/* A thread is picked only to be ended by its interrupt; then the CPU idles with another space
+ * loaded than that of the thread it picked last. A call that completes meanwhile has to fault its
+ * buffer in. */
 TEST(an_idle_cpu_copies_through_the_space_it_has_loaded)
 {
     sim_boot(NULL);
@@ -15,8 +16,8 @@ TEST(an_idle_cpu_copies_through_the_space_it_has_loaded)
     struct user_message m;
     struct wire_builder b = user_message(&m, TIMER_SLEEP_PARAMS_DATA_WORDS, 0);
     timer_sleep_params_set_ns(b, 1000);
-    struct ring_entry e = user_call_entry(sleeper, CAP_ID(CAP_SLOT_FIRST_GRANT, 1), TIMER_INTERFACE_ID,
-                                          TIMER_METHOD_SLEEP, &m, NULL, 0);
+    struct ring_entry e = user_call_entry(sleeper, CAP_ID(CAP_SLOT_FIRST_GRANT, 1),
+                                          TIMER_INTERFACE_ID, TIMER_METHOD_SLEEP, &m, NULL, 0);
     e.result = sleeper->scratch + USER_SCRATCH_SIZE / 2; /* never touched */
     user_submit(sleeper, &e);
     user_switch_to(sleeper);

@@ -1,4 +1,5 @@
-/* Entries that a program should not write: each gets its documented status, has no effect, and the program goes on. */
+/* Entries that a program should not write: each gets its documented status, has no effect, and the
+ * program goes on. */
 #include "kernel/cap/root_objects.h"
 #include "tests/lib/invariants.h"
 #include "tests/sim/scene.h"
@@ -36,7 +37,8 @@ TEST(unknown_opcodes_are_refused)
 {
     begin();
     for (int opcode = RING_OP_COUNT; opcode <= UINT8_MAX; opcode++) {
-        EXPECT(((struct ring_entry){.opcode = (uint8_t)opcode, .cap = SCENE_CAP(SCENE_TIMER)}), STATUS_BAD_OPCODE);
+        EXPECT(((struct ring_entry){.opcode = (uint8_t)opcode, .cap = SCENE_CAP(SCENE_TIMER)}),
+               STATUS_BAD_OPCODE);
     }
     still_works();
 }
@@ -45,7 +47,8 @@ TEST(reserved_words_and_flags_are_refused)
 {
     begin();
     for (int opcode = 0; opcode < RING_OP_COUNT; opcode++) {
-        struct ring_entry e = {.opcode = (uint8_t)opcode, .cap = SCENE_CAP(SCENE_TIMER), .reserved = 1};
+        struct ring_entry e = {
+            .opcode = (uint8_t)opcode, .cap = SCENE_CAP(SCENE_TIMER), .reserved = 1};
         EXPECT(e, STATUS_BAD_ENTRY);
         e.reserved = 0x80000000;
         EXPECT(e, STATUS_BAD_ENTRY);
@@ -74,11 +77,13 @@ static void expect_refused(cap_id_t id, status_t status)
         e.cap = id;
         EXPECT(e, status);
     }
-    struct cap_transfer sent[] = {{SCENE_CAP(SCENE_CONSOLE), CAP_TRANSFER_COPY}, {id, CAP_TRANSFER_COPY}};
+    struct cap_transfer sent[] = {{SCENE_CAP(SCENE_CONSOLE), CAP_TRANSFER_COPY},
+                                  {id, CAP_TRANSFER_COPY}};
     for (uint32_t mode = CAP_TRANSFER_COPY; mode <= CAP_TRANSFER_MOVE; mode++) {
         sent[1].mode = mode;
         user_scratch_reset(u);
-        EXPECT(user_call_entry(u, SCENE_CAP(SCENE_TIMER), TIMER_INTERFACE_ID, 0, NULL, sent, 2), status);
+        EXPECT(user_call_entry(u, SCENE_CAP(SCENE_TIMER), TIMER_INTERFACE_ID, 0, NULL, sent, 2),
+               status);
     }
 }
 
@@ -162,7 +167,8 @@ TEST(sizes_out_of_bounds_are_refused)
     e.transfer_max = RING_TRANSFERS_MAX + 1;
     EXPECT(e, STATUS_BAD_ENTRY);
     struct cap_transfer sent = {SCENE_CAP(SCENE_CONSOLE), CAP_TRANSFER_MOVE + 1};
-    EXPECT(user_call_entry(u, SCENE_CAP(SCENE_TIMER), TIMER_INTERFACE_ID, 0, NULL, &sent, 1), STATUS_BAD_ENTRY);
+    EXPECT(user_call_entry(u, SCENE_CAP(SCENE_TIMER), TIMER_INTERFACE_ID, 0, NULL, &sent, 1),
+           STATUS_BAD_ENTRY);
     still_works();
 }
 
@@ -171,10 +177,13 @@ TEST(one_capability_cannot_be_moved_twice)
     begin();
     cap_id_t id = sim_grant(u->process, &console_object);
     struct cap_transfer sent[] = {{id, CAP_TRANSFER_MOVE}, {id, CAP_TRANSFER_MOVE}};
-    EXPECT(user_call_entry(u, SCENE_CAP(SCENE_TIMER), TIMER_INTERFACE_ID, 0, NULL, sent, 2), STATUS_IN_TRANSIT);
+    EXPECT(user_call_entry(u, SCENE_CAP(SCENE_TIMER), TIMER_INTERFACE_ID, 0, NULL, sent, 2),
+           STATUS_IN_TRANSIT);
     sent[1].mode = CAP_TRANSFER_COPY;
-    EXPECT(user_call_entry(u, SCENE_CAP(SCENE_TIMER), TIMER_INTERFACE_ID, 0, NULL, sent, 2), STATUS_IN_TRANSIT);
-    EXPECT(((struct ring_entry){.opcode = RING_OP_RELEASE, .cap = id}), STATUS_OK); /* it is back under its id */
+    EXPECT(user_call_entry(u, SCENE_CAP(SCENE_TIMER), TIMER_INTERFACE_ID, 0, NULL, sent, 2),
+           STATUS_IN_TRANSIT);
+    EXPECT(((struct ring_entry){.opcode = RING_OP_RELEASE, .cap = id}),
+           STATUS_OK); /* it is back under its id */
     still_works();
 }
 
@@ -194,8 +203,8 @@ static uint64_t bad_address(int kind, size_t size)
     case 7: return UINT64_MAX - 7; /* wraps */
     case 8: return UINT64_MAX - size + 1;
     case 9: return 0x8000000000000000;
-    case 10: return scene.reserved;                              /* nothing committed there */
-    case 11: return scene.memory + SCENE_PAGES * PAGE_SIZE - 8;  /* runs out of the region */
+    case 10: return scene.reserved;                             /* nothing committed there */
+    case 11: return scene.memory + SCENE_PAGES * PAGE_SIZE - 8; /* runs out of the region */
     default: return 1;
     }
 }
@@ -231,8 +240,8 @@ TEST(messages_that_cannot_be_read_are_refused)
         user_scratch_reset(u);
         struct ring_entry e = scene_entry(&scene, &scene_cases[i]);
         for (int kind = 0; kind < BAD_ADDRESSES; kind++) {
-            test_context("%s, method %u, address of kind %d", scene_cases[i].interface->name, scene_cases[i].method,
-                         kind);
+            test_context("%s, method %u, address of kind %d", scene_cases[i].interface->name,
+                         scene_cases[i].method, kind);
             e.message = bad_address(kind, e.message_size);
             if (e.message_size > 8) {
                 EXPECT(e, STATUS_BAD_ADDRESS);
@@ -248,7 +257,8 @@ TEST(transfers_that_cannot_be_read_are_refused)
     isolate_memory();
     struct cap_transfer sent[2] = {{SCENE_CAP(SCENE_CONSOLE), 0}, {SCENE_CAP(SCENE_CONSOLE), 0}};
     user_scratch_reset(u);
-    struct ring_entry e = user_call_entry(u, SCENE_CAP(SCENE_TIMER), TIMER_INTERFACE_ID, 0, NULL, sent, 2);
+    struct ring_entry e =
+        user_call_entry(u, SCENE_CAP(SCENE_TIMER), TIMER_INTERFACE_ID, 0, NULL, sent, 2);
     for (int kind = 0; kind < BAD_ADDRESSES; kind++) {
         e.transfers = bad_address(kind, sizeof(sent));
         EXPECT(e, STATUS_BAD_ADDRESS);
@@ -276,7 +286,8 @@ TEST(answers_that_cannot_be_written_are_lost)
         e = timer_now_entry();
     }
     /* What the call has done stays done, and what it gave goes back: no slot is lost. */
-    const struct scene_case *make = scene_find(&process_spawner_interface, PROCESS_SPAWNER_METHOD_CREATE_PIPE);
+    const struct scene_case *make =
+        scene_find(&process_spawner_interface, PROCESS_SPAWNER_METHOD_CREATE_PIPE);
     uint32_t live = u->process->table.live;
     user_scratch_reset(u);
     e = scene_entry(&scene, make);
@@ -301,11 +312,13 @@ TEST(a_buffer_unmapped_by_an_entry_before_is_missed)
         user_scratch_reset(u);
         struct ring_entry now = timer_now_entry();
         *(which == 0 ? &now.message : &now.result) = at;
-        struct wire_builder b = user_message(&scene.message, VIRTUAL_MEMORY_UNMAP_PARAMS_DATA_WORDS, 0);
+        struct wire_builder b =
+            user_message(&scene.message, VIRTUAL_MEMORY_UNMAP_PARAMS_DATA_WORDS, 0);
         virtual_memory_unmap_params_set_address(b, at);
         virtual_memory_unmap_params_set_size(b, PAGE_SIZE);
-        struct ring_entry unmap = user_call_entry(u, SCENE_CAP(CAP_SLOT_MEMORY), VIRTUAL_MEMORY_INTERFACE_ID,
-                                                  VIRTUAL_MEMORY_METHOD_UNMAP, &scene.message, NULL, 0);
+        struct ring_entry unmap =
+            user_call_entry(u, SCENE_CAP(CAP_SLOT_MEMORY), VIRTUAL_MEMORY_INTERFACE_ID,
+                            VIRTUAL_MEMORY_METHOD_UNMAP, &scene.message, NULL, 0);
         user_submit(u, &unmap);
         user_submit(u, &now);
         CHECK_EQ(user_enter(u, 2, CAP_ENTER_FOREVER), USER_RETURNED);
@@ -326,14 +339,16 @@ TEST(a_buffer_unmapped_while_a_call_waits_is_missed)
     struct ring_completion c;
     CHECK_OK(address_space_map(u->process->space, 0, PAGE_SIZE, PROTECTION_READ_WRITE, &at));
     user_scratch_reset(u);
-    struct ring_entry read = scene_entry(&scene, scene_find(&pipe_reader_interface, PIPE_READER_METHOD_READ));
+    struct ring_entry read =
+        scene_entry(&scene, scene_find(&pipe_reader_interface, PIPE_READER_METHOD_READ));
     read.result = at;
     read.result_size = PAGE_SIZE;
     user_submit(u, &read);
     CHECK_EQ(user_enter(u, 0, 0), USER_RETURNED);
     CHECK(!user_reap(u, &c));
     CHECK_OK(address_space_unmap(u->process->space, at, PAGE_SIZE));
-    struct ring_entry write = scene_entry(&scene, scene_find(&pipe_writer_interface, PIPE_WRITER_METHOD_WRITE));
+    struct ring_entry write =
+        scene_entry(&scene, scene_find(&pipe_writer_interface, PIPE_WRITER_METHOD_WRITE));
     user_submit(u, &write);
     CHECK_EQ(user_enter(u, 2, CAP_ENTER_FOREVER), USER_RETURNED);
     for (int i = 0; i < 2; i++) {

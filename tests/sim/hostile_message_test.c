@@ -1,4 +1,5 @@
-/* Messages that are not well-formed, to every method: no panic, nothing lost, and the program goes on. */
+/* Messages that are not well-formed, to every method: no panic, nothing lost, and the program goes
+ * on. */
 #include "tests/lib/invariants.h"
 #include "tests/sim/scene.h"
 
@@ -22,12 +23,14 @@ static void begin_again(void)
 
 static void still_works(void)
 {
-    struct ring_completion c = user_run(u, (struct ring_entry){.opcode = RING_OP_NOP, .user_data = 5});
+    struct ring_completion c =
+        user_run(u, (struct ring_entry){.opcode = RING_OP_NOP, .user_data = 5});
     CHECK_OK(c.status);
     invariants_check();
 }
 
-/* The case's call with these bytes as its message. The answer; pending: it waits; aborted: the caller is gone. */
+/* The case's call with these bytes as its message. The answer; pending: it waits; aborted: the
+ * caller is gone. */
 static status_t call_with(const struct scene_case *c, const void *bytes, uint32_t size)
 {
     user_scratch_reset(u);
@@ -44,7 +47,8 @@ static status_t call_with(const struct scene_case *c, const void *bytes, uint32_
         return (status_t)-done.status;
     }
     CHECK_EQ(u->thread->ring.in_flight, 1);
-    struct ring_entry cancel = {.opcode = RING_OP_CANCEL, .interface_id = e.user_data, .user_data = 1};
+    struct ring_entry cancel = {
+        .opcode = RING_OP_CANCEL, .interface_id = e.user_data, .user_data = 1};
     user_submit(u, &cancel);
     CHECK_EQ(user_enter(u, 2, CAP_ENTER_FOREVER), USER_RETURNED);
     CHECK(user_reap(u, &done));
@@ -63,9 +67,9 @@ TEST(frames_that_do_not_fit_are_refused)
 {
     begin();
     const uint64_t frames[][3] = {
-        {5ull << 32 | 1, 0, 0},          /* two segments, of which the first does not fit */
-        {UINT64_MAX, 0, 0},              /* more segments than there can be */
-        {4ull << 32, 0, 0},              /* more words than there are */
+        {5ull << 32 | 1, 0, 0}, /* two segments, of which the first does not fit */
+        {UINT64_MAX, 0, 0},     /* more segments than there can be */
+        {4ull << 32, 0, 0},     /* more words than there are */
         {0xffffffffull << 32, 0, 0},
     };
     for (uint32_t i = 0; i < scene_case_count; i++) {
@@ -107,13 +111,13 @@ TEST(pointers_that_lead_astray_are_refused)
         1 | (uint64_t)7 << 32 | (uint64_t)0x1ffffff << 35,  /* composite list without its tag */
         1 | (uint64_t)6 << 32 | (uint64_t)0x1fffffff << 35, /* list of pointers */
         1 | (uint64_t)0 << 32 | (uint64_t)0x1fffffff << 35, /* half a billion times nothing */
-        2,                                                  /* far, to the first word of segment 0 */
-        2 | 1ull << 32,                                     /* far, to a segment that is not there */
-        6,                                                  /* far, with a landing pad of two words */
+        2,              /* far, to the first word of segment 0 */
+        2 | 1ull << 32, /* far, to a segment that is not there */
+        6,              /* far, with a landing pad of two words */
         2 | 0xffffffffull << 32,
-        3 | 5ull << 3,                                      /* of no known kind */
-        3 | 0xffffffffull << 32,                            /* capability beyond those sent */
-        0xfffffffc | 1ull << 48,                            /* struct that is its own pointer: a loop */
+        3 | 5ull << 3,           /* of no known kind */
+        3 | 0xffffffffull << 32, /* capability beyond those sent */
+        0xfffffffc | 1ull << 48, /* struct that is its own pointer: a loop */
     };
     uint64_t words[32];
     for (uint32_t i = 0; i < scene_case_count; i++) {
@@ -130,18 +134,20 @@ TEST(pointers_that_lead_astray_are_refused)
     still_works();
 }
 
-/* A list of grants whose names are lists of lists of lists ...; and one whose elements are the list itself. */
+/* A list of grants whose names are lists of lists of lists ...; and one whose elements are the list
+ * itself. */
 TEST(nests_and_loops_are_refused)
 {
     begin();
     static uint64_t words[4000];
     const struct scene_case *c = next_case(0);
-    while (c->interface != &process_spawner_interface || c->method != PROCESS_SPAWNER_METHOD_SPAWN) {
+    while (c->interface != &process_spawner_interface
+           || c->method != PROCESS_SPAWNER_METHOD_SPAWN) {
         c++;
     }
     uint32_t processes = (uint32_t)process_count();
     words[0] = (uint64_t)3999 << 32;
-    words[1] = 8ull << 48; /* a struct of eight pointers */
+    words[1] = 8ull << 48;                /* a struct of eight pointers */
     for (uint32_t i = 2; i < 4000; i++) { /* each the list of one pointer, which is the next word */
         words[i] = 1 | 6ull << 32 | 1ull << 35;
     }

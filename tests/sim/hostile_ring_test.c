@@ -1,4 +1,5 @@
-/* Rings and buffers that other threads scribble over, at any moment: whatever the words are, the kernel keeps its own. */
+/* Rings and buffers that other threads scribble over, at any moment: whatever the words are, the
+ * kernel keeps its own. */
 #include "tests/lib/invariants.h"
 #include "tests/sim/scene.h"
 
@@ -21,7 +22,8 @@ static void set_word(size_t offset, uint32_t value)
 
 static void still_works(void)
 {
-    struct ring_completion c = user_run(u, (struct ring_entry){.opcode = RING_OP_NOP, .user_data = 5});
+    struct ring_completion c =
+        user_run(u, (struct ring_entry){.opcode = RING_OP_NOP, .user_data = 5});
     CHECK_OK(c.status);
     invariants_check();
 }
@@ -36,7 +38,9 @@ TEST(indices_out_of_bounds_are_refused)
         CHECK_EQ(user_enter(u, 0, 0), USER_RETURNED);
         CHECK_EQ(user_result(u), -(int64_t)STATUS_BAD_RING);
         SET(sq_tail, h.sq_tail);
-        if (deltas[i] != h.sq_entries + 1) { /* cq_tail - cq_head is what counts: these are behind by too much */
+        if (deltas[i]
+            != h.sq_entries
+                   + 1) { /* cq_tail - cq_head is what counts: these are behind by too much */
             SET(cq_head, h.cq_tail - h.cq_entries - 1 - i);
             CHECK_EQ(user_enter(u, 0, 0), USER_RETURNED);
             CHECK_EQ(user_result(u), -(int64_t)STATUS_BAD_RING);
@@ -63,7 +67,8 @@ TEST(the_kernels_words_are_its_own)
     SET(upcalls, 99);
     /* A program that remembers what they were goes on. */
     struct ring_entry e = {.opcode = RING_OP_NOP, .user_data = 42};
-    uint64_t at = u->ring + RING_DEFAULT_SQ_OFFSET + (h.sq_tail % RING_SQ_ENTRIES_DEFAULT) * sizeof(e);
+    uint64_t at =
+        u->ring + RING_DEFAULT_SQ_OFFSET + (h.sq_tail % RING_SQ_ENTRIES_DEFAULT) * sizeof(e);
     CHECK(user_write(u->process, at, &e, sizeof(e)));
     SET(sq_tail, h.sq_tail + 1);
     CHECK_EQ(user_syscall(u, SYSCALL_CAP_ENTER, 1, CAP_ENTER_FOREVER, 0), USER_RETURNED);
@@ -106,7 +111,8 @@ TEST(a_full_completion_queue_stops_acceptance)
     still_works();
 }
 
-/* Calls in flight hold their places: with all taken, nothing more is accepted, and CANCEL has to wait for one. */
+/* Calls in flight hold their places: with all taken, nothing more is accepted, and CANCEL has to
+ * wait for one. */
 TEST(calls_in_flight_hold_their_places)
 {
     begin();
@@ -220,7 +226,8 @@ TEST(words_that_change_while_they_are_read_do_no_harm)
             struct ring_entry e = scene_entry(&scene, c);
             const struct ring *ring = &u->thread->ring;
             uint32_t place = ring->sq_head % ring->sq_entries;
-            CHECK(user_write(u->process, u->ring + ring->sq_offset + place * sizeof(e), &e, sizeof(e)));
+            CHECK(user_write(u->process, u->ring + ring->sq_offset + place * sizeof(e), &e,
+                             sizeof(e)));
             SET(sq_tail, ring->sq_head + 1);
             SET(cq_head, ring->cq_tail);
             scribbling = true;
@@ -228,7 +235,8 @@ TEST(words_that_change_while_they_are_read_do_no_harm)
             scribbling = false;
         }
         invariants_check();
-        if (user_state(u) != USER_RETURNED || round % 20 == 19) { /* it has interrupted or unmapped itself */
+        if (user_state(u) != USER_RETURNED
+            || round % 20 == 19) { /* it has interrupted or unmapped itself */
             sim_end_all();
             scene_make(&scene);
             u = scene.u;

@@ -36,10 +36,13 @@ static void boot(uint32_t cpus)
     };
     size_t manifest_size = write_manifest(p.manifest, sizeof(p.manifest));
     CHECK_GT(manifest_size, 0);
-    header->entries[0] = (struct boot_package_entry){BOOT_PACKAGE_MANIFEST, offsetof(struct package, manifest), manifest_size};
+    header->entries[0] = (struct boot_package_entry){
+        BOOT_PACKAGE_MANIFEST, offsetof(struct package, manifest), manifest_size};
     size_t program_size = sim_program(p.program, sizeof(p.program));
-    header->entries[1] = (struct boot_package_entry){"prog", offsetof(struct package, program), program_size};
-    sim_boot(&(struct sim_options){.package = &p, .package_size = sizeof(p), .seed = 1, .cpus = cpus});
+    header->entries[1] =
+        (struct boot_package_entry){"prog", offsetof(struct package, program), program_size};
+    sim_boot(
+        &(struct sim_options){.package = &p, .package_size = sizeof(p), .seed = 1, .cpus = cpus});
     sim_host_connect();
 }
 
@@ -57,8 +60,8 @@ struct ring_entry scene_entry(struct scene *s, const struct scene_case *c)
 {
     static const uint8_t zero[MESSAGE_MAX];
     c->build(s);
-    struct ring_entry e =
-        user_call_entry(s->u, s->target, c->interface->id, c->method, &s->message, s->sent, s->sent_count);
+    struct ring_entry e = user_call_entry(s->u, s->target, c->interface->id, c->method, &s->message,
+                                          s->sent, s->sent_count);
     CHECK(user_write(s->u->process, e.result, zero, e.result_size));
     CHECK(user_write(s->u->process, e.transfers + s->sent_count * sizeof(struct cap_transfer), zero,
                      (size_t)(e.transfer_max - s->sent_count) * sizeof(struct cap_transfer)));
@@ -126,10 +129,17 @@ static void make_pipe(struct scene *s)
 void scene_make(struct scene *s)
 {
     memset(s, 0, sizeof(*s));
-    struct object *grants[] = {&console_object,       &std_io_object,      &timer_object,
-                               &entropy_source_object, &code_memory_object, &boot_package_object,
-                               &process_spawner_object, &restricted_launcher_object, sim_image()};
-    _Static_assert(sizeof(grants) / sizeof(grants[0]) == SCENE_GRANTS_END - CAP_SLOT_FIRST_GRANT, "slots");
+    struct object *grants[] = {&console_object,
+                               &std_io_object,
+                               &timer_object,
+                               &entropy_source_object,
+                               &code_memory_object,
+                               &boot_package_object,
+                               &process_spawner_object,
+                               &restricted_launcher_object,
+                               sim_image()};
+    _Static_assert(sizeof(grants) / sizeof(grants[0]) == SCENE_GRANTS_END - CAP_SLOT_FIRST_GRANT,
+                   "slots");
     s->u = user_of(sim_process(grants, SCENE_GRANTS_END - CAP_SLOT_FIRST_GRANT));
     make_memory(s);
     make_pipe(s);
@@ -147,12 +157,13 @@ void scene_make(struct scene *s)
 void scene_check_complete(void)
 {
     static const struct interface *const interfaces[] = {
-        &console_interface,          &std_io_interface,         &timer_interface,          &entropy_source_interface,
-        &virtual_memory_interface,   &memory_object_interface,  &read_only_memory_interface, &image_interface,
-        &code_memory_interface,      &boot_package_interface,   &process_spawner_interface,
-        &restricted_launcher_interface, &process_handle_interface, &pipe_reader_interface, &pipe_writer_interface,
-        &endpoint_interface,         &cutter_interface,         &thread_spawner_interface, &thread_handle_interface,
-        &thread_control_interface,   &park_space_interface,
+        &console_interface,          &std_io_interface,          &timer_interface,
+        &entropy_source_interface,   &virtual_memory_interface,  &memory_object_interface,
+        &read_only_memory_interface, &image_interface,           &code_memory_interface,
+        &boot_package_interface,     &process_spawner_interface, &restricted_launcher_interface,
+        &process_handle_interface,   &pipe_reader_interface,     &pipe_writer_interface,
+        &endpoint_interface,         &cutter_interface,          &thread_spawner_interface,
+        &thread_handle_interface,    &thread_control_interface,  &park_space_interface,
     };
     uint32_t methods = 0;
     for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]); i++) {

@@ -1,6 +1,8 @@
-/* A process that holds one of everything, and for each method of each kernel interface a call that makes sense there.
+/* A process that holds one of everything, and for each method of each kernel interface a call that
+ * makes sense there.
  *
- * Used to try every method under failing allocations, with broken messages, with hostile buffers. */
+ * Used to try every method under failing allocations, with broken messages, with hostile buffers.
+ */
 #pragma once
 
 #include "kernel/gen/dispatch.h"
@@ -8,16 +10,16 @@
 #include "tests/lib/sim.h"
 
 enum { /* slots of the grants, in the order in which scene_make() gives them */
-    SCENE_CONSOLE = CAP_SLOT_FIRST_GRANT,
-    SCENE_STD_IO,
-    SCENE_TIMER,
-    SCENE_ENTROPY,
-    SCENE_CODE,
-    SCENE_BOOT,
-    SCENE_SPAWNER,
-    SCENE_LAUNCHER,
-    SCENE_IMAGE,
-    SCENE_GRANTS_END
+       SCENE_CONSOLE = CAP_SLOT_FIRST_GRANT,
+       SCENE_STD_IO,
+       SCENE_TIMER,
+       SCENE_ENTROPY,
+       SCENE_CODE,
+       SCENE_BOOT,
+       SCENE_SPAWNER,
+       SCENE_LAUNCHER,
+       SCENE_IMAGE,
+       SCENE_GRANTS_END
 };
 
 #define SCENE_CAP(slot) CAP_ID(slot, 1)
@@ -34,11 +36,13 @@ struct scene {
     uint64_t object_at;    /* the memory object, mapped shared and writable: one page */
     uint64_t read_only_at; /* its read-only face */
     uint64_t image_at;
-    uint64_t code;         /* one page */
-    cap_id_t memory_object, unmapped_object, read_only, reader, writer, endpoint, cutter, process, thread;
+    uint64_t code; /* one page */
+    cap_id_t memory_object, unmapped_object, read_only, reader, writer, endpoint, cutter, process,
+        thread;
 };
 
-/* Boots with a package that has one launchable program, "prog". What the machine makes once is made. */
+/* Boots with a package that has one launchable program, "prog". What the machine makes once is
+ * made. */
 void scene_boot(void);
 void scene_boot_cpus(uint32_t cpus);
 void scene_boot_bare(void); /* without that */

@@ -1,11 +1,13 @@
-/* Copies between the kernel and the loaded address space, page by page through its tables. A page that is not there or does
- * not allow the access is a fault, which core resolves or not. Before each page another thread may act (sim_edge). */
+/* Copies between the kernel and the loaded address space, page by page through its tables. A page
+ * that is not there or does not allow the access is a fault, which core resolves or not. Before
+ * each page another thread may act (sim_edge). */
 #include <string.h>
 
 #include "kernel/arch/arch.h"
 #include "kernel/core/entry.h"
 
-#define FAULTS_PER_PAGE_MAX 4 /* one for demand zero, one for copy-on-write, and two to spare: more is a loop of core's */
+/* One for demand zero, one for copy-on-write, and two to spare: more is a loop of core's. */
+#define FAULTS_PER_PAGE_MAX 4
 
 static uint8_t *reach(uint64_t address, enum upcall_access access)
 {
@@ -40,7 +42,8 @@ bool arch_copy_in(void *to, uint64_t from, size_t size)
         if (bytes == NULL) {
             return false;
         }
-        memmove((uint8_t *)to + done, bytes, part); /* the kernel may have asked for a frame of the same user */
+        /* a move: the kernel's side may be a frame of the same user */
+        memmove((uint8_t *)to + done, bytes, part);
         done += part;
     }
     return true;

@@ -72,7 +72,8 @@ void arch_cpu_poke(uint32_t n)
     arch_cpu_by_number(n)->arch.poked = true;
 }
 
-/* Only one CPU of the simulated machine runs at a time; the others are between two instructions, or idle. */
+/* Only one CPU of the simulated machine runs at a time; the others are between two instructions, or
+ * idle. */
 void arch_cpu_stop(uint32_t n)
 {
     KASSERT(n != sim_machine.cpu);
@@ -149,8 +150,8 @@ void arch_log(const char *text, size_t size)
         size = SIM_LOG_SIZE - 1;
     }
     if (sim_machine.log_size + size >= SIM_LOG_SIZE) { /* keeps the younger half */
-        size_t keep = SIM_LOG_SIZE - 1 - size < SIM_LOG_SIZE / 2 ? SIM_LOG_SIZE - 1 - size
-                                                                 : SIM_LOG_SIZE / 2;
+        size_t keep =
+            SIM_LOG_SIZE - 1 - size < SIM_LOG_SIZE / 2 ? SIM_LOG_SIZE - 1 - size : SIM_LOG_SIZE / 2;
         keep = keep < sim_machine.log_size ? keep : sim_machine.log_size;
         memmove(sim_machine.log, sim_machine.log + sim_machine.log_size - keep, keep);
         sim_machine.log_size = keep;
@@ -165,7 +166,8 @@ size_t sim_bytes_put(struct sim_bytes *queue, const void *bytes, size_t size)
     size_t room = queue->limit > queue->count ? queue->limit - queue->count : 0;
     size = size < room ? size : room;
     for (size_t i = 0; i < size; i++) {
-        queue->bytes[(queue->start + queue->count + i) % SIM_LINK_SIZE] = ((const uint8_t *)bytes)[i];
+        queue->bytes[(queue->start + queue->count + i) % SIM_LINK_SIZE] =
+            ((const uint8_t *)bytes)[i];
     }
     queue->count += size;
     return size;

@@ -1,7 +1,9 @@
-/* Page tables of the simulated machine: four levels of 512 words, as x86_64 has them, walked by software.
+/* Page tables of the simulated machine: four levels of 512 words, as x86_64 has them, walked by
+ * software.
  *
- * A word is 0 or a frame number << 12 with bits: present, and at the last level the protection. Tables come from the
- * frame allocator and go back when they are empty, so their cost in tests is what it is on the real machine. */
+ * A word is 0 or a frame number << 12 with bits: present, and at the last level the protection.
+ * Tables come from the frame allocator and go back when they are empty, so their cost in tests is
+ * what it is on the real machine. */
 #include <string.h>
 
 #include "kernel/arch/arch.h"
@@ -52,8 +54,10 @@ static void check_range(uint64_t address, uint64_t pages)
     KASSERT(pages <= (USER_END - address) >> PAGE_SHIFT);
 }
 
-/* The last-level word of an address, or NULL where a table is missing; *missing_end is then the end of the hole. */
-static uint64_t *find_word(const struct arch_address_space *as, uint64_t address, uint64_t *missing_end)
+/* The last-level word of an address, or NULL where a table is missing; *missing_end is then the end
+ * of the hole. */
+static uint64_t *find_word(const struct arch_address_space *as, uint64_t address,
+                           uint64_t *missing_end)
 {
     KASSERT(as->root != FRAME_NONE);
     frame_t table = as->root;
@@ -161,8 +165,8 @@ static void ignore_page(void *context, frame_t f)
     (void)f;
 }
 
-status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t *frames, uint64_t pages,
-                  enum protection p)
+status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t *frames,
+                  uint64_t pages, enum protection p)
 {
     check_range(address, pages);
     for (uint64_t i = 0; i < pages; i++) {
@@ -195,7 +199,8 @@ void arch_unmap(struct arch_address_space *as, uint64_t address, uint64_t pages,
     }
 }
 
-void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t pages, enum protection p)
+void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t pages,
+                  enum protection p)
 {
     check_range(address, pages);
     uint64_t end = address + (pages << PAGE_SHIFT);
@@ -214,7 +219,8 @@ void arch_remap(struct arch_address_space *as, uint64_t address, frame_t f, enum
     *word = word_make(f, p);
 }
 
-bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t *f, enum protection *p)
+bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t *f,
+                 enum protection *p)
 {
     uint64_t *word = find_word(as, address, NULL);
     if (word == NULL || *word == 0) {
@@ -251,16 +257,18 @@ uint64_t arch_next_present(const struct arch_address_space *as, uint64_t address
     return end;
 }
 
-uint8_t *sim_translate(const struct arch_address_space *as, uint64_t address, enum upcall_access access)
+uint8_t *sim_translate(const struct arch_address_space *as, uint64_t address,
+                       enum upcall_access access)
 {
     frame_t f;
     enum protection p;
-    if (as == NULL || address < USER_BASE || address >= USER_END || !arch_lookup(as, address, &f, &p)) {
+    if (as == NULL || address < USER_BASE || address >= USER_END
+        || !arch_lookup(as, address, &f, &p)) {
         return NULL;
     }
-    bool allowed = access == UPCALL_ACCESS_READ      ? p != PROTECTION_NONE
-                   : access == UPCALL_ACCESS_WRITE   ? p == PROTECTION_READ_WRITE
-                                                     : p == PROTECTION_READ_EXECUTE;
+    bool allowed = access == UPCALL_ACCESS_READ    ? p != PROTECTION_NONE
+                   : access == UPCALL_ACCESS_WRITE ? p == PROTECTION_READ_WRITE
+                                                   : p == PROTECTION_READ_EXECUTE;
     return allowed ? (uint8_t *)arch_frame_address(f) + (address & (PAGE_SIZE - 1)) : NULL;
 }
 
@@ -280,7 +288,8 @@ uint64_t sim_table_count(const struct arch_address_space *as)
 }
 
 void sim_each_page(const struct arch_address_space *as,
-                   void (*each)(void *context, uint64_t address, frame_t f, enum protection p), void *context)
+                   void (*each)(void *context, uint64_t address, frame_t f, enum protection p),
+                   void *context)
 {
     uint64_t address = 0;
     while ((address = arch_next_present(as, address, USER_END)) < USER_END) {

@@ -23,8 +23,8 @@ void arch_thread_destroy(struct thread *t)
     t->arch.extended = NULL;
 }
 
-void arch_thread_start(struct thread *t, uint64_t entry, uint64_t stack, uint64_t argument, uint64_t ring,
-                       uint64_t extra, uint64_t fs_base)
+void arch_thread_start(struct thread *t, uint64_t entry, uint64_t stack, uint64_t argument,
+                       uint64_t ring, uint64_t extra, uint64_t fs_base)
 {
     t->arch.registers = (struct user_registers){
         .rip = entry,

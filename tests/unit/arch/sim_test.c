@@ -69,7 +69,8 @@ TEST(map_fails_without_a_trace)
         CHECK_OK(frame_alloc(&pages[i]));
     }
     uint64_t before = frame_free_count();
-    uint64_t address = 0x40000000 - 300 * PAGE_SIZE; /* over the border of two tables of each lower level */
+    uint64_t address =
+        0x40000000 - 300 * PAGE_SIZE; /* over the border of two tables of each lower level */
     uint64_t needed = arch_tables_needed(address, 600);
     int failures = 0;
     for (kmem_fail_after = 0;; failures++) {

@@ -1,4 +1,5 @@
-/* What the simulated machine keeps in the kernel's structures. Everything is plain data that a test may look at. */
+/* What the simulated machine keeps in the kernel's structures. Everything is plain data that a test
+ * may look at. */
 #pragma once
 
 #include "abi/upcall.h"
@@ -9,7 +10,8 @@
 struct account;
 
 struct arch_address_space {
-    frame_t root; /* of four levels of 512 words, as x86_64 has them; FRAME_NONE: not created or destroyed */
+    frame_t root; /* of four levels of 512 words, as x86_64 has them; FRAME_NONE: not created or
+                     destroyed */
 };
 
 struct arch_cpu {
