@@ -20,7 +20,11 @@ FNR == 1 {
     if ($0 !~ /^\/\*/ && $0 !~ /^\/\//) complain("must begin with a comment: what the file is for")
 }
 { count = FNR }
-length($0) > columns { complain(length($0) " columns; at most " columns) }
+length($0) > columns { # bytes: those that go on a character do not count
+    text = $0
+    gsub(/[\200-\277]/, "", text)
+    if (length(text) > columns) complain(length(text) " columns; at most " columns)
+}
 /\t/ && name !~ /\.S$/ { complain("a tab") }
 /[ \t]$/ { complain("blanks at the end of the line") }
 $0 ~ forbidden && !library && !test && $0 !~ /^ *(\/?\*|\/\/)/ { complain("a function whose use is forbidden") }

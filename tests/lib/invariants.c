@@ -207,8 +207,8 @@ static void ready_check(const struct heap_node *node)
     CHECK(t->process != NULL);
 }
 
-/* Whoever waits has a reason: what would have woken it has not happened. A ring that somebody scribbles
- * over tells nothing. */
+/* Whoever waits has a reason: what would have woken it has not happened. A ring that somebody
+ * scribbles over tells nothing. */
 static void wait_check(const struct thread *t)
 {
     CHECK_EQ(t->wait_timer.armed, t->wait_timed);

@@ -1,4 +1,5 @@
-/* The example of docs/abi.md, byte by byte: what the page says is what the kernel takes and gives. */
+/* The example of docs/abi.md, byte by byte: what the page says is what the kernel takes and gives.
+ */
 #include "kernel/cap/root_objects.h"
 #include "tests/lib/ipc.h"
 

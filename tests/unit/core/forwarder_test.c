@@ -174,8 +174,8 @@ TEST(memory_through_a_forwarder_is_unmapped_by_the_cut)
     CHECK(user_write(w.client_process, address, "mapped", 6));
     cut(cutter);
     CHECK(!user_write(w.client_process, address, "mapped", 6));
-    CHECK_STATUS(user_call(w.client, id, MEMORY_OBJECT_INTERFACE_ID, MEMORY_OBJECT_METHOD_INFO, NULL,
-                           NULL, 0, NULL),
+    CHECK_STATUS(user_call(w.client, id, MEMORY_OBJECT_INTERFACE_ID, MEMORY_OBJECT_METHOD_INFO,
+                           NULL, NULL, 0, NULL),
                  STATUS_REVOKED);
 }
 

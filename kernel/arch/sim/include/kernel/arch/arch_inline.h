@@ -1,4 +1,5 @@
-/* The functions of arch.h that must cost nothing on real machines. Here the last three are hooks. */
+/* The functions of arch.h that must cost nothing on real machines. Here the last three are hooks.
+ */
 #pragma once
 
 #include "kernel/arch/sim/sim.h"
