@@ -328,6 +328,14 @@ static status_t map(struct ring *r, struct address_space *as, uint64_t hint)
     return s;
 }
 
+static void tell_sizes(struct ring *r)
+{
+    r->header->sq_entries = r->sq_entries;
+    r->header->cq_entries = r->cq_entries;
+    r->header->sq_offset = r->sq_offset;
+    r->header->cq_offset = r->cq_offset;
+}
+
 status_t ring_create(struct ring *r, struct address_space *as, uint32_t sq_entries)
 {
     KASSERT(r->header == NULL && r->in_flight == 0);
@@ -346,12 +354,25 @@ status_t ring_create(struct ring *r, struct address_space *as, uint32_t sq_entri
     if (s != STATUS_OK) {
         return s;
     }
-    r->header->sq_entries = r->sq_entries;
-    r->header->cq_entries = r->cq_entries;
-    r->header->sq_offset = r->sq_offset;
-    r->header->cq_offset = r->cq_offset;
+    tell_sizes(r);
     r->epoch++;
     return STATUS_OK;
+}
+
+void ring_hand_over(struct ring *to, struct ring *from)
+{
+    KASSERT(to->header == NULL && from->header != NULL && from->in_flight == 0);
+    uint32_t to_epoch = to->epoch, from_epoch = from->epoch;
+    bool own_storage = from->pages == &from->first_page;
+    *to = *from;
+    *from = (struct ring){.epoch = from_epoch + 1};
+    if (own_storage) {
+        to->pages = &to->first_page;
+    }
+    to->epoch = to_epoch + 1;
+    to->sq_head = to->cq_tail = 0;
+    *to->header = (struct ring_header){0};
+    tell_sizes(to);
 }
 
 status_t ring_fork(struct ring *child, const struct ring *parent, struct address_space *child_as)

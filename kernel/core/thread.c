@@ -63,6 +63,28 @@ static void enlist(struct process *p, struct thread *t)
     threads++;
 }
 
+/* Threads come and go more often than processes: the first ring that becomes free is kept. */
+static status_t take_ring(struct process *p, struct thread *t, struct address_space *as,
+                          uint32_t ring_entries)
+{
+    bool usual = ring_entries == 0 || ring_entries == RING_SQ_ENTRIES_DEFAULT;
+    if (as == p->space && usual && p->spare_ring.header != NULL) {
+        ring_hand_over(&t->ring, &p->spare_ring);
+        return STATUS_OK;
+    }
+    return ring_create(&t->ring, as, ring_entries);
+}
+
+static void give_ring(struct process *p, struct thread *t, struct address_space *as)
+{
+    if (as != NULL && as == p->space && t->ring.sq_entries == RING_SQ_ENTRIES_DEFAULT
+        && p->spare_ring.header == NULL) {
+        ring_hand_over(&p->spare_ring, &t->ring);
+    } else {
+        ring_destroy(&t->ring, as, t->account);
+    }
+}
+
 status_t thread_create_in(struct process *p, struct address_space *as, uint32_t ring_entries,
                           struct thread **out)
 {
@@ -73,7 +95,7 @@ status_t thread_create_in(struct process *p, struct address_space *as, uint32_t 
     }
     status = arch_thread_init(t);
     if (status == STATUS_OK) {
-        status = ring_create(&t->ring, as, ring_entries);
+        status = take_ring(p, t, as, ring_entries);
         if (status != STATUS_OK) {
             arch_thread_destroy(t);
         }
@@ -169,7 +191,7 @@ void thread_remove(struct thread *t, struct address_space *as)
     KASSERT(t->state != THREAD_DEAD && p != NULL);
     stop(t);
     ring_abort(t);
-    ring_destroy(&t->ring, as, t->account);
+    give_ring(p, t, as);
     arch_thread_forget(t);
     arch_thread_destroy(t);
     list_remove(&t->of_process);
