@@ -192,7 +192,7 @@ static void release_all(struct process *p)
         thread_remove(LIST_FIRST(&p->threads, struct thread, of_process), NULL);
     }
     KASSERT(p->thread_count == 0);
-    ring_destroy(&p->spare_ring, NULL, p->account);
+    thread_drop_spare_ring(p);
     cap_table_destroy(&p->table);
     if (p->space != NULL) {
         process_drop_space(p);

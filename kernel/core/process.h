@@ -38,9 +38,9 @@ struct process {
     struct denial denials[DENIALS_KEPT];
     uint32_t denial_count;                                        /* ever */
     struct object own_memory, own_threads, own_control, own_park; /* embedded faces */
-    struct ring spare_ring; /* of a thread that ended, for the next one; its header is NULL: none */
-    uint64_t cpu_ns;        /* of threads that ended */
-    struct object *image;   /* a reference: names the binary in a fault's report */
+    struct ring *spare_ring; /* of a thread that ended, for the next: kernel/core/thread.c */
+    uint64_t cpu_ns;         /* of threads that ended */
+    struct object *image;    /* a reference: names the binary in a fault's report */
     uint64_t image_base;
     uint64_t time_page; /* its address in this process; 0: not mapped */
     uint64_t id;

@@ -16,7 +16,7 @@ static void commit(struct process *p, const struct process_image *made, struct o
         thread_remove(LIST_FIRST(&p->threads, struct thread, of_process), NULL);
     }
     KASSERT(p->thread_count == 1);
-    ring_destroy(&p->spare_ring, NULL, p->account); /* it goes with the old address space */
+    thread_drop_spare_ring(p); /* it goes with the old address space */
     cap_table_keep_commit(&p->table, keep, keep_count);
     process_drop_space(p);
     p->space = made->space;

@@ -63,25 +63,45 @@ static void enlist(struct process *p, struct thread *t)
     threads++;
 }
 
-/* Threads come and go more often than processes: the first ring that becomes free is kept. */
+/* Threads come and go more often than processes: the first ring that becomes free is kept. Its
+ * place in the process stays when it is taken. */
 static status_t take_ring(struct process *p, struct thread *t, struct address_space *as,
                           uint32_t ring_entries)
 {
     bool usual = ring_entries == 0 || ring_entries == RING_SQ_ENTRIES_DEFAULT;
-    if (as == p->space && usual && p->spare_ring.header != NULL) {
-        ring_hand_over(&t->ring, &p->spare_ring);
+    if (as == p->space && usual && p->spare_ring != NULL && p->spare_ring->header != NULL) {
+        ring_hand_over(&t->ring, p->spare_ring);
         return STATUS_OK;
     }
     return ring_create(&t->ring, as, ring_entries);
 }
 
+static bool has_place_for_ring(struct process *p)
+{
+    void *memory;
+    if (p->spare_ring == NULL
+        && kmem_alloc(p->account, sizeof(struct ring), &memory) == STATUS_OK) {
+        p->spare_ring = memory;
+    }
+    return p->spare_ring != NULL && p->spare_ring->header == NULL;
+}
+
 static void give_ring(struct process *p, struct thread *t, struct address_space *as)
 {
     if (as != NULL && as == p->space && t->ring.sq_entries == RING_SQ_ENTRIES_DEFAULT
-        && p->spare_ring.header == NULL) {
-        ring_hand_over(&p->spare_ring, &t->ring);
+        && has_place_for_ring(p)) {
+        ring_hand_over(p->spare_ring, &t->ring);
     } else {
         ring_destroy(&t->ring, as, t->account);
+    }
+}
+
+void thread_drop_spare_ring(struct process *p)
+{
+    if (p->spare_ring != NULL) {
+        ring_destroy(p->spare_ring, NULL, p->account);
+        kmem_free(p->account, p->spare_ring, sizeof(struct ring));
+        p->spare_ring = NULL;
     }
 }
 

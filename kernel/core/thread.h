@@ -47,6 +47,8 @@ extern const struct object_class thread_handle_class;
 /* A thread in state NEW with a ring mapped in its process; thread_start makes it READY. Charged to
  * the process's account. */
 status_t thread_create(struct process *p, uint32_t ring_entries, struct thread **out) MUST_CHECK;
+/* Its address space is about to be cleared. */
+void thread_drop_spare_ring(struct process *p);
 /* The same in an address space that is not the process's yet: exec's. */
 status_t thread_create_in(struct process *p, struct address_space *as, uint32_t ring_entries,
                           struct thread **out) MUST_CHECK;
