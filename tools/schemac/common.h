@@ -3,14 +3,14 @@
 
 #include "tools/schemac/model.h"
 
-/* The C type of a getter's result or a setter's argument: "uint32_t", "struct wire_span" … */
+/* The C type of a getter's result or a setter's argument: "uint32_t", "struct wire_span" ... */
 const char *c_type(const struct type *type);
 
 /* The size code of a list's elements, as an enumerator of wire.h. */
 const char *element_code(const struct type *element);
 
-/* The part of getters' and setters' names that says how wide the value is: "u16", "bool" … NULL for
- * types that have no bits of their own. */
+/* The part of getters' and setters' names that says how wide the value is: "u16", "bool" ...
+ * NULL for types that have no bits of their own. */
 const char *width_name(const struct type *type);
 
 /* The type as the schema writes it: "List(Text)". */

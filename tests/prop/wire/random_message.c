@@ -1,4 +1,5 @@
-/* See random_message.h. In the code, builders are b0, b1 …, readers r0, r1 … of the same number. */
+/* See random_message.h. In the code, builders are b0, b1 ..., readers r0, r1 ... of the same
+ * number. */
 #include "tests/prop/wire/random_message.h"
 
 #include <inttypes.h>
