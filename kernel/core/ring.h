@@ -46,8 +46,8 @@ status_t ring_fork(struct ring *child, const struct ring *parent,
  * or cancelled. */
 void ring_destroy(struct ring *r, struct address_space *as, struct account *a);
 
-/* A whole ring, mapping and all, goes from one owner to another, as new: `from` is then as destroyed,
- * `to` was. Nothing is in flight, and both belong to one address space. */
+/* A whole ring, mapping and all, goes from one owner to another, as new: `from` is then as
+ * destroyed, `to` was. Nothing is in flight, and both belong to one address space. */
 void ring_hand_over(struct ring *to, struct ring *from);
 
 /* cap_enter's first half: takes entries and carries them out. badRing if the indices are out of
