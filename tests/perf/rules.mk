@@ -15,4 +15,6 @@ $(foreach program,paths nothing,$(eval $(call perf_program,$(program))))
 bench: all $(BUILD)/x86_64/demos/c-hello.elf $(PERF)/paths.elf $(PERF)/nothing.elf
 	@BUILD=$(BUILD) sh tests/perf/bench.sh
 
+test-build test-boot: $(PERF)/paths.elf $(PERF)/nothing.elf
+
 .PHONY: bench
