@@ -211,6 +211,20 @@ TEST(a_fault_nobody_handles_ends_the_process_with_a_trace)
     CHECK_EQ(wire_list_get_u64(trace, 2), 0x3333);
 }
 
+TEST(a_machine_without_frames_ends_who_needs_one)
+{
+    sim_boot(NULL);
+    struct process *p = sim_process(NULL, 0);
+    struct user *u = user_of(p);
+    kmem_fail_after = 0;
+    bool touched = user_touch(u, u->scratch + 20 * PAGE_SIZE, UPCALL_ACCESS_WRITE);
+    CHECK_LT(kmem_fail_after, 0); /* it was that allocation */
+    CHECK(!touched);
+    CHECK_EQ(user_state(u), USER_DIED);
+    CHECK_EQ(p->exit.kind, EXIT_KIND_OUT_OF_BUDGET);
+    CHECK_EQ(p->exit.exhausted, STATUS_FRAMES_EXHAUSTED);
+}
+
 TEST(a_hostile_chain_of_frames_is_followed_no_further_than_it_goes)
 {
     sim_boot(NULL);
