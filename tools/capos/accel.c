@@ -120,10 +120,14 @@ static char *device_problem(int error)
     if (error == EACCES && stat(DEVICE, &device) == 0) {
         struct group *group = getgrgid(device.st_gid);
         const char *name = group != NULL ? group->gr_name : format("%u", device.st_gid);
-        return format(DEVICE
-                      " may not be opened: join the group %s (sudo usermod -aG %s \"$USER\", then "
-                      "log in again)",
-                      name, name);
+        if ((device.st_mode & 060) == 060 && device.st_gid != 0) {
+            return format(DEVICE " may not be opened: join the group %s (sudo usermod -aG %s "
+                                 "\"$USER\", then log in again)",
+                          name, name);
+        }
+        return format(DEVICE " may not be opened: it belongs to no group; give it to the group kvm "
+                             "(sudo chgrp kvm " DEVICE "; sudo chmod 660 " DEVICE ") and join that "
+                             "(sudo usermod -aG kvm \"$USER\", then log in again)");
     }
     return format(DEVICE ": %s", strerror(error));
 }
