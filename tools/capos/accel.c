@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "abi/qemu.h"
+#include "tools/capos/command.h"
 #include "tools/capos/qemu.h"
 
 #define DEVICE "/dev/kvm"
@@ -40,13 +40,6 @@ static char *fingerprint(void)
                   name.release, name.version, qemu_path, (long long)qemu.st_size,
                   (long long)qemu.st_mtim.tv_sec, qemu.st_mtim.tv_nsec,
                   (unsigned long long)device.st_rdev);
-}
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 static bool probe(void)

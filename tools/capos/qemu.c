@@ -14,26 +14,18 @@
 #include <unistd.h>
 
 #include "abi/qemu.h"
+#include "tools/capos/command.h"
 
 #define QEMU_NAME "qemu-system-x86_64"
-#define ARGUMENTS_MAX 48
 
 /* The child's descriptors, below which it has only the standard three. */
 enum child_fd { CHILD_LINK = 3, CHILD_SERIAL = 4, CHILD_PACKAGE = 5, CHILD_END = 6 };
 
-struct words {
-    const char *items[ARGUMENTS_MAX];
-    uint32_t count;
-};
-
-static void add(struct words *w, const char *first, const char *second)
+static void add(struct command *c, const char *first, const char *second)
 {
-    if (w->count + 2 >= ARGUMENTS_MAX) {
-        fail(TOOL_FAILED, "too many words for QEMU: a mistake in capos");
-    }
-    w->items[w->count++] = first;
+    command_add(c, first);
     if (second != NULL) {
-        w->items[w->count++] = second;
+        command_add(c, second);
     }
 }
 
@@ -60,7 +52,7 @@ const char *qemu_find(void)
          QEMU_NAME);
 }
 
-static void machine_words(struct words *w, const struct qemu_options *o, const char *qemu)
+static void machine_words(struct command *w, const struct qemu_options *o, const char *qemu)
 {
     bool kvm = o->accel == ACCEL_KVM;
     add(w, qemu, NULL);
@@ -132,9 +124,9 @@ static void place_descriptors(const int *from, int errors)
 
 struct qemu qemu_start(const struct qemu_options *o)
 {
-    struct words words = {0};
+    struct command command = {0};
     int link[2] = {-1, -1}, serial[2], errors[2];
-    machine_words(&words, o, qemu_find());
+    machine_words(&command, o, qemu_find());
     if (!o->no_link) {
         make_pair(link);
     }
@@ -159,7 +151,7 @@ struct qemu qemu_start(const struct qemu_options *o)
             _exit(TOOL_FAILED);
         }
         place_descriptors(from, errors[1]);
-        execv(words.items[0], (char *const *)words.items);
+        execv(command.words[0], (char *const *)command.words);
         static const char text[] = "cannot be executed\n";
         (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
         _exit(TOOL_FAILED);

@@ -17,21 +17,14 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
-#define SILENCE_MAX_MS \
-    60000 /* from QEMU's start to the kernel's first word, on the slowest machine */
+#include "tools/capos/command.h"
+
+#define SILENCE_MAX_MS 60000  /* from QEMU's start to the kernel's first word, when it is slow */
 #define END_MAX_MS 200         /* from the acknowledgement to QEMU's end */
 #define NO_READER_MAX_MS 1000  /* for a program to end after its output was refused */
 #define NEVER UINT64_MAX
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void trace_start(const struct session *s, const char *what)
 {

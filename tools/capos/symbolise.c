@@ -1,52 +1,27 @@
 /* Addresses of a program as a person reads them: function and offset from the program's own
  * symbols, file and line from addr2line where it is installed. */
 #include <elf.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "tools/capos/command.h"
 #include "tools/capos/session.h"
 #include "tools/image/elf_file.h"
 
-#define TEXT_MAX 4000
-
 /* What addr2line says about the address: for each function that was inlined there, innermost first,
- * a line with its name and a line with its place. Without a shell, since the path may be anything.
- * The text is empty when it is not installed. */
-static void ask_addr2line(const char *path, uint64_t address, char text[TEXT_MAX])
+ * a line with its name and a line with its place. Empty when it is not installed. */
+static char *ask_addr2line(const char *path, uint64_t address)
 {
-    int pipe_fds[2];
-    size_t size = 0;
-    text[0] = 0;
-    if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
-        return;
+    struct command command = {0};
+    struct bytes output;
+    const char *const words[] = {"addr2line", "-f", "-i", "-e", path,
+                                 format("%#llx", (unsigned long long)address)};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        command_add(&command, words[i]);
     }
-    char *number = format("%#llx", (unsigned long long)address);
-    pid_t pid = fork();
-    if (pid == 0) {
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        dup2(null, STDIN_FILENO);
-        dup2(pipe_fds[1], STDOUT_FILENO);
-        dup2(null, STDERR_FILENO);
-        execlp("addr2line", "addr2line", "-f", "-i", "-e", path, number, (char *)NULL);
-        _exit(127);
-    }
-    close(pipe_fds[1]);
-    while (pid > 0 && size + 1 < TEXT_MAX) {
-        ssize_t got = read(pipe_fds[0], text + size, TEXT_MAX - 1 - size);
-        if (got <= 0) {
-            break;
-        }
-        size += (size_t)got;
-    }
-    text[size] = 0;
-    close(pipe_fds[0]);
-    if (pid > 0) {
-        waitpid(pid, NULL, 0);
-    }
+    (void)command_output(&command, false, &output);
+    return (char *)output.data;
 }
 
 /* The rest of a path below a folder, or NULL when it is not there. */
@@ -76,10 +51,8 @@ static const char *short_place(char *place)
 /* "inner (a.c:3) in outer (a.c:9)", or NULL when addr2line does not know. */
 static char *with_places(const char *path, uint64_t address)
 {
-    static char text[TEXT_MAX];
     char *out = NULL;
-    ask_addr2line(path, address, text);
-    char *name = strtok(text, "\n");
+    char *name = strtok(ask_addr2line(path, address), "\n");
     while (name != NULL) {
         char *place = strtok(NULL, "\n");
         const char *shown = place != NULL ? short_place(place) : NULL;
