@@ -109,7 +109,8 @@ char *symbolise(const char *path, uint64_t image_base, uint64_t address, bool is
         return bare;
     }
     char *places = with_places(path, linked);
-    return places != NULL
-               ? places
-               : format("%s+%#llx", function, (unsigned long long)(offset + is_return));
+    int name_size = (int)strcspn(function, "."); /* without what the compiler appends to a clone */
+    return places != NULL ? places
+                          : format("%.*s+%#llx", name_size, function,
+                                   (unsigned long long)(offset + is_return));
 }
