@@ -363,16 +363,19 @@ static void do_fork(int i)
         return;
     }
     CHECK_OK(address_space_create(account, &spaces[child]));
-    struct model after = models[i];
-    for (int p = 0; p < WINDOW; p++) {
-        if (after.pages[p].kind == REGION_KERNEL) {
-            after.pages[p] = (struct page){.kind = NOTHING, .object = -1};
+    fill(&models[child], 0, WINDOW, &(struct page){.kind = NOTHING, .object = -1});
+    /* The places of kernel pages are charged until the fork's end. */
+    struct model whole = models[i];
+    inject();
+    if (settle(child, address_space_fork(spaces[i], spaces[child]), STATUS_OK, &whole)) {
+        region_check(spaces[child]);
+        address_space_fork_end(spaces[child]);
+        for (int p = 0; p < WINDOW; p++) {
+            if (models[child].pages[p].kind == REGION_KERNEL) {
+                models[child].pages[p] = (struct page){.kind = NOTHING, .object = -1};
+            }
         }
     }
-    fill(&models[child], 0, WINDOW, &(struct page){.kind = NOTHING, .object = -1});
-    inject();
-    (void)settle(child, address_space_fork(spaces[i], spaces[child]), STATUS_OK, &after);
-    address_space_fork_end(spaces[child]);
     spaces[child]->next_hint = BASE;
 }
 
