@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         .cpus = 1 + (bytes[0] & 1) % CPUS,
         .processes = 1 + (bytes[0] >> 1 & 3),
         .scribble = (bytes[0] & 8) != 0,
+        .starve = (bytes[0] & 16) != 0,
         .check_every = 16,
     });
     return 0;

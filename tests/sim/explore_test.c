@@ -25,9 +25,9 @@ static void print_statistics(void)
     }
 }
 
-static void explore(uint32_t cpus, bool scribble)
+static void explore(uint32_t cpus, bool scribble, bool starve)
 {
-    uint64_t first = test_seed(cpus * 1000);
+    uint64_t first = test_seed(cpus * 1000 + (scribble ? 100 : 0) + (starve ? 200 : 0));
     uint64_t seeds = test_number("SEEDS", getenv("SEED") != NULL ? 1 : SEEDS);
     explorer_boot(cpus);
     for (uint64_t seed = first; seed < first + seeds; seed++) {
@@ -38,6 +38,7 @@ static void explore(uint32_t cpus, bool scribble)
             .cpus = cpus,
             .processes = 1 + (uint32_t)(seed % 5),
             .scribble = scribble,
+            .starve = starve,
             .check_every = 1,
         });
     }
@@ -79,23 +80,28 @@ static void check_reach(void)
 
 TEST(one_cpu)
 {
-    explore(1, false);
+    explore(1, false, false);
     check_reach();
 }
 
 TEST(two_cpus)
 {
-    explore(2, false);
+    explore(2, false, false);
     check_reach();
 }
 
 TEST(four_cpus)
 {
-    explore(4, false);
+    explore(4, false, false);
     check_reach();
 }
 
 TEST(while_others_scribble)
 {
-    explore(1, true);
+    explore(1, true, false);
+}
+
+TEST(while_allocations_fail)
+{
+    explore(2, false, true);
 }

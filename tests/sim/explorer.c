@@ -8,6 +8,7 @@
 #include "abi/host_link.h"
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/endpoint.h"
+#include "kernel/core/kmem.h"
 #include "tests/lib/invariants.h"
 #include "tests/sim/explorer_agent.h"
 #include "tests/sim/scene.h"
@@ -69,7 +70,7 @@ static bool insert(struct process *p, struct object *o)
 
 /* A process with all there is, the owner of an endpoint to which some others have a facet. Its
  * threads stay on this CPU. */
-static void add_process(struct choices *c, uint32_t cpu)
+static void try_process(struct choices *c, uint32_t cpu)
 {
     struct object *grants[] = {&console_object,
                                &std_io_object,
@@ -102,6 +103,13 @@ static void add_process(struct choices *c, uint32_t cpu)
     }
     insert(p, endpoint);
     object_put(endpoint);
+}
+
+/* What dies of a failure outside of an entry to the kernel is reaped here. */
+static void add_process(struct choices *c, uint32_t cpu)
+{
+    try_process(c, cpu);
+    object_reap();
 }
 
 static void make_world(const struct explorer_plan *plan, struct choices *c)
@@ -224,6 +232,9 @@ void explorer_run(const struct explorer_plan *plan)
     sim_machine.edge = plan->scribble ? scribble : NULL;
     for (uint64_t i = 0; i < plan->steps; i++) {
         test_context("step %llu", (unsigned long long)i);
+        if (plan->starve && chance(&c, 12)) {
+            kmem_fail_after = (int64_t)choose(&c, 30);
+        }
         wake_the_world(&c);
         step(plan, &c);
         if (plan->check_every != 0 && i % plan->check_every == 0) {
@@ -234,6 +245,7 @@ void explorer_run(const struct explorer_plan *plan)
         }
     }
     sim_machine.edge = NULL;
+    kmem_fail_after = -1;
     invariants_check();
     agents_end();
     object_put(shared);

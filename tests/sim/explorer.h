@@ -23,6 +23,7 @@ struct explorer_plan {
     uint32_t cpus;        /* as the machine was booted */
     uint32_t processes;   /* to begin with */
     bool scribble;        /* other threads write to rings and buffers while the kernel reads them */
+    bool starve;          /* every now and then an allocation fails */
     uint32_t check_every; /* steps between checks of all invariants */
 };
 
