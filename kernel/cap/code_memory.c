@@ -8,56 +8,32 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/code_memory.h"
 
-static void code_memory_destroy(struct object *self)
+status_t code_memory_reserve(const struct invocation *in)
 {
-    (void)self;
-    panic("the machine's CodeMemory is never released");
-}
-
-static struct object *code_memory_rebind(struct object *self, struct process *child)
-{
-    (void)child;
-    return object_get(self);
-}
-
-static const struct object_class code_memory_class = {
-    .interface = &code_memory_interface,
-    .destroy = code_memory_destroy,
-    .rebind = code_memory_rebind,
-};
-
-struct object code_memory_object = {.class = &code_memory_class, .references = 1};
-
-status_t code_memory_reserve(struct object *self, struct call *call, struct wire_reader params,
-                             struct wire_builder results)
-{
-    KASSERT(self->class == &code_memory_class);
+    KASSERT(in->self == &code_memory_object);
     uint64_t address;
-    status_t status = address_space_map_code(memory_answer_space(call),
-                                             code_memory_reserve_params_size(params), &address);
+    status_t status = address_space_map_code(memory_answer_space(in->call),
+                                             code_memory_reserve_params_size(in->params), &address);
     if (status == STATUS_OK) {
-        code_memory_reserve_results_set_address(results, address);
+        code_memory_reserve_results_set_address(in->results, address);
     }
-    return memory_answer(call, status);
+    return memory_answer(in->call, status);
 }
 
-status_t code_memory_write(struct object *self, struct call *call, struct wire_reader params,
-                           struct wire_builder results)
+status_t code_memory_write(const struct invocation *in)
 {
-    KASSERT(self->class == &code_memory_class);
-    (void)results;
-    struct wire_span bytes = code_memory_write_params_bytes(params);
-    return memory_answer(call, address_space_write_code(memory_answer_space(call),
-                                                        code_memory_write_params_address(params),
-                                                        bytes.data, bytes.size));
+    KASSERT(in->self == &code_memory_object);
+    struct wire_span bytes = code_memory_write_params_bytes(in->params);
+    uint64_t address = code_memory_write_params_address(in->params);
+    return memory_answer(in->call, address_space_write_code(memory_answer_space(in->call), address,
+                                                            bytes.data, bytes.size));
 }
 
-status_t code_memory_free(struct object *self, struct call *call, struct wire_reader params,
-                          struct wire_builder results)
+status_t code_memory_free(const struct invocation *in)
 {
-    KASSERT(self->class == &code_memory_class);
-    (void)results;
-    return memory_answer(call, address_space_unmap_code(memory_answer_space(call),
-                                                        code_memory_free_params_address(params),
-                                                        code_memory_free_params_size(params)));
+    KASSERT(in->self == &code_memory_object);
+    uint64_t address = code_memory_free_params_address(in->params);
+    uint64_t size = code_memory_free_params_size(in->params);
+    return memory_answer(in->call,
+                         address_space_unmap_code(memory_answer_space(in->call), address, size));
 }

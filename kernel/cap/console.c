@@ -10,19 +10,17 @@
 
 static status_t too_long(struct call *call, const char *argument)
 {
-    return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more than 1024 bytes in one call",
-                          argument);
+    return call_bad_argument(call, argument, "more than 1024 bytes in one call");
 }
 
-status_t console_write(struct object *self, struct call *call, struct wire_reader params,
-                       struct wire_builder results)
+status_t console_write(const struct invocation *in)
 {
-    struct wire_span data = console_write_params_data(params);
-    KASSERT(self == &console_object && results.message != NULL);
+    struct wire_span data = console_write_params_data(in->params);
+    KASSERT(in->self == &console_object && in->results.message != NULL);
     if (data.size > CONSOLE_WRITE_MAX) {
-        return too_long(call, "data");
+        return too_long(in->call, "data");
     }
-    if (params.message->error != WIRE_OK) {
+    if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
     if (data.size != 0) {
@@ -31,16 +29,15 @@ status_t console_write(struct object *self, struct call *call, struct wire_reade
     return STATUS_OK;
 }
 
-status_t console_write_line(struct object *self, struct call *call, struct wire_reader params,
-                            struct wire_builder results)
+status_t console_write_line(const struct invocation *in)
 {
-    struct wire_span text = console_write_line_params_text(params);
+    struct wire_span text = console_write_line_params_text(in->params);
     char line[CONSOLE_WRITE_MAX + 1]; /* one piece, so that nothing comes between text and end */
-    KASSERT(self == &console_object && results.message != NULL);
+    KASSERT(in->self == &console_object && in->results.message != NULL);
     if (text.size > CONSOLE_WRITE_MAX) {
-        return too_long(call, "text");
+        return too_long(in->call, "text");
     }
-    if (params.message->error != WIRE_OK) {
+    if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
     if (text.size != 0) {
@@ -50,12 +47,3 @@ status_t console_write_line(struct object *self, struct call *call, struct wire_
     log_text(line, text.size + 1);
     return STATUS_OK;
 }
-
-static void console_destroy(struct object *o)
-{
-    panic("Console %p released once too often", (void *)o); /* the machine has one, for ever */
-}
-
-static const struct object_class console_class = {.interface = &console_interface,
-                                                  .destroy = console_destroy};
-struct object console_object = {.class = &console_class, .references = 1};

@@ -3,10 +3,8 @@
 #include "kernel/core/endpoint.h"
 #include "kernel/gen/dispatch.h"
 
-status_t cutter_cut(struct object *self, struct call *call, struct wire_reader params,
-                    struct wire_builder results)
+status_t cutter_cut(const struct invocation *in)
 {
-    KASSERT(call->target == self && params.message != NULL && results.message != NULL);
-    forwarder_cut(self);
+    forwarder_cut(in->self);
     return STATUS_OK;
 }

@@ -5,19 +5,17 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/endpoint.h"
 
-status_t endpoint_mint(struct object *self, struct call *call, struct wire_reader params,
-                       struct wire_builder results)
+status_t endpoint_mint(const struct invocation *in)
 {
-    uint64_t interface_id = endpoint_mint_params_interface_id(params);
-    uint64_t tag = endpoint_mint_params_tag(params);
+    uint64_t interface_id = endpoint_mint_params_interface_id(in->params);
+    uint64_t tag = endpoint_mint_params_tag(in->params);
     struct object *facet;
     if (interface_id == 0) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "an interface id is never 0",
-                              "interfaceId");
+        return call_bad_argument(in->call, "interfaceId", "an interface id is never 0");
     }
-    status_t s = endpoint_mint_facet(self, call_account(call), interface_id, tag, &facet);
+    status_t s = endpoint_mint_facet(in->self, call_account(in->call), interface_id, tag, &facet);
     if (s == STATUS_OK) {
-        endpoint_mint_results_set_facet(results, call_give(call, facet));
+        endpoint_mint_results_set_facet(in->results, call_give(in->call, facet));
     }
     return s;
 }
@@ -31,15 +29,13 @@ static const char *not_revocable(const struct object *o)
     return NULL;
 }
 
-status_t endpoint_revocable(struct object *self, struct call *call, struct wire_reader params,
-                            struct wire_builder results)
+status_t endpoint_revocable(const struct invocation *in)
 {
-    struct object *cap = call_sent(call, endpoint_revocable_params_cap(params));
+    struct object *cap = call_sent(in->call, endpoint_revocable_params_cap(in->params));
     struct object *target, *forwarder, *cutter;
-    KASSERT(self->class == &endpoint_class);
+    KASSERT(in->self->class == &endpoint_class);
     if (cap == NULL) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no capability was sent",
-                              "cap");
+        return call_bad_argument(in->call, "cap", "no capability was sent");
     }
     status_t s = forwarder_resolve(cap, &target);
     if (s != STATUS_OK) {
@@ -47,16 +43,15 @@ status_t endpoint_revocable(struct object *self, struct call *call, struct wire_
     }
     const char *reason = not_revocable(target);
     if (reason != NULL) {
-        return call_exception(call, EXCEPTION_TYPE_UNIMPLEMENTED, reason, "cap");
+        return call_exception(in->call, EXCEPTION_TYPE_UNIMPLEMENTED, reason, "cap");
     }
-    s = forwarder_create(call_account(call), cap, &forwarder, &cutter);
+    s = forwarder_create(call_account(in->call), cap, &forwarder, &cutter);
     if (s == STATUS_OVERFLOW) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
-                              "forwarders nest to a depth of 8", "cap");
+        return call_bad_argument(in->call, "cap", "forwarders nest to a depth of 8");
     }
     if (s == STATUS_OK) {
-        endpoint_revocable_results_set_forwarder(results, call_give(call, forwarder));
-        endpoint_revocable_results_set_cutter(results, call_give(call, cutter));
+        endpoint_revocable_results_set_forwarder(in->results, call_give(in->call, forwarder));
+        endpoint_revocable_results_set_cutter(in->results, call_give(in->call, cutter));
     }
     return s;
 }

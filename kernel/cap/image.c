@@ -4,36 +4,31 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/image.h"
 
-status_t image_info(struct object *self, struct call *call, struct wire_reader params,
-                    struct wire_builder results)
+status_t image_info(const struct invocation *in)
 {
-    (void)call;
-    (void)params;
-    KASSERT(memory_object_sealed(memory_answer_of(self)));
-    image_info_results_set_size(results, memory_object_size(memory_answer_of(self)));
-    image_info_results_set_sealed(results, true);
+    const struct memory_object *m = memory_answer_of(in->self);
+    image_info_results_set_size(in->results, memory_object_size(m));
+    image_info_results_set_sealed(in->results, memory_object_sealed(m));
     return STATUS_OK;
 }
 
-status_t image_map(struct object *self, struct call *call, struct wire_reader params,
-                   struct wire_builder results)
+status_t image_map(const struct invocation *in)
 {
-    struct memory_answer_map map = {image_map_params_hint(params), image_map_params_offset(params),
-                                    image_map_params_size(params),
-                                    image_map_params_protection(params),
-                                    image_map_params_sharing(params)};
+    struct memory_answer_map map = {.hint = image_map_params_hint(in->params),
+                                    .offset = image_map_params_offset(in->params),
+                                    .size = image_map_params_size(in->params),
+                                    .protection = image_map_params_protection(in->params),
+                                    .sharing = image_map_params_sharing(in->params)};
     uint64_t address;
-    status_t status = memory_answer_map_object(self, call, &map, &address);
+    status_t status = memory_answer_map_object(in, &map, &address);
     if (status == STATUS_OK) {
-        image_map_results_set_address(results, address);
+        image_map_results_set_address(in->results, address);
     }
     return status;
 }
 
-status_t image_unmap(struct object *self, struct call *call, struct wire_reader params,
-                     struct wire_builder results)
+status_t image_unmap(const struct invocation *in)
 {
-    (void)results;
-    return memory_answer_unmap_object(self, call, image_unmap_params_address(params),
-                                      image_unmap_params_size(params));
+    return memory_answer_unmap_object(in, image_unmap_params_address(in->params),
+                                      image_unmap_params_size(in->params));
 }

@@ -17,9 +17,11 @@ struct memory_object *memory_answer_of(struct object *face)
     return m;
 }
 
-bool memory_answer_protection_known(enum protection p)
+status_t memory_answer_check_protection(struct call *call, enum protection p)
 {
-    return (uint32_t)p < PROTECTION_COUNT;
+    return (uint32_t)p < PROTECTION_COUNT
+               ? STATUS_OK
+               : call_bad_argument(call, "protection", "there is no such protection");
 }
 
 /* Only CodeMemory makes memory that runs out of memory that was written; the other faces are
@@ -40,47 +42,50 @@ status_t memory_answer(struct call *call, status_t status)
 {
     switch (status) {
     case STATUS_BAD_STATE:
-        return call_exception(
-            call, EXCEPTION_TYPE_INVALID_ARGUMENT,
-            "the range is empty, not made of whole pages, or not mapped in a way that allows this",
-            NULL);
+        return call_bad_argument(
+            call, NULL,
+            "the range is empty, not made of whole pages, or not mapped in a way that allows this");
     case STATUS_OVERFLOW:
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
-                              "the range wraps, or lies outside of the object or of user space",
-                              NULL);
+        return call_bad_argument(call, NULL,
+                                 "the range wraps, or lies outside of the object or of user space");
     case STATUS_WRONG_INTERFACE:
         record_denial(call);
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
-                              "the capability does not allow this protection", "protection");
+        return call_bad_argument(call, "protection",
+                                 "the capability does not allow this protection");
     default:
         return status;
     }
 }
 
-status_t memory_answer_map_object(struct object *face, struct call *call,
-                                  const struct memory_answer_map *map, uint64_t *address)
+status_t memory_answer_map_object(const struct invocation *in, const struct memory_answer_map *map,
+                                  uint64_t *address)
 {
-    if (!memory_answer_protection_known(map->protection)) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "there is no such protection",
-                              "protection");
+    status_t status = memory_answer_check_protection(in->call, map->protection);
+    if (status != STATUS_OK) {
+        return status;
     }
     if ((uint32_t)map->sharing >= SHARING_COUNT) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "there is no such sharing",
-                              "sharing");
+        return call_bad_argument(in->call, "sharing", "there is no such sharing");
     }
-    status_t status = address_space_map_through(memory_answer_space(call), face, call->forwarder,
-                                                map->hint, false, map->offset, map->size,
-                                                map->protection, map->sharing, address);
-    return memory_answer(call, status);
+    status = address_space_map_through(memory_answer_space(in->call), in->self,
+                                       in->call->forwarder, map->hint, false, map->offset,
+                                       map->size, map->protection, map->sharing, address);
+    return memory_answer(in->call, status);
 }
 
-status_t memory_answer_unmap_object(struct object *face, struct call *call, uint64_t address,
-                                    uint64_t size)
+status_t memory_answer_check_mapped(const struct invocation *in, uint64_t address, uint64_t size)
 {
-    struct address_space *as = memory_answer_space(call);
-    if (!address_space_maps_object(as, memory_answer_of(face), address, size)) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
-                              "the range is not mapped from this object", "address");
+    const struct address_space *as = memory_answer_space(in->call);
+    return address_space_maps_object(as, memory_answer_of(in->self), address, size)
+               ? STATUS_OK
+               : call_bad_argument(in->call, "address", "the range is not mapped from this object");
+}
+
+status_t memory_answer_unmap_object(const struct invocation *in, uint64_t address, uint64_t size)
+{
+    status_t status = memory_answer_check_mapped(in, address, size);
+    if (status == STATUS_OK) {
+        status = address_space_unmap(memory_answer_space(in->call), address, size);
     }
-    return memory_answer(call, address_space_unmap(as, address, size));
+    return memory_answer(in->call, status);
 }

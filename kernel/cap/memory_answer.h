@@ -14,17 +14,19 @@ struct address_space *memory_answer_space(const struct call *call);
 status_t memory_answer(struct call *call, status_t status) MUST_CHECK;
 /* The memory behind a face. */
 struct memory_object *memory_answer_of(struct object *face);
-/* Whether these words of a message are values of their enums. */
-bool memory_answer_protection_known(enum protection p);
+/* Answers the exception if this word of a message is no value of its enum. */
+status_t memory_answer_check_protection(struct call *call, enum protection p) MUST_CHECK;
 /* map() of any face: its arguments, in the order of the schema. */
 struct memory_answer_map {
     uint64_t hint, offset, size;
     enum protection protection;
     enum sharing sharing;
 };
-status_t memory_answer_map_object(struct object *face, struct call *call,
-                                  const struct memory_answer_map *map,
+status_t memory_answer_map_object(const struct invocation *in, const struct memory_answer_map *map,
                                   uint64_t *address) MUST_CHECK;
-/* unmap() of any face: only what is mapped from its own object. */
-status_t memory_answer_unmap_object(struct object *face, struct call *call, uint64_t address,
+/* Answers the exception unless all of the range is mapped from the face's object: unmap() and
+ * protect() of any face touch only what is its own. */
+status_t memory_answer_check_mapped(const struct invocation *in, uint64_t address,
+                                    uint64_t size) MUST_CHECK;
+status_t memory_answer_unmap_object(const struct invocation *in, uint64_t address,
                                     uint64_t size) MUST_CHECK;

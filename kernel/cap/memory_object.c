@@ -6,82 +6,71 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/memory_object.h"
 
-status_t memory_object_info(struct object *self, struct call *call, struct wire_reader params,
-                            struct wire_builder results)
+status_t memory_object_info(const struct invocation *in)
 {
-    (void)call;
-    (void)params;
-    memory_object_info_results_set_size(results, memory_object_size(memory_answer_of(self)));
-    memory_object_info_results_set_sealed(results, memory_object_sealed(memory_answer_of(self)));
+    const struct memory_object *m = memory_answer_of(in->self);
+    memory_object_info_results_set_size(in->results, memory_object_size(m));
+    memory_object_info_results_set_sealed(in->results, memory_object_sealed(m));
     return STATUS_OK;
 }
 
-status_t memory_object_map(struct object *self, struct call *call, struct wire_reader params,
-                           struct wire_builder results)
+status_t memory_object_map(const struct invocation *in)
 {
-    struct memory_answer_map map = {
-        memory_object_map_params_hint(params), memory_object_map_params_offset(params),
-        memory_object_map_params_size(params), memory_object_map_params_protection(params),
-        memory_object_map_params_sharing(params)};
+    struct memory_answer_map map = {.hint = memory_object_map_params_hint(in->params),
+                                    .offset = memory_object_map_params_offset(in->params),
+                                    .size = memory_object_map_params_size(in->params),
+                                    .protection = memory_object_map_params_protection(in->params),
+                                    .sharing = memory_object_map_params_sharing(in->params)};
     uint64_t address;
-    status_t status = memory_answer_map_object(self, call, &map, &address);
+    status_t status = memory_answer_map_object(in, &map, &address);
     if (status == STATUS_OK) {
-        memory_object_map_results_set_address(results, address);
+        memory_object_map_results_set_address(in->results, address);
     }
     return status;
 }
 
-status_t memory_object_unmap(struct object *self, struct call *call, struct wire_reader params,
-                             struct wire_builder results)
+status_t memory_object_unmap(const struct invocation *in)
 {
-    (void)results;
-    return memory_answer_unmap_object(self, call, memory_object_unmap_params_address(params),
-                                      memory_object_unmap_params_size(params));
+    return memory_answer_unmap_object(in, memory_object_unmap_params_address(in->params),
+                                      memory_object_unmap_params_size(in->params));
 }
 
-status_t memory_object_protect(struct object *self, struct call *call, struct wire_reader params,
-                               struct wire_builder results)
+status_t memory_object_protect(const struct invocation *in)
 {
-    (void)results;
-    struct address_space *as = memory_answer_space(call);
-    uint64_t address = memory_object_protect_params_address(params),
-             size = memory_object_protect_params_size(params);
-    enum protection p = memory_object_protect_params_protection(params);
-    if (!memory_answer_protection_known(p)) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "there is no such protection",
-                              "protection");
+    uint64_t address = memory_object_protect_params_address(in->params);
+    uint64_t size = memory_object_protect_params_size(in->params);
+    enum protection p = memory_object_protect_params_protection(in->params);
+    status_t status = memory_answer_check_protection(in->call, p);
+    if (status == STATUS_OK) {
+        status = memory_answer_check_mapped(in, address, size);
     }
-    if (!address_space_maps_object(as, memory_answer_of(self), address, size)) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
-                              "the range is not mapped from this object", "address");
+    if (status == STATUS_OK) {
+        status = address_space_protect(memory_answer_space(in->call), address, size, p);
     }
-    return memory_answer(call, address_space_protect(as, address, size, p));
+    return memory_answer(in->call, status);
 }
 
-status_t memory_object_seal(struct object *self, struct call *call, struct wire_reader params,
-                            struct wire_builder results)
+status_t memory_object_seal(const struct invocation *in)
 {
-    (void)params;
     struct object *image;
-    status_t status = memory_object_make_image(self, call_account(call), &image);
+    status_t status = memory_object_make_image(in->self, call_account(in->call), &image);
     if (status == STATUS_BAD_STATE) {
-        return call_exception(call, EXCEPTION_TYPE_FAILED,
+        return call_exception(in->call, EXCEPTION_TYPE_FAILED,
                               "a writable mapping or another writable capability exists", NULL);
     }
     if (status == STATUS_OK) {
-        memory_object_seal_results_set_image(results, call_give(call, image));
+        memory_object_seal_results_set_image(in->results, call_give(in->call, image));
     }
     return status;
 }
 
-status_t memory_object_read_only(struct object *self, struct call *call, struct wire_reader params,
-                                 struct wire_builder results)
+status_t memory_object_read_only(const struct invocation *in)
 {
-    (void)params;
     struct object *o;
-    status_t status = memory_object_make_read_only(memory_answer_of(self), call_account(call), &o);
+    status_t status =
+        memory_object_make_read_only(memory_answer_of(in->self), call_account(in->call), &o);
     if (status == STATUS_OK) {
-        memory_object_read_only_results_set_object(results, call_give(call, o));
+        memory_object_read_only_results_set_object(in->results, call_give(in->call, o));
     }
     return status;
 }

@@ -175,8 +175,7 @@ static bool serve_write(struct pipe *p)
             return true;
         }
     }
-    list_remove(&call->queue);
-    stream_note_done(call);
+    stream_leave_write(call);
     if (s == STATUS_OK) {
         pipe_writer_write_results_set_written(call_reply(call), stream_rest(call).done);
         call->aux = 0;

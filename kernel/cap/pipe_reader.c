@@ -10,41 +10,28 @@ static struct pipe *of_reader(struct object *o)
     return CONTAINER_OF(o, struct pipe, reader);
 }
 
-static void cancel_read(struct call *call)
+status_t pipe_reader_read(const struct invocation *in)
 {
-    list_remove(&call->queue);
-}
-
-status_t pipe_reader_read(struct object *self, struct call *call, struct wire_reader params,
-                          struct wire_builder results)
-{
-    struct pipe *p = of_reader(self);
-    uint32_t max_bytes = pipe_reader_read_params_max_bytes(params);
-    struct call *kept;
-    status_t s = stream_check_read(call, max_bytes);
+    struct pipe *p = of_reader(in->self);
+    uint32_t max_bytes = pipe_reader_read_params_max_bytes(in->params);
+    status_t s = stream_check_read(in->call, max_bytes);
     if (s != STATUS_OK) {
         return s;
     }
     if (max_bytes == 0 || pipe_used(p) != 0 || p->writer_gone) {
         KASSERT(list_empty(&p->reads) || max_bytes == 0);
-        pipe_answer_read(p, call, max_bytes, results);
+        pipe_answer_read(p, in->call, max_bytes, in->results);
         pipe_serve(p); /* writers may go on */
         return STATUS_OK;
     }
-    s = call_keep(call, cancel_read, &kept);
-    if (s != STATUS_OK) {
-        return s;
-    }
-    kept->value[0] = max_bytes;
-    list_append(&p->reads, &kept->queue);
-    return STATUS_PENDING;
+    in->call->value[0] = max_bytes;
+    return call_wait(in->call, &p->reads, call_leave_queue);
 }
 
-status_t pipe_reader_ready(struct object *self, struct call *call, struct wire_reader params,
-                           struct wire_builder results)
+status_t pipe_reader_ready(const struct invocation *in)
 {
-    struct pipe *p = of_reader(self);
-    return stream_ready(call, results, pipe_reader_ready_params_mask(params), pipe_reader_state(p),
+    struct pipe *p = of_reader(in->self);
+    return stream_ready(in, pipe_reader_ready_params_mask(in->params), pipe_reader_state(p),
                         &p->reader_readies, pipe_reader_ready_results_set_mask);
 }
 

@@ -13,32 +13,12 @@ static struct pipe *of_writer(struct object *o)
     return CONTAINER_OF(o, struct pipe, writer);
 }
 
-static void cancel_write(struct call *call)
+status_t pipe_writer_write(const struct invocation *in)
 {
-    list_remove(&call->queue);
-    stream_note_done(call);
-}
-
-/* The rest waits in the caller's memory. */
-static status_t wait(struct pipe *p, struct call *call, struct wire_span data, uint32_t done)
-{
-    struct call *kept;
-    status_t s = call_keep(call, cancel_write, &kept);
-    if (s != STATUS_OK) {
-        return s;
-    }
-    stream_set_rest(kept, data, done);
-    list_append(&p->writes, &kept->queue);
-    return STATUS_PENDING;
-}
-
-status_t pipe_writer_write(struct object *self, struct call *call, struct wire_reader params,
-                           struct wire_builder results)
-{
-    struct pipe *p = of_writer(self);
-    struct wire_span data = pipe_writer_write_params_data(params);
+    struct pipe *p = of_writer(in->self);
+    struct wire_span data = pipe_writer_write_params_data(in->params);
     uint32_t done = 0;
-    status_t s = stream_check_write(call, data);
+    status_t s = stream_check_write(in->call, data);
     if (s != STATUS_OK) {
         return s;
     }
@@ -46,25 +26,25 @@ status_t pipe_writer_write(struct object *self, struct call *call, struct wire_r
         return STATUS_DISCONNECTED;
     }
     if (list_empty(&p->writes)) {
-        s = pipe_put(p, call_account(call), NULL, (uint64_t)(uintptr_t)data.data,
+        s = pipe_put(p, call_account(in->call), NULL, (uint64_t)(uintptr_t)data.data,
                      (uint32_t)data.size, &done);
     }
     if (s == STATUS_OK && done < data.size) {
-        s = wait(p, call, data, done);
+        stream_set_rest(in->call, data, done); /* which waits in the caller's memory */
+        s = call_wait(in->call, &p->writes, stream_leave_write);
     }
     pipe_serve(p); /* readers may go on, and then the call that waits */
     if (s == STATUS_PENDING || done == 0) {
         return s;
     }
-    pipe_writer_write_results_set_written(results, done);
+    pipe_writer_write_results_set_written(in->results, done);
     return STATUS_OK;
 }
 
-status_t pipe_writer_ready(struct object *self, struct call *call, struct wire_reader params,
-                           struct wire_builder results)
+status_t pipe_writer_ready(const struct invocation *in)
 {
-    struct pipe *p = of_writer(self);
-    return stream_ready(call, results, pipe_writer_ready_params_mask(params), pipe_writer_state(p),
+    struct pipe *p = of_writer(in->self);
+    return stream_ready(in, pipe_writer_ready_params_mask(in->params), pipe_writer_state(p),
                         &p->writer_readies, pipe_writer_ready_results_set_mask);
 }
 

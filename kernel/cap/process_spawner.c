@@ -12,78 +12,49 @@
 
 #define FORK_ANSWER_SIZE 64 /* a framed message of one data word and one pointer takes 40 */
 
-static void process_spawner_destroy(struct object *self)
+status_t process_spawner_spawn(const struct invocation *in)
 {
-    (void)self;
-    panic("the machine's ProcessSpawner is never released");
-}
-
-static struct object *process_spawner_rebind(struct object *self, struct process *child)
-{
-    (void)child;
-    return object_get(self);
-}
-
-static const struct object_class process_spawner_class = {
-    .interface = &process_spawner_interface,
-    .destroy = process_spawner_destroy,
-    .rebind = process_spawner_rebind,
-};
-
-struct object process_spawner_object = {.class = &process_spawner_class, .references = 1};
-
-status_t process_spawner_spawn(struct object *self, struct call *call, struct wire_reader params,
-                               struct wire_builder results)
-{
-    (void)self;
     struct spawn_request request = {
-        .name = process_spawner_spawn_params_name(params),
-        .image = call_sent_as(call, process_spawner_spawn_params_image(params), &image_class),
-        .start = process_spawner_spawn_params_start(params),
-        .grants = process_spawner_spawn_params_grants(params),
-        .limits = process_spawner_spawn_params_limits(params),
+        .name = process_spawner_spawn_params_name(in->params),
+        .image = call_sent_as(in->call, process_spawner_spawn_params_image(in->params),
+                              &image_class),
+        .start = process_spawner_spawn_params_start(in->params),
+        .grants = process_spawner_spawn_params_grants(in->params),
+        .limits = process_spawner_spawn_params_limits(in->params),
     };
-    if (params.message->error != WIRE_OK) {
+    if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
     if (request.image == NULL) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "an Image is needed", "image");
+        return call_bad_argument(in->call, "image", "an Image is needed");
     }
     uint32_t handle;
-    status_t status = spawn_process(call, &request, &handle);
+    status_t status = spawn_process(in->call, &request, &handle);
     if (status == STATUS_OK) {
-        process_spawner_spawn_results_set_handle(results, handle);
+        process_spawner_spawn_results_set_handle(in->results, handle);
     }
     return status;
 }
 
-status_t process_spawner_create_pipe(struct object *self, struct call *call,
-                                     struct wire_reader params, struct wire_builder results)
+status_t process_spawner_create_pipe(const struct invocation *in)
 {
-    (void)self;
-    (void)params;
     struct object *reader, *writer;
-    status_t status = pipe_create(call_account(call), &reader, &writer);
-    if (status != STATUS_OK) {
-        return status;
+    status_t status = pipe_create(call_account(in->call), &reader, &writer);
+    if (status == STATUS_OK) {
+        process_spawner_create_pipe_results_set_reader(in->results, call_give(in->call, reader));
+        process_spawner_create_pipe_results_set_writer(in->results, call_give(in->call, writer));
     }
-    process_spawner_create_pipe_results_set_reader(results, call_give(call, reader));
-    process_spawner_create_pipe_results_set_writer(results, call_give(call, writer));
-    return STATUS_OK;
+    return status;
 }
 
-status_t process_spawner_create_endpoint(struct object *self, struct call *call,
-                                         struct wire_reader params, struct wire_builder results)
+status_t process_spawner_create_endpoint(const struct invocation *in)
 {
-    (void)self;
-    (void)params;
-    struct object *endpoint;
-    status_t status = endpoint_create(call_account(call), &endpoint);
-    if (status != STATUS_OK) {
-        return status;
+    struct object *o;
+    status_t status = endpoint_create(call_account(in->call), &o);
+    if (status == STATUS_OK) {
+        process_spawner_create_endpoint_results_set_endpoint(in->results, call_give(in->call, o));
     }
-    process_spawner_create_endpoint_results_set_endpoint(results, call_give(call, endpoint));
-    return STATUS_OK;
+    return status;
 }
 
 /* The child's completion of the call that made it. It has no other entry in flight, so there is
@@ -111,47 +82,40 @@ static void answer_child(struct process *child, const struct call *call)
     arch_thread_set_result(t, ring_completions(&t->ring));
 }
 
-status_t process_spawner_fork(struct object *self, struct call *call, struct wire_reader params,
-                              struct wire_builder results)
+status_t process_spawner_fork(const struct invocation *in)
 {
-    (void)self;
-    (void)params;
     struct process *child;
-    status_t status = process_fork(call->caller, &child);
+    status_t status = process_fork(in->call->caller, &child);
     if (status != STATUS_OK) {
         return status;
     }
-    answer_child(child, call);
-    process_spawner_fork_results_set_handle(results, call_give(call, &child->object));
+    answer_child(child, in->call);
+    process_spawner_fork_results_set_handle(in->results, call_give(in->call, &child->object));
     process_start(child);
     return STATUS_OK;
 }
 
-status_t process_spawner_exec(struct object *self, struct call *call, struct wire_reader params,
-                              struct wire_builder results)
+status_t process_spawner_exec(const struct invocation *in)
 {
-    (void)self;
-    (void)results;
     struct object *image =
-        call_sent_as(call, process_spawner_exec_params_image(params), &image_class);
-    struct wire_span start = process_spawner_exec_params_start(params);
-    struct wire_list keep = process_spawner_exec_params_keep(params);
-    if (params.message->error != WIRE_OK) {
+        call_sent_as(in->call, process_spawner_exec_params_image(in->params), &image_class);
+    struct wire_span start = process_spawner_exec_params_start(in->params);
+    struct wire_list keep = process_spawner_exec_params_keep(in->params);
+    if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
     if (image == NULL) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "an Image is needed", "image");
+        return call_bad_argument(in->call, "image", "an Image is needed");
     }
     if (keep.count != 0 && (keep.step_bits != 32 || keep.element != WIRE_FOUR_BYTES)) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no list of capability ids",
-                              "keep");
+        return call_bad_argument(in->call, "keep", "no list of capability ids");
     }
     const char *reason = NULL;
     /* Elements of 32 bits, one after the other, in the kernel's own copy of the message. */
-    status_t status = process_exec(call->caller, image, start.data, start.size,
+    status_t status = process_exec(in->call->caller, image, start.data, start.size,
                                    (const cap_id_t *)(const void *)keep.data, keep.count, &reason);
     if (status == STATUS_BAD_MESSAGE && reason != NULL) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, reason, "image");
+        return call_bad_argument(in->call, "image", reason);
     }
     return status;
 }

@@ -4,35 +4,32 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/read_only_memory.h"
 
-status_t read_only_memory_info(struct object *self, struct call *call, struct wire_reader params,
-                               struct wire_builder results)
+status_t read_only_memory_info(const struct invocation *in)
 {
-    (void)call;
-    (void)params;
-    read_only_memory_info_results_set_size(results, memory_object_size(memory_answer_of(self)));
-    read_only_memory_info_results_set_sealed(results, memory_object_sealed(memory_answer_of(self)));
+    const struct memory_object *m = memory_answer_of(in->self);
+    read_only_memory_info_results_set_size(in->results, memory_object_size(m));
+    read_only_memory_info_results_set_sealed(in->results, memory_object_sealed(m));
     return STATUS_OK;
 }
 
-status_t read_only_memory_map(struct object *self, struct call *call, struct wire_reader params,
-                              struct wire_builder results)
+status_t read_only_memory_map(const struct invocation *in)
 {
     struct memory_answer_map map = {
-        read_only_memory_map_params_hint(params), read_only_memory_map_params_offset(params),
-        read_only_memory_map_params_size(params), read_only_memory_map_params_protection(params),
-        read_only_memory_map_params_sharing(params)};
+        .hint = read_only_memory_map_params_hint(in->params),
+        .offset = read_only_memory_map_params_offset(in->params),
+        .size = read_only_memory_map_params_size(in->params),
+        .protection = read_only_memory_map_params_protection(in->params),
+        .sharing = read_only_memory_map_params_sharing(in->params)};
     uint64_t address;
-    status_t status = memory_answer_map_object(self, call, &map, &address);
+    status_t status = memory_answer_map_object(in, &map, &address);
     if (status == STATUS_OK) {
-        read_only_memory_map_results_set_address(results, address);
+        read_only_memory_map_results_set_address(in->results, address);
     }
     return status;
 }
 
-status_t read_only_memory_unmap(struct object *self, struct call *call, struct wire_reader params,
-                                struct wire_builder results)
+status_t read_only_memory_unmap(const struct invocation *in)
 {
-    (void)results;
-    return memory_answer_unmap_object(self, call, read_only_memory_unmap_params_address(params),
-                                      read_only_memory_unmap_params_size(params));
+    return memory_answer_unmap_object(in, read_only_memory_unmap_params_address(in->params),
+                                      read_only_memory_unmap_params_size(in->params));
 }

@@ -12,19 +12,6 @@
 #include "lib/wire/gen/restricted_launcher.h"
 #include "lib/wire/gen/types.h"
 
-static void restricted_launcher_destroy(struct object *self)
-{
-    (void)self;
-    panic("the machine's RestrictedLauncher is never released");
-}
-
-static const struct object_class restricted_launcher_class = {
-    .interface = &restricted_launcher_interface,
-    .destroy = restricted_launcher_destroy,
-};
-
-struct object restricted_launcher_object = {.class = &restricted_launcher_class, .references = 1};
-
 /* Empty if there is no manifest or it is malformed. */
 static struct wire_list launchable(struct wire_message *message)
 {
@@ -52,16 +39,14 @@ static bool is_launchable(struct wire_span name)
     return false;
 }
 
-status_t restricted_launcher_launch(struct object *self, struct call *call,
-                                    struct wire_reader params, struct wire_builder results)
+status_t restricted_launcher_launch(const struct invocation *in)
 {
-    (void)self;
     struct spawn_request request = {
-        .name = restricted_launcher_launch_params_name(params),
-        .start = restricted_launcher_launch_params_start(params),
-        .grants = restricted_launcher_launch_params_grants(params),
+        .name = restricted_launcher_launch_params_name(in->params),
+        .start = restricted_launcher_launch_params_start(in->params),
+        .grants = restricted_launcher_launch_params_grants(in->params),
     };
-    if (params.message->error != WIRE_OK) {
+    if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
     if (!is_launchable(request.name)) {
@@ -69,9 +54,9 @@ status_t restricted_launcher_launch(struct object *self, struct call *call,
         for (size_t i = 0; i < request.name.size && i < sizeof name - 1; i++) {
             name[i] = ((const char *)request.name.data)[i];
         }
-        denial_record(call->process, RESTRICTED_LAUNCHER_INTERFACE_ID,
+        denial_record(in->call->process, RESTRICTED_LAUNCHER_INTERFACE_ID,
                       RESTRICTED_LAUNCHER_METHOD_LAUNCH, DENIAL_REASON_ATTENUATED, name, NULL);
-        return call_exception(call, EXCEPTION_TYPE_FAILED,
+        return call_exception(in->call, EXCEPTION_TYPE_FAILED,
                               "the launcher was not granted for this program", "name");
     }
     status_t status = boot_package_image(request.name.data, request.name.size, &request.image);
@@ -79,22 +64,18 @@ status_t restricted_launcher_launch(struct object *self, struct call *call,
         return status;
     }
     uint32_t handle;
-    status = spawn_process(call, &request, &handle);
+    status = spawn_process(in->call, &request, &handle);
     object_put(request.image);
     if (status == STATUS_OK) {
-        restricted_launcher_launch_results_set_handle(results, handle);
+        restricted_launcher_launch_results_set_handle(in->results, handle);
     }
     return status;
 }
 
-status_t restricted_launcher_list(struct object *self, struct call *call, struct wire_reader params,
-                                  struct wire_builder results)
+status_t restricted_launcher_list(const struct invocation *in)
 {
-    (void)self;
-    (void)call;
-    (void)params;
     struct wire_message message;
     struct wire_list list = launchable(&message);
-    restricted_launcher_list_results_set_names(results, list);
+    restricted_launcher_list_results_set_names(in->results, list);
     return STATUS_OK;
 }

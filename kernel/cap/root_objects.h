@@ -1,10 +1,7 @@
 /* The objects that the machine has one of, and that the kernel hands to init as its grants.
  *
- * Each is defined in the file of its capability, as
- *     struct object timer_object = {.class = &timer_class, .references = 1};
- * That one reference is never given back, so its destroy never runs. They hold no state of a
- * process: who calls is in the call record. So an interface whose fork policy is rebind answers
- * object_get(self) here. */
+ * Each has one reference that is never given back. They hold no state of a process: who calls is in
+ * the call record, so an interface whose fork policy is rebind answers the same object. */
 #pragma once
 
 #include "kernel/core/object.h"

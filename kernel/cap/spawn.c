@@ -12,8 +12,7 @@ static status_t collect_grants(struct call *call, struct wire_list list, struct 
     for (uint32_t i = 0; i < list.count; i++) {
         grants[i] = call_sent(call, granted_cap_cap(wire_list_get_struct(list, i)));
         if (grants[i] == NULL) {
-            return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
-                                  "a grant names no capability that was sent", "grants");
+            return call_bad_argument(call, "grants", "a grant names no capability that was sent");
         }
     }
     return STATUS_OK;
@@ -44,8 +43,7 @@ static void note_program(const struct process *parent, struct process *child)
 status_t spawn_process(struct call *call, const struct spawn_request *request, uint32_t *handle)
 {
     if (request->grants.count > RING_TRANSFERS_MAX) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more grants than can be sent",
-                              "grants");
+        return call_bad_argument(call, "grants", "more grants than can be sent");
     }
     struct object *grants[RING_TRANSFERS_MAX];
     status_t status = collect_grants(call, request->grants, grants);
@@ -63,7 +61,7 @@ status_t spawn_process(struct call *call, const struct spawn_request *request, u
                             request->image, request->start.data, request->start.size, grants,
                             request->grants.count, limits, &child, &reason);
     if (status == STATUS_BAD_MESSAGE && reason != NULL) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, reason, "image");
+        return call_bad_argument(call, "image", reason);
     }
     if (status != STATUS_OK) {
         return status;

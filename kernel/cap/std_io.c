@@ -21,7 +21,7 @@
 
 static struct {
     struct list reads;     /* value[0]: at most how many bytes */
-    struct list writes;    /* stream.h; context: the stream's number */
+    struct list writes;    /* stream.h */
     struct list readies;
     struct list questions; /* isTerminal, windowSize; value[0]: the stream */
 } waiting = {
@@ -33,27 +33,10 @@ static struct {
 
 static void link_news(uint32_t events);
 
-static void cancel_waiting(struct call *call)
+static status_t wait_in(struct call *call, struct list *list, void (*cancel)(struct call *))
 {
-    list_remove(&call->queue);
-}
-
-static void cancel_write(struct call *call)
-{
-    list_remove(&call->queue);
-    stream_note_done(call);
-}
-
-static status_t wait_in(struct call *call, struct list *list, void (*cancel)(struct call *),
-                        struct call **kept)
-{
-    status_t s = call_keep(call, cancel, kept);
-    if (s != STATUS_OK) {
-        return s;
-    }
     host_link_listen(link_news); /* the link may have been made anew since the last time */
-    list_append(list, &(*kept)->queue);
-    return STATUS_PENDING;
+    return call_wait(call, list, cancel);
 }
 
 /* --- read --- */
@@ -78,25 +61,20 @@ static void take_input(const struct call *call, uint32_t max_bytes, struct wire_
     std_io_read_results_set_end_of_input(results, end && max_bytes > 0);
 }
 
-status_t std_io_read(struct object *self, struct call *call, struct wire_reader params,
-                     struct wire_builder results)
+status_t std_io_read(const struct invocation *in)
 {
-    uint32_t max_bytes = std_io_read_params_max_bytes(params);
-    struct call *kept;
-    KASSERT(self == &std_io_object);
-    status_t s = stream_check_read(call, max_bytes);
+    uint32_t max_bytes = std_io_read_params_max_bytes(in->params);
+    KASSERT(in->self == &std_io_object);
+    status_t s = stream_check_read(in->call, max_bytes);
     if (s != STATUS_OK) {
         return s;
     }
     if (max_bytes == 0 || (list_empty(&waiting.reads) && input_there())) {
-        take_input(call, max_bytes, results);
+        take_input(in->call, max_bytes, in->results);
         return STATUS_OK;
     }
-    s = wait_in(call, &waiting.reads, cancel_waiting, &kept);
-    if (s == STATUS_PENDING) {
-        kept->value[0] = max_bytes;
-    }
-    return s;
+    in->call->value[0] = max_bytes;
+    return wait_in(in->call, &waiting.reads, call_leave_queue);
 }
 
 static void serve_reads(void)
@@ -111,9 +89,14 @@ static void serve_reads(void)
 
 /* --- write --- */
 
-static void set_written(struct wire_builder results, uint32_t method, uint32_t written)
+static enum host_link_stream stream_of(const struct call *call)
 {
-    if (method == STD_IO_METHOD_WRITE) {
+    return call->method_number == STD_IO_METHOD_WRITE ? HOST_LINK_STREAM_OUT : HOST_LINK_STREAM_ERR;
+}
+
+static void set_written(struct wire_builder results, const struct call *call, uint32_t written)
+{
+    if (call->method_number == STD_IO_METHOD_WRITE) {
         std_io_write_results_set_written(results, written);
     } else {
         std_io_write_error_results_set_written(results, written);
@@ -131,11 +114,11 @@ static bool refused(enum host_link_stream stream)
     return true;
 }
 
-static status_t begin_write(struct call *call, enum host_link_stream stream, struct wire_span data,
-                            struct wire_builder results)
+static status_t begin_write(const struct invocation *in, struct wire_span data)
 {
-    struct call *kept;
-    status_t s = stream_check_write(call, data);
+    KASSERT(in->self == &std_io_object);
+    enum host_link_stream stream = stream_of(in->call);
+    status_t s = stream_check_write(in->call, data);
     if (s != STATUS_OK) {
         return s;
     }
@@ -147,41 +130,33 @@ static status_t begin_write(struct call *call, enum host_link_stream stream, str
         done = (uint32_t)host_link_write(stream, data.data, data.size);
     }
     if (done < data.size) {
-        s = wait_in(call, &waiting.writes, cancel_write, &kept);
-        if (s == STATUS_PENDING) {
-            kept->context = (void *)(uintptr_t)stream;
-            stream_set_rest(kept, data, done);
-        }
+        stream_set_rest(in->call, data, done);
+        s = wait_in(in->call, &waiting.writes, stream_leave_write);
         if (s == STATUS_PENDING || done == 0) {
             return s;
         }
     }
-    set_written(results, call->method_number, done);
+    set_written(in->results, in->call, done);
     return STATUS_OK;
 }
 
-status_t std_io_write(struct object *self, struct call *call, struct wire_reader params,
-                      struct wire_builder results)
+status_t std_io_write(const struct invocation *in)
 {
-    KASSERT(self == &std_io_object);
-    return begin_write(call, HOST_LINK_STREAM_OUT, std_io_write_params_data(params), results);
+    return begin_write(in, std_io_write_params_data(in->params));
 }
 
-status_t std_io_write_error(struct object *self, struct call *call, struct wire_reader params,
-                            struct wire_builder results)
+status_t std_io_write_error(const struct invocation *in)
 {
-    KASSERT(self == &std_io_object);
-    return begin_write(call, HOST_LINK_STREAM_ERR, std_io_write_error_params_data(params), results);
+    return begin_write(in, std_io_write_error_params_data(in->params));
 }
 
 /* As much of a kept write as there is room for. False: it waits on. */
 static bool go_on_writing(struct call *call, status_t *outcome)
 {
-    enum host_link_stream stream = (enum host_link_stream)(uintptr_t)call->context;
     /* no handler is at work: the link's news come with an interrupt */
     uint8_t *buffer = arch_cpu()->request;
     KASSERT(arch_cpu()->building == NULL);
-    if (refused(stream)) {
+    if (refused(stream_of(call))) {
         *outcome = STATUS_DISCONNECTED;
         return true;
     }
@@ -194,7 +169,7 @@ static bool go_on_writing(struct call *call, status_t *outcome)
         if (*outcome != STATUS_OK) {
             return true;
         }
-        stream_took(call, (uint32_t)host_link_write(stream, buffer, size));
+        stream_took(call, (uint32_t)host_link_write(stream_of(call), buffer, size));
     }
     *outcome = STATUS_OK;
     return stream_rest(call).left == 0;
@@ -210,7 +185,7 @@ static void serve_writes(void)
         }
         list_remove(&call->queue);
         if (outcome == STATUS_OK) {
-            set_written(call_reply(call), call->method_number, stream_rest(call).done);
+            set_written(call_reply(call), call, stream_rest(call).done);
         }
         call_finish(call, outcome);
     }
@@ -236,13 +211,12 @@ static uint32_t readiness(void)
     return state;
 }
 
-status_t std_io_ready(struct object *self, struct call *call, struct wire_reader params,
-                      struct wire_builder results)
+status_t std_io_ready(const struct invocation *in)
 {
-    KASSERT(self == &std_io_object);
+    KASSERT(in->self == &std_io_object);
     host_link_listen(link_news);
-    return stream_ready(call, results, std_io_ready_params_mask(params), readiness(),
-                        &waiting.readies, std_io_ready_results_set_mask);
+    return stream_ready(in, std_io_ready_params_mask(in->params), readiness(), &waiting.readies,
+                        std_io_ready_results_set_mask);
 }
 
 /* --- the terminal --- */
@@ -268,33 +242,26 @@ static bool answer_window(struct wire_builder results)
     return true;
 }
 
-status_t std_io_is_terminal(struct object *self, struct call *call, struct wire_reader params,
-                            struct wire_builder results)
+status_t std_io_is_terminal(const struct invocation *in)
 {
-    uint32_t stream = std_io_is_terminal_params_stream(params);
-    struct call *kept;
-    KASSERT(self == &std_io_object);
+    uint32_t stream = std_io_is_terminal_params_stream(in->params);
+    KASSERT(in->self == &std_io_object);
     if (stream >= STREAMS) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "streams are 0, 1 and 2",
-                              "stream");
+        return call_bad_argument(in->call, "stream", "streams are 0, 1 and 2");
     }
-    if (answer_terminal(stream, results)) {
+    if (answer_terminal(stream, in->results)) {
         return STATUS_OK;
     }
-    status_t s = wait_in(call, &waiting.questions, cancel_waiting, &kept);
-    if (s == STATUS_PENDING) {
-        kept->value[0] = stream;
-    }
-    return s;
+    in->call->value[0] = stream;
+    return wait_in(in->call, &waiting.questions, call_leave_queue);
 }
 
-status_t std_io_window_size(struct object *self, struct call *call, struct wire_reader params,
-                            struct wire_builder results)
+status_t std_io_window_size(const struct invocation *in)
 {
-    struct call *kept;
-    KASSERT(self == &std_io_object && params.message != NULL);
-    return answer_window(results) ? STATUS_OK
-                                  : wait_in(call, &waiting.questions, cancel_waiting, &kept);
+    KASSERT(in->self == &std_io_object && in->params.message != NULL);
+    return answer_window(in->results)
+               ? STATUS_OK
+               : wait_in(in->call, &waiting.questions, call_leave_queue);
 }
 
 static void serve_questions(void)
@@ -323,12 +290,3 @@ static void link_news(uint32_t events)
     serve_writes();
     stream_wake_ready(&waiting.readies, readiness(), std_io_ready_results_set_mask);
 }
-
-static void std_io_destroy(struct object *o)
-{
-    panic("StdIO %p released once too often", (void *)o); /* the machine has one, for ever */
-}
-
-static const struct object_class std_io_class = {.interface = &std_io_interface,
-                                                 .destroy = std_io_destroy};
-struct object std_io_object = {.class = &std_io_class, .references = 1};

@@ -19,12 +19,10 @@ uint32_t stream_room(const struct call *call)
 status_t stream_check_read(struct call *call, uint32_t max_bytes)
 {
     if (max_bytes > STREAM_CHUNK_MAX) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more than 32 KiB in one call",
-                              "maxBytes");
+        return call_bad_argument(call, "maxBytes", "more than 32 KiB in one call");
     }
     if (max_bytes > 0 && stream_room(call) == 0) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
-                              "the result buffer has no room for data", NULL);
+        return call_bad_argument(call, NULL, "the result buffer has no room for data");
     }
     return STATUS_OK;
 }
@@ -32,19 +30,18 @@ status_t stream_check_read(struct call *call, uint32_t max_bytes)
 status_t stream_check_write(struct call *call, struct wire_span data)
 {
     if (data.size > STREAM_CHUNK_MAX) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "more than 32 KiB in one call",
-                              "data");
+        return call_bad_argument(call, "data", "more than 32 KiB in one call");
     }
     return STATUS_OK;
 }
 
-void stream_set_rest(struct call *kept, struct wire_span data, uint32_t done)
+void stream_set_rest(struct call *call, struct wire_span data, uint32_t done)
 {
     const uint8_t *bytes = data.data;
     uint64_t offset = (uint64_t)(bytes - arch_cpu()->request);
-    KASSERT(kept->kept && done <= data.size && offset + data.size <= kept->message_size);
-    kept->value[0] = kept->message + offset + done;
-    kept->value[1] = (uint64_t)(data.size - done) << 32 | done;
+    KASSERT(!call->kept && done <= data.size && offset + data.size <= call->message_size);
+    call->value[0] = call->message + offset + done;
+    call->value[1] = (uint64_t)(data.size - done) << 32 | done;
 }
 
 struct stream_rest stream_rest(const struct call *kept)
@@ -62,35 +59,24 @@ void stream_took(struct call *kept, uint32_t size)
     kept->value[1] = (uint64_t)(rest.left - size) << 32 | (rest.done + size);
 }
 
-void stream_note_done(struct call *kept)
+void stream_leave_write(struct call *kept)
 {
+    call_leave_queue(kept);
     kept->aux = stream_rest(kept).done;
 }
 
-static void cancel_ready(struct call *call)
-{
-    list_remove(&call->queue);
-}
-
-status_t stream_ready(struct call *call, struct wire_builder results, uint32_t mask, uint32_t state,
+status_t stream_ready(const struct invocation *in, uint32_t mask, uint32_t state,
                       struct list *waiters, stream_set_mask *set_mask)
 {
-    struct call *kept;
     if (mask == 0 || (mask & ~(READINESS_READABLE | READINESS_WRITABLE | READINESS_CLOSED)) != 0) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no bits of Readiness",
-                              "mask");
+        return call_bad_argument(in->call, "mask", "no bits of Readiness");
     }
     if ((mask & state) != 0) {
-        set_mask(results, mask & state);
+        set_mask(in->results, mask & state);
         return STATUS_OK;
     }
-    status_t s = call_keep(call, cancel_ready, &kept);
-    if (s != STATUS_OK) {
-        return s;
-    }
-    kept->value[0] = mask;
-    list_append(waiters, &kept->queue);
-    return STATUS_PENDING;
+    in->call->value[0] = mask;
+    return call_wait(in->call, waiters, call_leave_queue);
 }
 
 void stream_wake_ready(struct list *waiters, uint32_t state, stream_set_mask *set_mask)

@@ -20,17 +20,18 @@ struct stream_rest {
     uint32_t left;
     uint32_t done;
 };
-/* `done` bytes of `data`, which lies in the CPU's request buffer, have been taken. */
-void stream_set_rest(struct call *kept, struct wire_span data, uint32_t done);
+/* Before call_wait(): `done` bytes of `data`, which lies in the CPU's request buffer, have been
+ * taken. */
+void stream_set_rest(struct call *call, struct wire_span data, uint32_t done);
 struct stream_rest stream_rest(const struct call *kept);
 void stream_took(struct call *kept, uint32_t size);
-/* A write that ends by CANCEL: how much was taken is the completion's aux. */
-void stream_note_done(struct call *kept);
+/* The cancel of a kept write: how much was taken is the completion's aux. */
+void stream_leave_write(struct call *kept);
 
 /* ready(mask): completes at once if a bit of `state` is in the mask, else waits in the list.
  * set_mask is the generated setter. */
 typedef void stream_set_mask(struct wire_builder results, uint32_t mask);
-status_t stream_ready(struct call *call, struct wire_builder results, uint32_t mask, uint32_t state,
+status_t stream_ready(const struct invocation *in, uint32_t mask, uint32_t state,
                       struct list *waiters, stream_set_mask *set_mask) MUST_CHECK;
 /* Completes those that wait for a bit of `state`. */
 void stream_wake_ready(struct list *waiters, uint32_t state, stream_set_mask *set_mask);

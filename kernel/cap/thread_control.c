@@ -17,56 +17,42 @@ const struct object_class thread_control_class = {
 
 static status_t bad_argument(struct call *call, const char *argument)
 {
-    return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no address of user memory",
-                          argument);
+    return call_bad_argument(call, argument, "no address of user memory");
 }
 
-status_t thread_control_set_fs_base(struct object *self, struct call *call,
-                                    struct wire_reader params, struct wire_builder results)
+status_t thread_control_set_fs_base(const struct invocation *in)
 {
-    (void)self;
-    (void)results;
-    uint64_t address = thread_control_set_fs_base_params_address(params);
+    uint64_t address = thread_control_set_fs_base_params_address(in->params);
     if (address >= USER_END) {
-        return bad_argument(call, "address");
+        return bad_argument(in->call, "address");
     }
-    arch_thread_set_fs_base(call->caller, address);
+    arch_thread_set_fs_base(in->call->caller, address);
     return STATUS_OK;
 }
 
-status_t thread_control_set_gs_base(struct object *self, struct call *call,
-                                    struct wire_reader params, struct wire_builder results)
+status_t thread_control_set_gs_base(const struct invocation *in)
 {
-    (void)self;
-    (void)results;
-    uint64_t address = thread_control_set_gs_base_params_address(params);
+    uint64_t address = thread_control_set_gs_base_params_address(in->params);
     if (address >= USER_END) {
-        return bad_argument(call, "address");
+        return bad_argument(in->call, "address");
     }
-    arch_thread_set_gs_base(call->caller, address);
+    arch_thread_set_gs_base(in->call->caller, address);
     return STATUS_OK;
 }
 
 /* The status is for ring_drain(), which sees that the thread is dead and posts nothing. */
-status_t thread_control_exit(struct object *self, struct call *call, struct wire_reader params,
-                             struct wire_builder results)
+status_t thread_control_exit(const struct invocation *in)
 {
-    (void)self;
-    (void)results;
-    thread_exit(call->caller, thread_control_exit_params_code(params));
+    thread_exit(in->call->caller, thread_control_exit_params_code(in->params));
     return STATUS_ABORTED;
 }
 
-status_t thread_control_interrupt(struct object *self, struct call *call, struct wire_reader params,
-                                  struct wire_builder results)
+status_t thread_control_interrupt(const struct invocation *in)
 {
-    (void)self;
-    (void)results;
-    struct object *o =
-        call_sent_as(call, thread_control_interrupt_params_thread(params), &thread_handle_class);
+    uint32_t index = thread_control_interrupt_params_thread(in->params);
+    struct object *o = call_sent_as(in->call, index, &thread_handle_class);
     if (o == NULL) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "a ThreadHandle is needed",
-                              "thread");
+        return call_bad_argument(in->call, "thread", "a ThreadHandle is needed");
     }
     struct thread *t = CONTAINER_OF(o, struct thread, object);
     if (t->state == THREAD_DEAD || t->state == THREAD_NEW) {
@@ -76,21 +62,18 @@ status_t thread_control_interrupt(struct object *self, struct call *call, struct
     return STATUS_OK;
 }
 
-status_t thread_control_set_upcall(struct object *self, struct call *call,
-                                   struct wire_reader params, struct wire_builder results)
+status_t thread_control_set_upcall(const struct invocation *in)
 {
-    (void)self;
-    (void)results;
-    uint64_t entry = thread_control_set_upcall_params_entry(params);
-    uint64_t base = thread_control_set_upcall_params_stack_base(params);
-    uint64_t size = thread_control_set_upcall_params_stack_size(params);
+    uint64_t entry = thread_control_set_upcall_params_entry(in->params);
+    uint64_t base = thread_control_set_upcall_params_stack_base(in->params);
+    uint64_t size = thread_control_set_upcall_params_stack_size(in->params);
     if (entry >= USER_END) {
-        return bad_argument(call, "entry");
+        return bad_argument(in->call, "entry");
     }
     if (base > USER_END || size > USER_END - base) {
-        return bad_argument(call, "stackSize");
+        return bad_argument(in->call, "stackSize");
     }
-    struct thread *t = call->caller;
+    struct thread *t = in->call->caller;
     t->upcall_entry = entry;
     t->upcall_stack = base;
     t->upcall_stack_size = size;
@@ -108,33 +91,27 @@ static void copy_text(char *out, size_t room, struct wire_span text)
     out[i] = '\0';
 }
 
-status_t thread_control_report_denial(struct object *self, struct call *call,
-                                      struct wire_reader params, struct wire_builder results)
+status_t thread_control_report_denial(const struct invocation *in)
 {
-    (void)self;
-    (void)results;
-    enum denial_reason reason = thread_control_report_denial_params_reason(params);
+    enum denial_reason reason = thread_control_report_denial_params_reason(in->params);
     if ((uint32_t)reason >= DENIAL_REASON_COUNT) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "no such reason", "reason");
+        return call_bad_argument(in->call, "reason", "no such reason");
     }
     char name[32], grant[32];
-    copy_text(name, sizeof name, thread_control_report_denial_params_name(params));
-    copy_text(grant, sizeof grant, thread_control_report_denial_params_grant(params));
-    if (params.message->error != WIRE_OK) {
+    copy_text(name, sizeof name, thread_control_report_denial_params_name(in->params));
+    copy_text(grant, sizeof grant, thread_control_report_denial_params_grant(in->params));
+    if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
-    denial_record(call->process, thread_control_report_denial_params_interface_id(params),
-                  thread_control_report_denial_params_method(params), reason, name, grant);
+    denial_record(in->call->process, thread_control_report_denial_params_interface_id(in->params),
+                  thread_control_report_denial_params_method(in->params), reason, name, grant);
     return STATUS_OK;
 }
 
-status_t thread_control_panic_message(struct object *self, struct call *call,
-                                      struct wire_reader params, struct wire_builder results)
+status_t thread_control_panic_message(const struct invocation *in)
 {
-    (void)self;
-    (void)results;
     char text[PANIC_TEXT_MAX];
-    copy_text(text, sizeof text, thread_control_panic_message_params_text(params));
-    log_line("%s: %s", call->process->name, text);
+    copy_text(text, sizeof text, thread_control_panic_message_params_text(in->params));
+    log_line("%s: %s", in->call->process->name, text);
     return STATUS_OK;
 }

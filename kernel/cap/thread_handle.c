@@ -9,43 +9,25 @@ const struct object_class thread_handle_class = {
     .destroy = thread_destroy,
 };
 
-static void cancelled(struct call *call)
+status_t thread_handle_join(const struct invocation *in)
 {
-    list_remove(&call->queue);
-}
-
-status_t thread_handle_join(struct object *self, struct call *call, struct wire_reader params,
-                            struct wire_builder results)
-{
-    (void)params;
-    struct thread *t = CONTAINER_OF(self, struct thread, object);
+    struct thread *t = CONTAINER_OF(in->self, struct thread, object);
     if (t->detached) {
         return STATUS_BAD_STATE;
     }
     if (t->state == THREAD_DEAD) {
         if (!t->exited) {
-            return STATUS_DISCONNECTED; /* its process ended, or another thread replaced the image
-                                         */
+            return STATUS_DISCONNECTED; /* its process ended, or another thread did exec */
         }
-        thread_handle_join_results_set_code(results, t->exit_code);
+        thread_handle_join_results_set_code(in->results, t->exit_code);
         return STATUS_OK;
     }
-    struct call *kept;
-    status_t status = call_keep(call, cancelled, &kept);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    list_append(&t->joiners, &kept->queue);
-    return STATUS_PENDING;
+    return call_wait(in->call, &t->joiners, call_leave_queue);
 }
 
-status_t thread_handle_detach(struct object *self, struct call *call, struct wire_reader params,
-                              struct wire_builder results)
+status_t thread_handle_detach(const struct invocation *in)
 {
-    (void)call;
-    (void)params;
-    (void)results;
-    struct thread *t = CONTAINER_OF(self, struct thread, object);
+    struct thread *t = CONTAINER_OF(in->self, struct thread, object);
     t->detached = true;
     while (!list_empty(&t->joiners)) {
         struct call *joiner = LIST_FIRST(&t->joiners, struct call, queue);

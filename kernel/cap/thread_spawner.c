@@ -32,29 +32,29 @@ static const char *check(struct wire_reader params)
     return NULL;
 }
 
-status_t thread_spawner_spawn(struct object *self, struct call *call, struct wire_reader params,
-                              struct wire_builder results)
+status_t thread_spawner_spawn(const struct invocation *in)
 {
-    struct process *p = process_of_own(self);
-    const char *argument = check(params);
+    struct process *p = process_of_own(in->self);
+    const char *argument = check(in->params);
     if (argument != NULL) {
-        return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT,
-                              "the thread cannot be started with this value", argument);
+        return call_bad_argument(in->call, argument,
+                                 "the thread cannot be started with this value");
     }
     if (p->ending) {
         return STATUS_DISCONNECTED;
     }
     struct thread *t;
-    status_t status = thread_create(p, thread_spawner_spawn_params_ring_entries(params), &t);
+    status_t status = thread_create(p, thread_spawner_spawn_params_ring_entries(in->params), &t);
     if (status != STATUS_OK) {
         return status;
     }
-    arch_thread_start(t, thread_spawner_spawn_params_entry(params),
-                      thread_spawner_spawn_params_stack(params),
-                      thread_spawner_spawn_params_argument(params), t->ring.user_address, 0,
-                      thread_spawner_spawn_params_fs_base(params));
-    thread_spawner_spawn_results_set_handle(results, call_give(call, object_get(&t->object)));
-    thread_spawner_spawn_results_set_ring(results, t->ring.user_address);
+    arch_thread_start(t, thread_spawner_spawn_params_entry(in->params),
+                      thread_spawner_spawn_params_stack(in->params),
+                      thread_spawner_spawn_params_argument(in->params), t->ring.user_address, 0,
+                      thread_spawner_spawn_params_fs_base(in->params));
+    object_get(&t->object);
+    thread_spawner_spawn_results_set_handle(in->results, call_give(in->call, &t->object));
+    thread_spawner_spawn_results_set_ring(in->results, t->ring.user_address);
     thread_start(t);
     return STATUS_OK;
 }

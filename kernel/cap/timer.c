@@ -14,19 +14,6 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/timer.h"
 
-static void timer_destroy(struct object *self)
-{
-    (void)self;
-    panic("the machine's Timer is never released");
-}
-
-static const struct object_class timer_class = {
-    .interface = &timer_interface,
-    .destroy = timer_destroy,
-};
-
-struct object timer_object = {.class = &timer_class, .references = 1};
-
 /* A call that waits for a moment. value[0]: whether it answers with the time. */
 struct wait {
     struct timer timer;
@@ -81,51 +68,40 @@ static status_t wait_until(struct call *call, uint64_t deadline_ns, bool answers
     return STATUS_PENDING;
 }
 
-status_t timer_now(struct object *self, struct call *call, struct wire_reader params,
-                   struct wire_builder results)
+status_t timer_now(const struct invocation *in)
 {
-    (void)self;
-    (void)params;
-    call->process->time_granted = true;
-    timer_now_results_set_monotonic_ns(results, arch_now_ns());
-    timer_now_results_set_tick(results, arch_tick());
+    in->call->process->time_granted = true;
+    timer_now_results_set_monotonic_ns(in->results, arch_now_ns());
+    timer_now_results_set_tick(in->results, arch_tick());
     return STATUS_OK;
 }
 
-status_t timer_sleep(struct object *self, struct call *call, struct wire_reader params,
-                     struct wire_builder results)
+status_t timer_sleep(const struct invocation *in)
 {
-    (void)self;
-    (void)results;
-    uint64_t ns = timer_sleep_params_ns(params);
-    call->process->time_granted = true;
+    uint64_t ns = timer_sleep_params_ns(in->params);
+    in->call->process->time_granted = true;
     if (ns == 0) {
         return STATUS_OK;
     }
     uint64_t now_ns = arch_now_ns();
-    return wait_until(call, ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + ns, false);
+    return wait_until(in->call, ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + ns, false);
 }
 
-status_t timer_ready(struct object *self, struct call *call, struct wire_reader params,
-                     struct wire_builder results)
+status_t timer_ready(const struct invocation *in)
 {
-    (void)self;
-    uint64_t deadline_ns = timer_ready_params_deadline_ns(params);
+    uint64_t deadline_ns = timer_ready_params_deadline_ns(in->params);
     uint64_t now_ns = arch_now_ns();
-    call->process->time_granted = true;
+    in->call->process->time_granted = true;
     if (deadline_ns <= now_ns) {
-        timer_ready_results_set_monotonic_ns(results, now_ns);
+        timer_ready_results_set_monotonic_ns(in->results, now_ns);
         return STATUS_OK;
     }
-    return wait_until(call, deadline_ns, true);
+    return wait_until(in->call, deadline_ns, true);
 }
 
-status_t timer_page(struct object *self, struct call *call, struct wire_reader params,
-                    struct wire_builder results)
+status_t timer_page(const struct invocation *in)
 {
-    (void)self;
-    (void)params;
-    struct process *p = call->process;
+    struct process *p = in->call->process;
     p->time_granted = true;
     if (p->time_page == 0) {
         frame_t frame;
@@ -140,6 +116,6 @@ status_t timer_page(struct object *self, struct call *call, struct wire_reader p
         }
         arch_time_open(p);
     }
-    timer_page_results_set_address(results, p->time_page);
+    timer_page_results_set_address(in->results, p->time_page);
     return STATUS_OK;
 }

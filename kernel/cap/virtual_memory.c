@@ -14,128 +14,103 @@ const struct object_class virtual_memory_class = {
     .rebind = process_own_rebind,
 };
 
-static status_t no_such_protection(struct call *call)
+/* The space of the process that the object belongs to: who hands its own VirtualMemory on lets
+ * another act on its memory. Errors: the process has ended; no such protection (of a method without
+ * one: none). */
+static status_t begin(const struct invocation *in, enum protection p, struct address_space **as)
 {
-    return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, "there is no such protection",
-                          "protection");
+    KASSERT(in->self->class == &virtual_memory_class);
+    *as = process_of_own(in->self)->space;
+    return *as == NULL ? STATUS_DISCONNECTED : memory_answer_check_protection(in->call, p);
 }
 
-/* Of the process that the object belongs to: who hands its own VirtualMemory on lets another act on
- * its memory. NULL: the process has ended. */
-static struct address_space *space_of(struct object *self)
+status_t virtual_memory_map(const struct invocation *in)
 {
-    KASSERT(self->class == &virtual_memory_class);
-    return process_of_own(self)->space;
-}
-
-status_t virtual_memory_map(struct object *self, struct call *call, struct wire_reader params,
-                            struct wire_builder results)
-{
-    struct address_space *as = space_of(self);
-    if (as == NULL) {
-        return STATUS_DISCONNECTED;
-    }
-    enum protection p = virtual_memory_map_params_protection(params);
-    if (!memory_answer_protection_known(p)) {
-        return no_such_protection(call);
-    }
+    struct address_space *as;
     uint64_t address;
-    status_t status = address_space_map(as, virtual_memory_map_params_hint(params),
-                                        virtual_memory_map_params_size(params), p, &address);
+    enum protection p = virtual_memory_map_params_protection(in->params);
+    status_t status = begin(in, p, &as);
     if (status == STATUS_OK) {
-        virtual_memory_map_results_set_address(results, address);
+        status = address_space_map(as, virtual_memory_map_params_hint(in->params),
+                                   virtual_memory_map_params_size(in->params), p, &address);
     }
-    return memory_answer(call, status);
+    if (status == STATUS_OK) {
+        virtual_memory_map_results_set_address(in->results, address);
+    }
+    return memory_answer(in->call, status);
 }
 
-status_t virtual_memory_unmap(struct object *self, struct call *call, struct wire_reader params,
-                              struct wire_builder results)
+status_t virtual_memory_unmap(const struct invocation *in)
 {
-    struct address_space *as = space_of(self);
-    if (as == NULL) {
-        return STATUS_DISCONNECTED;
+    struct address_space *as;
+    status_t status = begin(in, PROTECTION_NONE, &as);
+    if (status == STATUS_OK) {
+        status = address_space_unmap(as, virtual_memory_unmap_params_address(in->params),
+                                     virtual_memory_unmap_params_size(in->params));
     }
-    (void)results;
-    status_t status = address_space_unmap(as, virtual_memory_unmap_params_address(params),
-                                          virtual_memory_unmap_params_size(params));
-    return memory_answer(call, status);
+    return memory_answer(in->call, status);
 }
 
-status_t virtual_memory_protect(struct object *self, struct call *call, struct wire_reader params,
-                                struct wire_builder results)
+status_t virtual_memory_protect(const struct invocation *in)
 {
-    struct address_space *as = space_of(self);
-    if (as == NULL) {
-        return STATUS_DISCONNECTED;
+    struct address_space *as;
+    enum protection p = virtual_memory_protect_params_protection(in->params);
+    status_t status = begin(in, p, &as);
+    if (status == STATUS_OK) {
+        status = address_space_protect(as, virtual_memory_protect_params_address(in->params),
+                                       virtual_memory_protect_params_size(in->params), p);
     }
-    (void)results;
-    enum protection p = virtual_memory_protect_params_protection(params);
-    if (!memory_answer_protection_known(p)) {
-        return no_such_protection(call);
-    }
-    status_t status = address_space_protect(as, virtual_memory_protect_params_address(params),
-                                            virtual_memory_protect_params_size(params), p);
-    return memory_answer(call, status);
+    return memory_answer(in->call, status);
 }
 
-status_t virtual_memory_reserve(struct object *self, struct call *call, struct wire_reader params,
-                                struct wire_builder results)
+status_t virtual_memory_reserve(const struct invocation *in)
 {
-    struct address_space *as = space_of(self);
-    if (as == NULL) {
-        return STATUS_DISCONNECTED;
-    }
+    struct address_space *as;
     uint64_t address;
-    status_t status = address_space_reserve(as, virtual_memory_reserve_params_hint(params),
-                                            virtual_memory_reserve_params_size(params), &address);
+    status_t status = begin(in, PROTECTION_NONE, &as);
     if (status == STATUS_OK) {
-        virtual_memory_reserve_results_set_address(results, address);
+        status = address_space_reserve(as, virtual_memory_reserve_params_hint(in->params),
+                                       virtual_memory_reserve_params_size(in->params), &address);
     }
-    return memory_answer(call, status);
+    if (status == STATUS_OK) {
+        virtual_memory_reserve_results_set_address(in->results, address);
+    }
+    return memory_answer(in->call, status);
 }
 
-status_t virtual_memory_commit(struct object *self, struct call *call, struct wire_reader params,
-                               struct wire_builder results)
+status_t virtual_memory_commit(const struct invocation *in)
 {
-    struct address_space *as = space_of(self);
-    if (as == NULL) {
-        return STATUS_DISCONNECTED;
+    struct address_space *as;
+    enum protection p = virtual_memory_commit_params_protection(in->params);
+    status_t status = begin(in, p, &as);
+    if (status == STATUS_OK) {
+        status = address_space_commit(as, virtual_memory_commit_params_address(in->params),
+                                      virtual_memory_commit_params_size(in->params), p);
     }
-    (void)results;
-    enum protection p = virtual_memory_commit_params_protection(params);
-    if (!memory_answer_protection_known(p)) {
-        return no_such_protection(call);
-    }
-    status_t status = address_space_commit(as, virtual_memory_commit_params_address(params),
-                                           virtual_memory_commit_params_size(params), p);
-    return memory_answer(call, status);
+    return memory_answer(in->call, status);
 }
 
-status_t virtual_memory_decommit(struct object *self, struct call *call, struct wire_reader params,
-                                 struct wire_builder results)
+status_t virtual_memory_decommit(const struct invocation *in)
 {
-    struct address_space *as = space_of(self);
-    if (as == NULL) {
-        return STATUS_DISCONNECTED;
+    struct address_space *as;
+    status_t status = begin(in, PROTECTION_NONE, &as);
+    if (status == STATUS_OK) {
+        status = address_space_decommit(as, virtual_memory_decommit_params_address(in->params),
+                                        virtual_memory_decommit_params_size(in->params));
     }
-    (void)results;
-    status_t status = address_space_decommit(as, virtual_memory_decommit_params_address(params),
-                                             virtual_memory_decommit_params_size(params));
-    return memory_answer(call, status);
+    return memory_answer(in->call, status);
 }
 
-status_t virtual_memory_create_object(struct object *self, struct call *call,
-                                      struct wire_reader params, struct wire_builder results)
+status_t virtual_memory_create_object(const struct invocation *in)
 {
-    (void)self;
-    uint64_t size = virtual_memory_create_object_params_size(params);
+    uint64_t size = virtual_memory_create_object_params_size(in->params);
     if (!page_aligned(size)) {
-        return memory_answer(call, STATUS_BAD_STATE);
+        return memory_answer(in->call, STATUS_BAD_STATE);
     }
     struct object *o;
-    status_t status = memory_object_create(call_account(call), size, &o);
+    status_t status = memory_object_create(call_account(in->call), size, &o);
     if (status == STATUS_OK) {
-        virtual_memory_create_object_results_set_object(results, call_give(call, o));
+        virtual_memory_create_object_results_set_object(in->results, call_give(in->call, o));
     }
-    return memory_answer(call, status);
+    return memory_answer(in->call, status);
 }

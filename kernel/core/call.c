@@ -125,6 +125,22 @@ status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call
     return STATUS_OK;
 }
 
+status_t call_wait(struct call *call, struct list *queue, void (*cancel)(struct call *))
+{
+    struct call *kept;
+    status_t s = call_keep(call, cancel, &kept);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    list_append(queue, &kept->queue);
+    return STATUS_PENDING;
+}
+
+void call_leave_queue(struct call *call)
+{
+    list_remove(&call->queue);
+}
+
 /* --- what a handler sees of its call --- */
 
 struct object *call_sent(const struct call *call, uint32_t index)
@@ -184,6 +200,11 @@ status_t call_exception(struct call *call, enum exception_type type, const char 
         exception_set_argument(b, (struct wire_span){argument, __builtin_strlen(argument)});
     }
     return STATUS_EXCEPTION;
+}
+
+status_t call_bad_argument(struct call *call, const char *argument, const char *reason)
+{
+    return call_exception(call, EXCEPTION_TYPE_INVALID_ARGUMENT, reason, argument);
 }
 
 /* --- the answer --- */

@@ -124,6 +124,10 @@ _Static_assert(CALL_COMPLETION_HAS(answer_size, result_size) && CALL_COMPLETION_
 /* Moves a record into memory of its own. *out is the kept one. Error: callsExhausted or
  * bytesExhausted; the handler returns it. */
 status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call **out) MUST_CHECK;
+/* The same for who waits in a list until it is served or cancelled; returns STATUS_PENDING. The
+ * waiter sets context and value before. */
+status_t call_wait(struct call *call, struct list *queue, void (*cancel)(struct call *)) MUST_CHECK;
+void call_leave_queue(struct call *call); /* the cancel of who has nothing else to undo */
 /* The account of the caller, for what the handler makes on its behalf. */
 struct account *call_account(const struct call *call);
 /* NULL: no such, or WIRE_NO_CAPABILITY */
@@ -136,6 +140,8 @@ uint32_t call_give(struct call *call, struct object *o);
  * be NULL. */
 status_t call_exception(struct call *call, enum exception_type type, const char *reason,
                         const char *argument);
+/* The commonest of them: an argument that cannot be. */
+status_t call_bad_argument(struct call *call, const char *argument, const char *reason);
 /* For an answer after STATUS_PENDING: an empty root of the method's results, in the CPU's reply
  * buffer. */
 struct wire_builder call_reply(struct call *call);

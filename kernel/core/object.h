@@ -14,11 +14,18 @@ struct call;
 struct object;
 struct process;
 
+/* A call as the handler of its method sees it: kernel/core/call.h. */
+struct invocation {
+    struct object *self;
+    struct call *call;
+    struct wire_reader params;
+    struct wire_builder results;
+};
+
 /* One method of an interface, as schemac writes it. */
 struct method {
     const char *name;
-    status_t (*handler)(struct object *self, struct call *call, struct wire_reader params,
-                        struct wire_builder results);
+    status_t (*handler)(const struct invocation *in);
     uint16_t results_data_words;
     uint16_t results_pointer_words;
     /* slots to reserve in the caller's table before the handler runs */

@@ -137,9 +137,10 @@ static status_t invoke(struct call *call, struct sent_capability *room,
     wire_message_begin(answer, cpu->reply, sizeof(cpu->reply));
     KASSERT(cpu->building == NULL);
     cpu->building = answer;
-    struct wire_builder results =
-        wire_message_init_root(answer, m->results_data_words, m->results_pointer_words);
-    s = m->handler(call->target, call, wire_message_root(&message), results);
+    struct invocation in = {
+        call->target, call, wire_message_root(&message),
+        wire_message_init_root(answer, m->results_data_words, m->results_pointer_words)};
+    s = m->handler(&in);
     cpu->building = NULL;
     if (message.error != WIRE_OK && s == STATUS_OK) {
         s = STATUS_BAD_MESSAGE;

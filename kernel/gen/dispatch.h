@@ -10,195 +10,129 @@
 
 /* Console */
 extern const struct interface console_interface;
-status_t console_write(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t console_write_line(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t console_write(const struct invocation *in);
+status_t console_write_line(const struct invocation *in);
 
 /* StdIO */
 extern const struct interface std_io_interface;
-status_t std_io_read(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t std_io_write(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t std_io_write_error(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t std_io_ready(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t std_io_is_terminal(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t std_io_window_size(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t std_io_read(const struct invocation *in);
+status_t std_io_write(const struct invocation *in);
+status_t std_io_write_error(const struct invocation *in);
+status_t std_io_ready(const struct invocation *in);
+status_t std_io_is_terminal(const struct invocation *in);
+status_t std_io_window_size(const struct invocation *in);
 
 /* Timer */
 extern const struct interface timer_interface;
-status_t timer_now(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t timer_sleep(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t timer_page(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t timer_ready(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t timer_now(const struct invocation *in);
+status_t timer_sleep(const struct invocation *in);
+status_t timer_page(const struct invocation *in);
+status_t timer_ready(const struct invocation *in);
 
 /* EntropySource */
 extern const struct interface entropy_source_interface;
-status_t entropy_source_fill(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t entropy_source_fill(const struct invocation *in);
 
 /* VirtualMemory */
 extern const struct interface virtual_memory_interface;
-status_t virtual_memory_map(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t virtual_memory_unmap(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t virtual_memory_protect(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t virtual_memory_reserve(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t virtual_memory_commit(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t virtual_memory_decommit(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t virtual_memory_create_object(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
+status_t virtual_memory_map(const struct invocation *in);
+status_t virtual_memory_unmap(const struct invocation *in);
+status_t virtual_memory_protect(const struct invocation *in);
+status_t virtual_memory_reserve(const struct invocation *in);
+status_t virtual_memory_commit(const struct invocation *in);
+status_t virtual_memory_decommit(const struct invocation *in);
+status_t virtual_memory_create_object(const struct invocation *in);
 
 /* MemoryObject */
 extern const struct interface memory_object_interface;
-status_t memory_object_info(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t memory_object_map(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t memory_object_unmap(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t memory_object_protect(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t memory_object_seal(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t memory_object_read_only(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t memory_object_info(const struct invocation *in);
+status_t memory_object_map(const struct invocation *in);
+status_t memory_object_unmap(const struct invocation *in);
+status_t memory_object_protect(const struct invocation *in);
+status_t memory_object_seal(const struct invocation *in);
+status_t memory_object_read_only(const struct invocation *in);
 
 /* ReadOnlyMemory */
 extern const struct interface read_only_memory_interface;
-status_t read_only_memory_info(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t read_only_memory_map(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t read_only_memory_unmap(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t read_only_memory_info(const struct invocation *in);
+status_t read_only_memory_map(const struct invocation *in);
+status_t read_only_memory_unmap(const struct invocation *in);
 
 /* Image */
 extern const struct interface image_interface;
-status_t image_info(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t image_map(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t image_unmap(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t image_info(const struct invocation *in);
+status_t image_map(const struct invocation *in);
+status_t image_unmap(const struct invocation *in);
 
 /* CodeMemory */
 extern const struct interface code_memory_interface;
-status_t code_memory_reserve(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t code_memory_write(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t code_memory_free(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t code_memory_reserve(const struct invocation *in);
+status_t code_memory_write(const struct invocation *in);
+status_t code_memory_free(const struct invocation *in);
 
 /* BootPackage */
 extern const struct interface boot_package_interface;
-status_t boot_package_manifest_size(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
-status_t boot_package_read_manifest(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
-status_t boot_package_binary(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t boot_package_manifest_size(const struct invocation *in);
+status_t boot_package_read_manifest(const struct invocation *in);
+status_t boot_package_binary(const struct invocation *in);
 
 /* ProcessSpawner */
 extern const struct interface process_spawner_interface;
-status_t process_spawner_spawn(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t process_spawner_create_pipe(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
-status_t process_spawner_fork(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t process_spawner_exec(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t process_spawner_create_endpoint(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
+status_t process_spawner_spawn(const struct invocation *in);
+status_t process_spawner_create_pipe(const struct invocation *in);
+status_t process_spawner_fork(const struct invocation *in);
+status_t process_spawner_exec(const struct invocation *in);
+status_t process_spawner_create_endpoint(const struct invocation *in);
 
 /* RestrictedLauncher */
 extern const struct interface restricted_launcher_interface;
-status_t restricted_launcher_launch(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
-status_t restricted_launcher_list(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
+status_t restricted_launcher_launch(const struct invocation *in);
+status_t restricted_launcher_list(const struct invocation *in);
 
 /* ProcessHandle */
 extern const struct interface process_handle_interface;
-status_t process_handle_wait(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t process_handle_terminate(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
-status_t process_handle_ready(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t process_handle_stats(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t process_handle_wait(const struct invocation *in);
+status_t process_handle_terminate(const struct invocation *in);
+status_t process_handle_ready(const struct invocation *in);
+status_t process_handle_stats(const struct invocation *in);
 
 /* PipeReader */
 extern const struct interface pipe_reader_interface;
-status_t pipe_reader_read(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t pipe_reader_ready(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t pipe_reader_read(const struct invocation *in);
+status_t pipe_reader_ready(const struct invocation *in);
 
 /* PipeWriter */
 extern const struct interface pipe_writer_interface;
-status_t pipe_writer_write(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t pipe_writer_ready(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t pipe_writer_write(const struct invocation *in);
+status_t pipe_writer_ready(const struct invocation *in);
 
 /* Endpoint */
 extern const struct interface endpoint_interface;
-status_t endpoint_mint(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t endpoint_revocable(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t endpoint_mint(const struct invocation *in);
+status_t endpoint_revocable(const struct invocation *in);
 
 /* Cutter */
 extern const struct interface cutter_interface;
-status_t cutter_cut(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t cutter_cut(const struct invocation *in);
 
 /* ThreadSpawner */
 extern const struct interface thread_spawner_interface;
-status_t thread_spawner_spawn(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t thread_spawner_spawn(const struct invocation *in);
 
 /* ThreadHandle */
 extern const struct interface thread_handle_interface;
-status_t thread_handle_join(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t thread_handle_detach(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
+status_t thread_handle_join(const struct invocation *in);
+status_t thread_handle_detach(const struct invocation *in);
 
 /* ThreadControl */
 extern const struct interface thread_control_interface;
-status_t thread_control_set_fs_base(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
-status_t thread_control_exit(struct object *self, struct call *call, struct wire_reader params,
-    struct wire_builder results);
-status_t thread_control_interrupt(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
-status_t thread_control_set_upcall(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
-status_t thread_control_report_denial(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
-status_t thread_control_panic_message(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
-status_t thread_control_set_gs_base(struct object *self, struct call *call,
-    struct wire_reader params, struct wire_builder results);
+status_t thread_control_set_fs_base(const struct invocation *in);
+status_t thread_control_exit(const struct invocation *in);
+status_t thread_control_interrupt(const struct invocation *in);
+status_t thread_control_set_upcall(const struct invocation *in);
+status_t thread_control_report_denial(const struct invocation *in);
+status_t thread_control_panic_message(const struct invocation *in);
+status_t thread_control_set_gs_base(const struct invocation *in);
 
 /* ParkSpace */
 extern const struct interface park_space_interface;

@@ -32,10 +32,8 @@ static void write_header(struct output *o, const struct node *node)
     output(o, "\n/* %s */\n", node->title);
     output(o, "extern const struct interface %s_interface;\n", node->stem);
     for (uint32_t i = 0; i < node->method_count; i++) {
-        output(o,
-               "status_t %s_%s(struct object *self, struct call *call, struct wire_reader params, "
-               "struct wire_builder results);\n",
-               node->stem, node->methods[i].stem);
+        output(o, "status_t %s_%s(const struct invocation *in);\n", node->stem,
+               node->methods[i].stem);
     }
 }
 
