@@ -171,12 +171,13 @@ const char *cache_commit(const struct cache_entry *entry, const char *dependenci
         unlink(format("%s/made-of", entry->fresh)); /* runs now, is compiled again next time */
         return built;
     }
+    /* An old or another run's entry that is in the way is exchanged, so that there is one at every
+     * moment: another run may be about to open it. */
     if (rename(entry->fresh, entry->folder) != 0) {
-        /* An old or another's entry is in the way. */
-        remove_folder(entry->folder);
-        if (rename(entry->fresh, entry->folder) != 0) {
+        if (renameat2(AT_FDCWD, entry->fresh, AT_FDCWD, entry->folder, RENAME_EXCHANGE) != 0) {
             return built;
         }
+        remove_folder(entry->fresh);
     }
     char *programs = format("%s", entry->folder);
     *strrchr(programs, '/') = 0;
