@@ -145,6 +145,36 @@ TEST(calls_in_flight_hold_their_places)
     still_works();
 }
 
+TEST(rings_of_every_size)
+{
+    begin();
+    struct process *p = u->process;
+    struct thread *t;
+    CHECK_STATUS(thread_create(p, 3, &t), STATUS_BAD_ENTRY);
+    CHECK_STATUS(thread_create(p, 2 * RING_ENTRIES_MAX, &t), STATUS_BAD_ENTRY);
+    for (uint32_t entries = 1; entries <= RING_ENTRIES_MAX; entries *= 2) {
+        test_context("%u entries", entries);
+        CHECK_OK(thread_create(p, entries, &t));
+        arch_thread_start(t, 0x400800, 0, 0, t->ring.user_address, 0, 0);
+        thread_start(t);
+        u = user_of_thread(t);
+        for (uint32_t round = 0; round < 3; round++) { /* over the end of both queues */
+            for (uint32_t i = 0; i < entries; i++) {
+                struct ring_entry e = {.opcode = RING_OP_NOP, .user_data = i};
+                user_submit(u, &e);
+            }
+            CHECK_EQ(user_enter(u, entries, CAP_ENTER_FOREVER), USER_RETURNED);
+            CHECK_EQ(user_result(u), entries);
+            for (uint32_t i = 0; i < entries; i++) {
+                struct ring_completion c;
+                CHECK(user_reap(u, &c));
+                CHECK_EQ(c.user_data, i);
+            }
+        }
+        invariants_check();
+    }
+}
+
 /* --- random words --- */
 
 static struct random r;
