@@ -93,9 +93,9 @@ void arch_thread_extended(struct thread *t, void *out);         /* saves it ther
 /* A CPU stops running this thread: it died. Its extended state may be in the processor. */
 void arch_thread_forget(struct thread *t);
 
-/* --- the gate: a page of code with the entry to the kernel --- */
-frame_t arch_gate_frame(void);    /* FRAME_NONE: every address space has it from the start */
-uint64_t arch_gate_address(void); /* where every process has it */
+/* --- the gate: a page of code with the entry to the kernel, which every address space has from the
+ * start --- */
+uint64_t arch_gate_address(void);
 
 /* --- the rest --- */
 void arch_entropy(void *out, size_t size);

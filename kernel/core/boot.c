@@ -64,11 +64,7 @@ void kernel_bring_up(const struct boot_info *info)
 
 static struct wire_span text(const char *s)
 {
-    size_t size = 0;
-    while (s[size] != '\0') {
-        size++;
-    }
-    return (struct wire_span){s, size};
+    return (struct wire_span){s, __builtin_strlen(s)};
 }
 
 static void set_entry(struct wire_builder b, const char *name, uint32_t slot, uint64_t interface_id)

@@ -31,15 +31,7 @@ static size_t name_length(const struct boot_package_entry *e)
 
 static bool is_named(const struct boot_package_entry *e, const char *name, size_t size)
 {
-    if (name_length(e) != size) {
-        return false;
-    }
-    for (size_t i = 0; i < size; i++) {
-        if (e->name[i] != name[i]) {
-            return false;
-        }
-    }
-    return true;
+    return name_length(e) == size && __builtin_memcmp(e->name, name, size) == 0;
 }
 
 static const struct boot_package_entry *find(const char *name, size_t size)

@@ -11,9 +11,9 @@ struct sink {
 };
 
 struct conversion {
-    bool zero, left;
-    int width, precision; /* precision < 0: none */
-    int longs;            /* of the argument: 0 int, 1 long, 2 long long; size_t is a long */
+    bool zero;
+    size_t width;
+    bool is_long; /* the argument; size_t is a long */
 };
 
 static void put(struct sink *s, char c)
@@ -26,16 +26,11 @@ static void put(struct sink *s, char c)
 
 static void put_padded(struct sink *s, const struct conversion *c, const char *text, size_t size)
 {
-    size_t width = c->width > 0 ? (size_t)c->width : 0;
-    size_t pad = width > size ? width - size : 0;
-    for (size_t i = 0; !c->left && i < pad; i++) {
+    for (size_t i = size; i < c->width; i++) {
         put(s, c->zero ? '0' : ' ');
     }
     for (size_t i = 0; i < size; i++) {
         put(s, text[i]);
-    }
-    for (size_t i = 0; c->left && i < pad; i++) {
-        put(s, ' ');
     }
 }
 
@@ -54,101 +49,50 @@ static void put_number(struct sink *s, const struct conversion *c, uint64_t n, u
     put_padded(s, c, digits + at, sizeof digits - at);
 }
 
-static void put_text(struct sink *s, struct conversion *c, const char *text)
-{
-    if (text == NULL) {
-        text = "(null)";
-    }
-    size_t size = 0;
-    while ((c->precision < 0 || size < (size_t)c->precision) && text[size] != '\0') {
-        size++;
-    }
-    c->zero = false;
-    put_padded(s, c, text, size);
-}
-
-static const char *parse_number(const char *f, int *out)
-{
-    int n = 0;
-    while (*f >= '0' && *f <= '9' && n < 10000) {
-        n = n * 10 + (*f++ - '0');
-    }
-    *out = n;
-    return f;
-}
-
 /* The argument list is the address of a parameter's copy, as arrays of va_list decay. */
 struct arguments {
     va_list list;
 };
 
-static uint64_t take_unsigned(struct arguments *a, int longs)
+static uint64_t take_unsigned(struct arguments *a, const struct conversion *c)
 {
-    return longs == 0   ? va_arg(a->list, unsigned)
-           : longs == 1 ? va_arg(a->list, unsigned long)
-                        : va_arg(a->list, unsigned long long);
+    return c->is_long ? va_arg(a->list, unsigned long) : va_arg(a->list, unsigned);
 }
 
-static int64_t take_signed(struct arguments *a, int longs)
+static const char *parse(const char *f, struct conversion *c)
 {
-    return longs == 0   ? va_arg(a->list, int)
-           : longs == 1 ? va_arg(a->list, long)
-                        : va_arg(a->list, long long);
+    *c = (struct conversion){.zero = *f == '0'};
+    for (; *f >= '0' && *f <= '9'; f++) {
+        c->width = c->width * 10 + (size_t)(*f - '0');
+    }
+    c->is_long = *f == 'l';
+    return f + c->is_long;
 }
 
-static const char *parse(const char *f, struct conversion *c, struct arguments *a)
-{
-    *c = (struct conversion){.precision = -1};
-    for (; *f == '0' || *f == '-'; f++) {
-        c->zero |= *f == '0';
-        c->left |= *f == '-';
-    }
-    f = parse_number(f, &c->width);
-    if (*f == '.') {
-        f++;
-        if (*f == '*') {
-            c->precision = va_arg(a->list, int);
-            f++;
-        } else {
-            f = parse_number(f, &c->precision);
-        }
-    }
-    for (; *f == 'l' || *f == 'z'; f++) {
-        c->longs++;
-    }
-    return f;
-}
-
-static void convert(struct sink *s, char kind, struct conversion *c, struct arguments *a)
+static void convert(struct sink *s, char kind, const struct conversion *c, struct arguments *a)
 {
     switch (kind) {
-    case 's':
-        put_text(s, c, va_arg(a->list, const char *));
+    case 's': {
+        const char *text = va_arg(a->list, const char *);
+        put_padded(s, c, text, __builtin_strlen(text));
         break;
-    case 'c':
-        put(s, (char)va_arg(a->list, int));
-        break;
+    }
     case 'd': {
-        int64_t n = take_signed(a, c->longs);
+        int n = va_arg(a->list, int);
         put_number(s, c, n < 0 ? 0 - (uint64_t)n : (uint64_t)n, 10, n < 0);
         break;
     }
     case 'u':
-        put_number(s, c, take_unsigned(a, c->longs), 10, false);
+        put_number(s, c, take_unsigned(a, c), 10, false);
         break;
     case 'x':
-        put_number(s, c, take_unsigned(a, c->longs), 16, false);
+        put_number(s, c, take_unsigned(a, c), 16, false);
         break;
     case 'p':
-        put(s, '0');
-        put(s, 'x');
+        put_padded(s, c, "0x", 2);
         put_number(s, c, (uint64_t)(uintptr_t)va_arg(a->list, void *), 16, false);
         break;
-    case '%':
-        put(s, '%');
-        break;
-    default: /* shown rather than lost: a mistake in the kernel's own text must not end the kernel
-              */
+    default: /* shown rather than lost: a mistake in the kernel's own text must not end the kernel */
         put(s, '%');
         put(s, kind);
         break;
@@ -166,7 +110,7 @@ int format_text_v(char *out, size_t size, const char *format, va_list arguments)
             continue;
         }
         struct conversion c;
-        format = parse(format + 1, &c, &a);
+        format = parse(format + 1, &c);
         if (*format == '\0') {
             break;
         }

@@ -8,7 +8,7 @@
 /* Bytes as they are, at most a page of them. */
 void log_text(const char *text, size_t size);
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* %s %.*s %c %d %u %x %p %lu %lx %llu %llx %zu with widths and zero padding; always terminated.
+/* %s %d %u %x %p %lu %lx, with a width and zero padding, and no others; always terminated.
  * Returns the length it has. */
 int format_text(char *out, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,13 +1,12 @@
 /* fork: a copy of the caller's process with one thread.
  *
- * Order: struct, account and empty table; address space (charged whole, copy-on-write); the gate;
- * the thread with a private copy of the caller's ring at the same address; the table by each
+ * Order: struct, account and empty table; address space (charged whole, copy-on-write); the
+ * thread with a private copy of the caller's ring at the same address; the table by each
  * interface's fork policy. Every step may fail and is undone by process_undo(); none of them
  * changes the parent but for pages becoming copy-on-write. The child does not run before its maker
  * has posted the one completion it finds (kernel/cap/process_spawner.c). */
 #include "kernel/arch/arch.h"
 #include "kernel/core/process.h"
-#include "kernel/core/process_image.h"
 #include "kernel/core/process_make.h"
 #include "kernel/core/time_page.h"
 
@@ -20,9 +19,6 @@ static status_t copy_into(struct thread *caller, struct process *child)
         return status;
     }
     status = address_space_fork(parent->space, child->space);
-    if (status == STATUS_OK) {
-        status = process_image_map_gate(child->space);
-    }
     struct thread *t;
     if (status == STATUS_OK) {
         status = thread_fork(child, caller, &t);

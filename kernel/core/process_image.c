@@ -17,19 +17,6 @@ struct stack {
     uint64_t start_block;
 };
 
-status_t process_image_map_gate(struct address_space *as)
-{
-    frame_t gate = arch_gate_frame();
-    if (gate == FRAME_NONE) {
-        return STATUS_OK;
-    }
-    uint64_t address;
-    status_t status = address_space_map_kernel_pages(as, arch_gate_address(), &gate, 1,
-                                                     PROTECTION_READ_EXECUTE, &address);
-    KASSERT(status != STATUS_OK || address == arch_gate_address());
-    return status;
-}
-
 /* Deep recursion is usual, and so are small machines. */
 uint64_t process_image_stack_size(void)
 {
@@ -68,9 +55,6 @@ static status_t fill(struct process *p, struct object *image, const struct elf_p
 {
     struct address_space *as = out->space;
     status_t status = elf_map(as, image, plan, &out->base);
-    if (status == STATUS_OK) {
-        status = process_image_map_gate(as);
-    }
     struct stack stack;
     if (status == STATUS_OK) {
         status = make_stack(as, out->base + plan->lowest, start, start_size, &stack);

@@ -18,5 +18,3 @@ status_t process_image_make(struct process *p, struct object *image, const void 
                             const char **reason) MUST_CHECK;
 /* Bytes of the first thread's stack, from the memory of the machine: abi/start.h. */
 uint64_t process_image_stack_size(void);
-/* Every process has it at the same address: exec, fork and spawn map it. */
-status_t process_image_map_gate(struct address_space *as) MUST_CHECK;

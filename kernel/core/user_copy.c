@@ -30,25 +30,25 @@ static status_t kernel_view(struct address_space *as, uint64_t address, enum upc
     return status;
 }
 
-static __attribute__((noinline)) status_t copy_in_elsewhere(struct address_space *as, void *to,
-                                                            uint64_t from, size_t size)
+/* Between the kernel's memory and a space that is not the current one, or a range that is none. */
+static __attribute__((noinline)) status_t copy_elsewhere(struct address_space *as, uint64_t user,
+                                                         char *kernel, size_t size,
+                                                         enum upcall_access access)
 {
-    if (size == 0) {
-        return STATUS_OK;
-    }
-    if (!in_user_range(from, size)) {
+    if (size != 0 && !in_user_range(user, size)) {
         return STATUS_BAD_ADDRESS;
     }
     while (size > 0) {
-        size_t chunk = rest_of_page(from, size);
+        size_t chunk = rest_of_page(user, size);
         char *view;
-        status_t status = kernel_view(as, from, UPCALL_ACCESS_READ, &view);
+        status_t status = kernel_view(as, user, access, &view);
         if (status != STATUS_OK) {
             return status;
         }
-        __builtin_memcpy(to, view, chunk);
-        to = (char *)to + chunk;
-        from += chunk;
+        bool out = access == UPCALL_ACCESS_WRITE;
+        __builtin_memcpy(out ? view : kernel, out ? kernel : view, chunk);
+        kernel += chunk;
+        user += chunk;
         size -= chunk;
     }
     return STATUS_OK;
@@ -61,31 +61,7 @@ status_t user_copy_in(struct address_space *as, void *to, uint64_t from, size_t 
     if (arch_is_current(&as->arch)) { /* it looks at the range itself */
         return arch_copy_in(to, from, size) ? STATUS_OK : STATUS_BAD_ADDRESS;
     }
-    return copy_in_elsewhere(as, to, from, size);
-}
-
-static __attribute__((noinline)) status_t copy_out_elsewhere(struct address_space *as, uint64_t to,
-                                                             const void *from, size_t size)
-{
-    if (size == 0) {
-        return STATUS_OK;
-    }
-    if (!in_user_range(to, size)) {
-        return STATUS_BAD_ADDRESS;
-    }
-    while (size > 0) {
-        size_t chunk = rest_of_page(to, size);
-        char *view;
-        status_t status = kernel_view(as, to, UPCALL_ACCESS_WRITE, &view);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        __builtin_memcpy(view, from, chunk);
-        from = (const char *)from + chunk;
-        to += chunk;
-        size -= chunk;
-    }
-    return STATUS_OK;
+    return copy_elsewhere(as, from, to, size, UPCALL_ACCESS_READ);
 }
 
 status_t user_copy_out(struct address_space *as, uint64_t to, const void *from, size_t size)
@@ -93,7 +69,8 @@ status_t user_copy_out(struct address_space *as, uint64_t to, const void *from, 
     if (arch_is_current(&as->arch)) {
         return arch_copy_out(to, from, size) ? STATUS_OK : STATUS_BAD_ADDRESS;
     }
-    return copy_out_elsewhere(as, to, from, size);
+    /* it is only read */
+    return copy_elsewhere(as, to, (char *)(uintptr_t)from, size, UPCALL_ACCESS_WRITE);
 }
 
 /* Each chunk lies within one page on both sides. The side that is current, if one is, goes through

@@ -194,12 +194,6 @@ size_t arch_link_read(void *bytes, size_t size)
     return sim_bytes_get(&sim_machine.from_host, bytes, size);
 }
 
-/* A page of the kernel's image on real machines; here one below the kernel's memory. */
-frame_t arch_gate_frame(void)
-{
-    return SIM_GATE_FRAME;
-}
-
 uint64_t arch_gate_address(void)
 {
     return SIM_GATE_ADDRESS;

@@ -4,7 +4,12 @@
  * GiB pages), the image in the last 2 GiB by 4 KiB pages, and device registers at MMIO_BASE.
  * Nothing is writable and executable: the image's text and constants can be written through
  * neither mapping, and nothing but the image's text can be executed. Below the first kernel
- * stack one page is left out. Kernel pages are global. */
+ * stack one page is left out. Kernel pages are global.
+ *
+ * The gate, a page of code (`syscall; ret`), lies among the devices and is the one page of the
+ * kernel's half that user mode may read and run. So it is in every address space from the start,
+ * through tables that all of them share, and costs none of them anything. Nobody can write it: the
+ * kernel's own view of it is read-only data. */
 #include "kernel/arch/x86_64/tables.h"
 #include "kernel/arch/x86_64/x86.h"
 
@@ -18,6 +23,7 @@ extern uint64_t x86_root_table[TABLE_ENTRIES];
 extern uint64_t x86_image_l3[TABLE_ENTRIES], x86_image_l2[TABLE_ENTRIES];
 extern const char x86_image_start[], x86_text_end[], x86_rodata_start[], x86_data_start[];
 extern const char x86_image_end[], x86_stack_guard[];
+extern const char x86_gate_code[]; /* entry.S: a page of its own */
 
 static _Alignas(PAGE_SIZE) uint64_t image_l1[TABLE_ENTRIES];
 static _Alignas(PAGE_SIZE) uint64_t direct_l3[TABLE_ENTRIES];
@@ -66,7 +72,8 @@ void x86_paging_start(void)
     }
     direct_l3[0] = table_entry(direct_l2);
     device_l2[0] = table_entry(device_l1);
-    device_l1[TABLE_ENTRIES - 1] = x86_gate_entry();
+    device_l1[TABLE_ENTRIES - 1] = x86_physical_of_image(x86_gate_code) | ENTRY_PRESENT |
+                                   ENTRY_USER | ENTRY_GLOBAL | ENTRY_ACCESSED;
     x86_root_table[X86_DIRECT_INDEX] = table_entry(direct_l3);
     x86_image_l3[511] = table_entry(device_l2) | ENTRY_USER;
     x86_image_l2[0] = table_entry(image_l1);
@@ -124,4 +131,9 @@ void x86_load_space(struct arch_address_space *as)
     }
     c->space = as;
     write_cr3(as != NULL ? as->root : x86_physical_of_image(x86_root_table));
+}
+
+uint64_t arch_gate_address(void)
+{
+    return MMIO_BASE + (TABLE_ENTRIES - 1) * PAGE_SIZE; /* the last page of the devices' 2 MiB */
 }

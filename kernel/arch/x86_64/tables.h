@@ -29,10 +29,6 @@
 #define ENTRY_COUNT_ONE (1ull << ENTRY_COUNT_SHIFT)
 #define ENTRY_COUNT_MASK (0x3ffull << ENTRY_COUNT_SHIFT)
 
-/* The last page of the devices' 2 MiB: gate.c. */
-#define X86_GATE_ADDRESS (MMIO_BASE + (TABLE_ENTRIES - 1) * PAGE_SIZE)
-uint64_t x86_gate_entry(void); /* what maps it */
-
 /* shootdown.c: makes translations of an address space invalid on every CPU. addresses: NULL or
  * more than it likes to take one by one: all of them. */
 struct arch_address_space;
