@@ -24,6 +24,12 @@ struct list process_all;
 struct process *process_init;
 struct process *process_program;
 static uint64_t last_id, processes;
+static const struct object_class *const own_classes[OWN_COUNT] = {
+    [OWN_MEMORY] = &virtual_memory_class,
+    [OWN_THREADS] = &thread_spawner_class,
+    [OWN_CONTROL] = &thread_control_class,
+    [OWN_PARK] = &park_space_class,
+};
 
 void process_bring_up(void)
 {
@@ -37,19 +43,19 @@ uint64_t process_count(void)
     return processes;
 }
 
+static uint32_t own_index(const struct object *own)
+{
+    uint32_t i = 0;
+    while (own->class != own_classes[i]) {
+        i++;
+        KASSERT(i < OWN_COUNT);
+    }
+    return i;
+}
+
 struct process *process_of_own(struct object *own)
 {
-    if (own->class == &virtual_memory_class) {
-        return CONTAINER_OF(own, struct process, own_memory);
-    }
-    if (own->class == &thread_spawner_class) {
-        return CONTAINER_OF(own, struct process, own_threads);
-    }
-    if (own->class == &thread_control_class) {
-        return CONTAINER_OF(own, struct process, own_control);
-    }
-    KASSERT(own->class == &park_space_class);
-    return CONTAINER_OF(own, struct process, own_park);
+    return CONTAINER_OF(own - own_index(own), struct process, own);
 }
 
 void process_own_destroy(struct object *own)
@@ -60,17 +66,7 @@ void process_own_destroy(struct object *own)
 struct object *process_own_rebind(struct object *own, struct process *child)
 {
     KASSERT(!child->ended);
-    if (own->class == &virtual_memory_class) {
-        return object_get(&child->own_memory);
-    }
-    if (own->class == &thread_spawner_class) {
-        return object_get(&child->own_threads);
-    }
-    if (own->class == &thread_control_class) {
-        return object_get(&child->own_control);
-    }
-    KASSERT(own->class == &park_space_class);
-    return object_get(&child->own_park);
+    return object_get(&child->own[own_index(own)]);
 }
 
 bool process_time_granted(struct process *p)
@@ -95,11 +91,8 @@ bool process_time_granted(struct process *p)
 /* The four own objects: each begins with one reference, the caller's. */
 static void init_own(struct process *p)
 {
-    const struct object_class *classes[] = {&virtual_memory_class, &thread_spawner_class,
-                                            &thread_control_class, &park_space_class};
-    struct object *own[] = {&p->own_memory, &p->own_threads, &p->own_control, &p->own_park};
-    for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
-        object_init(own[i], classes[i]);
+    for (uint32_t i = 0; i < OWN_COUNT; i++) {
+        object_init(&p->own[i], own_classes[i]);
         object_get(&p->object);
     }
 }
@@ -139,36 +132,35 @@ status_t process_make(struct account *parent, const char *name, size_t name_size
     return STATUS_OK;
 }
 
+static status_t insert_at(struct process *p, uint32_t slot, struct object *o)
+{
+    status_t status = cap_table_insert_at(&p->table, slot, object_get(o));
+    if (status != STATUS_OK) {
+        object_put(o);
+    }
+    return status;
+}
+
 /* The four own objects and the grants, at the places that abi/capability.h promises. */
 static status_t fill_table(struct process *p, struct object *const *grants, uint32_t grant_count)
 {
-    struct object *own[] = {&p->own_memory, &p->own_threads, &p->own_control, &p->own_park};
-    for (uint32_t i = 0; i < ARRAY_SIZE(own); i++) {
-        status_t status = cap_table_insert_at(&p->table, CAP_SLOT_MEMORY + i, object_get(own[i]));
-        if (status != STATUS_OK) {
-            object_put(own[i]);
-            return status;
-        }
+    status_t status = STATUS_OK;
+    for (uint32_t i = 0; i < OWN_COUNT && status == STATUS_OK; i++) {
+        status = insert_at(p, CAP_SLOT_MEMORY + i, &p->own[i]);
     }
-    for (uint32_t i = 0; i < grant_count; i++) {
-        status_t status =
-            cap_table_insert_at(&p->table, CAP_SLOT_FIRST_GRANT + i, object_get(grants[i]));
-        if (status != STATUS_OK) {
-            object_put(grants[i]);
-            return status;
-        }
+    for (uint32_t i = 0; i < grant_count && status == STATUS_OK; i++) {
+        status = insert_at(p, CAP_SLOT_FIRST_GRANT + i, grants[i]);
     }
-    return STATUS_OK;
+    return status;
 }
 
 /* The references that init_own() made; the table has its own by now, or the process is being
  * undone. */
 void process_put_own(struct process *p)
 {
-    object_put(&p->own_memory);
-    object_put(&p->own_threads);
-    object_put(&p->own_control);
-    object_put(&p->own_park);
+    for (uint32_t i = 0; i < OWN_COUNT; i++) {
+        object_put(&p->own[i]);
+    }
 }
 
 void process_drop_space(struct process *p)

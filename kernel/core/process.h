@@ -21,6 +21,9 @@ struct exit_record {
     enum status exhausted;
 };
 
+/* The objects that every process has, in the order of their slots. */
+enum { OWN_MEMORY, OWN_THREADS, OWN_CONTROL, OWN_PARK, OWN_COUNT };
+
 struct process {
     struct object object;    /* class process_handle_class */
     struct account *account; /* NULL once ended */
@@ -36,8 +39,8 @@ struct process {
     struct exit_record exit;
     struct list waiters; /* kept calls of wait and ready */
     struct denial denials[DENIALS_KEPT];
-    uint32_t denial_count;                                        /* ever */
-    struct object own_memory, own_threads, own_control, own_park; /* embedded faces */
+    uint32_t denial_count; /* ever */
+    struct object own[OWN_COUNT]; /* embedded faces */
     struct ring *spare_ring; /* of a thread that ended, for the next: kernel/core/thread.c */
     uint64_t cpu_ns;         /* of threads that ended */
     struct object *image;    /* a reference: names the binary in a fault's report */

@@ -18,7 +18,6 @@ struct cpu;
 struct thread;
 
 #define SIM_FIRST_FRAME 16 /* below: not given to the kernel; frame 0 is never used */
-#define SIM_GATE_FRAME 1
 #define SIM_LOG_SIZE (64 * 1024)
 #define SIM_LINK_SIZE (256 * 1024)
 #define SIM_GATE_ADDRESS (USER_END - PAGE_SIZE)

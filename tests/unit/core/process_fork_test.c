@@ -126,9 +126,9 @@ TEST(the_table_follows_each_interface)
     struct process *child = fork_it(u, &reply, &entry);
     struct object *o;
     CHECK_OK(cap_table_look_up(&child->table, CAP_ID(CAP_SLOT_MEMORY, 1), &o));
-    CHECK(o == &child->own_memory);
+    CHECK(o == &child->own[OWN_MEMORY]);
     CHECK_OK(cap_table_look_up(&child->table, CAP_ID(CAP_SLOT_THREADS, 1), &o));
-    CHECK(o == &child->own_threads);
+    CHECK(o == &child->own[OWN_THREADS]);
     CHECK_OK(cap_table_look_up(&child->table, SPAWNER, &o));
     CHECK(o == &process_spawner_object);
     CHECK_OK(cap_table_look_up(&child->table, TIMER, &o));

@@ -35,13 +35,13 @@ TEST(a_process_finds_its_own_objects_and_its_grants)
     struct process *p = sim_process(grants, 3);
     struct object *o;
     CHECK_OK(cap_table_look_up(&p->table, CAP_ID(CAP_SLOT_MEMORY, 1), &o));
-    CHECK(o == &p->own_memory && process_of_own(o) == p);
+    CHECK(o == &p->own[OWN_MEMORY] && process_of_own(o) == p);
     CHECK_OK(cap_table_look_up(&p->table, CAP_ID(CAP_SLOT_THREADS, 1), &o));
-    CHECK(o == &p->own_threads && process_of_own(o) == p);
+    CHECK(o == &p->own[OWN_THREADS] && process_of_own(o) == p);
     CHECK_OK(cap_table_look_up(&p->table, CAP_ID(CAP_SLOT_THREAD, 1), &o));
-    CHECK(o == &p->own_control && process_of_own(o) == p);
+    CHECK(o == &p->own[OWN_CONTROL] && process_of_own(o) == p);
     CHECK_OK(cap_table_look_up(&p->table, CAP_ID(CAP_SLOT_PARK, 1), &o));
-    CHECK(o == &p->own_park && process_of_own(o) == p);
+    CHECK(o == &p->own[OWN_PARK] && process_of_own(o) == p);
     CHECK_OK(cap_table_look_up(&p->table, CAP_ID(CAP_SLOT_FIRST_GRANT + 1, 1), &o));
     CHECK(o == &console_object);
     CHECK_OK(cap_table_look_up(&p->table, CAP_ID(CAP_SLOT_FIRST_GRANT + 2, 1), &o));
