@@ -130,13 +130,14 @@ void kernel_start(const struct boot_info *info)
 {
     kernel_bring_up(info);
     host_link_start(info->cpu_count, frame_total() * PAGE_SIZE);
-    const char *reason = "there is too little memory for init";
+    const char *reason;
     status_t status = boot_package_open(info->package_first, info->package_size, &reason);
     if (status == STATUS_OK) {
         status = make_init(&reason);
     }
     if (status != STATUS_OK) {
-        log_line("boot: %s (status %d)", reason, (int)status);
+        log_line("boot: %s (status %d)",
+                 reason != NULL ? reason : "there is too little memory for init", (int)status);
         exit_record_boot_failed();
     }
 }
