@@ -287,7 +287,8 @@ interface ReadOnlyMemory $kernel $fork(copy) {
 }
 
 interface Image $kernel $fork(copy) {
-  # A sealed MemoryObject: the only memory that can be mapped executable.
+  # A sealed MemoryObject: the only memory that can be mapped executable. One of the boot package in any process; one that
+  # a program sealed itself only by spawn and exec, in the new process: to run in one's own what one made is CodeMemory's.
   info @0 () -> (size :UInt64, sealed :Bool);
   map @1 (hint :UInt64, offset :UInt64, size :UInt64, protection :Protection, sharing :Sharing) -> (address :UInt64);
   unmap @2 (address :UInt64, size :UInt64) -> ();

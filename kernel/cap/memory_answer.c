@@ -26,16 +26,22 @@ status_t memory_answer_check_protection(struct call *call, enum protection p)
 
 /* Only CodeMemory makes memory that runs out of memory that was written; the other faces are
  * narrower by design. */
-static void record_denial(struct call *call)
+static void record_denial(struct call *call, bool to_run)
 {
     uint64_t interface_id = object_interface_id(call->target);
-    if (interface_id == VIRTUAL_MEMORY_INTERFACE_ID) {
+    if (to_run) {
         denial_record(call->process, interface_id, call->method_number, DENIAL_REASON_NOT_GRANTED,
                       "code", "code");
     } else {
         denial_record(call->process, interface_id, call->method_number, DENIAL_REASON_ATTENUATED,
                       NULL, NULL);
     }
+}
+
+static status_t refuse_protection(struct call *call, bool to_run)
+{
+    record_denial(call, to_run);
+    return call_bad_argument(call, "protection", "the capability does not allow this protection");
 }
 
 status_t memory_answer(struct call *call, status_t status)
@@ -49,9 +55,8 @@ status_t memory_answer(struct call *call, status_t status)
         return call_bad_argument(call, NULL,
                                  "the range wraps, or lies outside of the object or of user space");
     case STATUS_WRONG_INTERFACE:
-        record_denial(call);
-        return call_bad_argument(call, "protection",
-                                 "the capability does not allow this protection");
+        return refuse_protection(call, object_interface_id(call->target)
+                                           == VIRTUAL_MEMORY_INTERFACE_ID);
     default:
         return status;
     }
@@ -68,8 +73,11 @@ status_t memory_answer_map_object(const struct invocation *in, const struct memo
         return call_bad_argument(in->call, "sharing", "there is no such sharing");
     }
     status = address_space_map_through(memory_answer_space(in->call), in->self,
-                                       in->call->forwarder, map->hint, false, map->offset,
-                                       map->size, map->protection, map->sharing, address);
+                                       in->call->forwarder, map->hint, map->offset, map->size,
+                                       map->protection, map->sharing, address);
+    if (status == STATUS_WRONG_INTERFACE && map->protection == PROTECTION_READ_EXECUTE) {
+        return refuse_protection(in->call, true);
+    }
     return memory_answer(in->call, status);
 }
 

@@ -42,11 +42,13 @@ status_t address_space_map_fixed(struct address_space *as, uint64_t address, uin
 status_t address_space_map_object(struct address_space *as, struct object *face, uint64_t hint,
                                   bool fixed, uint64_t offset, uint64_t size, enum protection p,
                                   enum sharing sharing, uint64_t *address) MUST_CHECK;
-/* The same, through a forwarder (or NULL): when that is cut, address_space_revoke unmaps it. */
+/* The same for a program in its own space: not executable from an Image that a program made, since
+ * that is CodeMemory's authority. through: a forwarder or NULL; when it is cut,
+ * address_space_revoke unmaps the range. */
 status_t address_space_map_through(struct address_space *as, struct object *face,
-                                   struct object *through, uint64_t hint, bool fixed,
-                                   uint64_t offset, uint64_t size, enum protection p,
-                                   enum sharing sharing, uint64_t *address) MUST_CHECK;
+                                   struct object *through, uint64_t hint, uint64_t offset,
+                                   uint64_t size, enum protection p, enum sharing sharing,
+                                   uint64_t *address) MUST_CHECK;
 void address_space_revoke(struct address_space *as, const struct object *through);
 /* A page of the kernel's (a ring, the gate, the time page): shared, pinned, never to be protected
  * or decommitted by the user; the frames' counts go up by one for the mapping. kernel_only_unmap:

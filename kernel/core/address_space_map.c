@@ -133,7 +133,7 @@ status_t address_space_map_code(struct address_space *as, uint64_t size, uint64_
 }
 
 /* What the face of an object allows. */
-static status_t check_face(const struct object *face, const struct memory_object *m,
+static status_t check_face(const struct object *face, const struct memory_object *m, bool runnable,
                            enum protection p, enum sharing sharing)
 {
     switch (p) {
@@ -150,19 +150,19 @@ static status_t check_face(const struct object *face, const struct memory_object
     case PROTECTION_READ_EXECUTE:
         break;
     }
-    return face->class == &image_class ? STATUS_OK : STATUS_WRONG_INTERFACE;
+    return runnable ? STATUS_OK : STATUS_WRONG_INTERFACE;
 }
 
-status_t address_space_map_through(struct address_space *as, struct object *face,
-                                   struct object *through, uint64_t hint, bool fixed,
-                                   uint64_t offset, uint64_t size, enum protection p,
-                                   enum sharing sharing, uint64_t *address)
+static status_t map_object(struct address_space *as, struct object *face, struct object *through,
+                           bool runnable, uint64_t hint, bool fixed, uint64_t offset,
+                           uint64_t size, enum protection p, enum sharing sharing,
+                           uint64_t *address)
 {
     struct memory_object *m = memory_object_of(face);
     if (m == NULL || (uint32_t)p >= PROTECTION_COUNT || (uint32_t)sharing >= SHARING_COUNT) {
         return STATUS_WRONG_INTERFACE;
     }
-    status_t status = check_face(face, m, p, sharing);
+    status_t status = check_face(face, m, runnable, p, sharing);
     if (status != STATUS_OK) {
         return status;
     }
@@ -183,7 +183,7 @@ status_t address_space_map_through(struct address_space *as, struct object *face
                           .charged = sharing == SHARING_PRIVATE && writable,
                           .may_write =
                               sharing == SHARING_SHARED && face->class == &memory_object_class,
-                          .may_execute = face->class == &image_class && !writable};
+                          .may_execute = runnable && !writable};
     return map_private(as, fixed ? PLACE_EXACTLY : PLACE_ANYWHERE, hint, size, &like, address);
 }
 
@@ -191,8 +191,17 @@ status_t address_space_map_object(struct address_space *as, struct object *face,
                                   bool fixed, uint64_t offset, uint64_t size, enum protection p,
                                   enum sharing sharing, uint64_t *address)
 {
-    return address_space_map_through(as, face, NULL, hint, fixed, offset, size, p, sharing,
-                                     address);
+    bool runnable = face->class == &image_class;
+    return map_object(as, face, NULL, runnable, hint, fixed, offset, size, p, sharing, address);
+}
+
+status_t address_space_map_through(struct address_space *as, struct object *face,
+                                   struct object *through, uint64_t hint, uint64_t offset,
+                                   uint64_t size, enum protection p, enum sharing sharing,
+                                   uint64_t *address)
+{
+    bool runnable = face->class == &image_class && memory_object_packaged(memory_object_of(face));
+    return map_object(as, face, through, runnable, hint, false, offset, size, p, sharing, address);
 }
 
 /* A region of kernel pages that fork has left without them, at exactly this place. */

@@ -239,6 +239,11 @@ uint64_t memory_object_size(const struct memory_object *m)
     return m->size;
 }
 
+bool memory_object_packaged(const struct memory_object *m)
+{
+    return m->boot_first != FRAME_NONE;
+}
+
 bool memory_object_sealed(const struct memory_object *m)
 {
     return m->sealed;

@@ -24,6 +24,8 @@ status_t memory_object_create_boot(frame_t first, uint64_t size, struct object *
 struct memory_object *memory_object_of(struct object *o);
 uint64_t memory_object_size(const struct memory_object *m);
 bool memory_object_sealed(const struct memory_object *m);
+/* The boot package's: no program has made it. */
+bool memory_object_packaged(const struct memory_object *m);
 /* Another face, with one reference, charged to `a`. make_image seals; it fails with badState while
  * a writable mapping or, besides `writable` with its one reference, a writable capability exists.
  * Error of both: bytesExhausted. */

@@ -125,7 +125,9 @@ struct capos_read_only_memory_server {
 status_t capos_read_only_memory_serve(const struct capos_read_only_memory_server *server,
     void *self, struct capos_request *request);
 
-/* Image. A sealed MemoryObject: the only memory that can be mapped executable. */
+/* Image. A sealed MemoryObject: the only memory that can be mapped executable. One of the boot
+ * package in any process; one that a program sealed itself only by spawn and exec, in the new
+ * process: to run in one's own what one made is CodeMemory's. */
 struct capos_image_server {
     status_t (*info)(void *self, struct capos_request *request, struct wire_reader params,
         struct wire_builder results);

@@ -65,6 +65,15 @@ static void sealing(void)
     CHECK(info.sealed);
     CHECK_INVALID(capos_memory_object_map(object, 0, 0, PAGE, PROTECTION_READ_WRITE, SHARING_SHARED,
                                           &map_results));
+    /* Running what one made oneself is CodeMemory's authority, here not granted. */
+    struct capos_image_map_results image_results;
+    CHECK_INVALID(capos_image_map(sealed.image, 0, 0, PAGE, PROTECTION_READ_EXECUTE,
+                                  SHARING_SHARED, &image_results));
+    CHECK_OK(capos_image_map(sealed.image, 0, 0, PAGE, PROTECTION_READ, SHARING_SHARED,
+                             &image_results));
+    CHECK_INVALID(capos_virtual_memory_protect(CAPOS_MEMORY, image_results.address, PAGE,
+                                               PROTECTION_READ_EXECUTE));
+    CHECK(!can_run(image_results.address));
     capos_release(narrow.object), capos_release(sealed.image), capos_release(object);
     ok("seal and readOnly");
 }
