@@ -6,7 +6,8 @@
 # `make unit` runs them all, a line for each program, and shows the output of those that fail.
 #
 # A fuzzer is tests/fuzz/X.c, with LLVMFuzzerTestOneInput; its seeds are in tests/fuzz/corpus/X/.
-# `make fuzz` runs each for FUZZ_SECONDS. It may use the whole kernel and tests/lib; a check that fails ends it.
+# `make fuzz` runs each for FUZZ_SECONDS. It may use the whole kernel, tests/lib and what tests/sim
+# shares; a check that fails ends it.
 
 SIM_INCLUDE := -Ikernel/arch/sim/include
 SIM_CFLAGS := $(COMMON) $(SIM_INCLUDE) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
