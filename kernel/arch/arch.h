@@ -72,7 +72,7 @@ bool arch_copy_in(void *to, uint64_t from, size_t size);
 bool arch_copy_out(uint64_t to, const void *from, size_t size);
 
 /* --- threads --- */
-/* memory for extended state, charged to its process's account */
+/* memory for extended state, charged to its account; destroy: also after a failed init */
 status_t arch_thread_init(struct thread *t) MUST_CHECK;
 void arch_thread_destroy(struct thread *t);
 /* Registers as abi/start.h says. */

@@ -28,7 +28,7 @@ static status_t page_make(struct pipe_page *page, struct account *a)
     if (s == STATUS_OK) {
         s = frame_alloc(&f);
         if (s == STATUS_OK) {
-            *page = (struct pipe_page){.frame = f, .account = account_get(a)};
+            *page = (struct pipe_page){.frame = f, .account = a};
             return STATUS_OK;
         }
         ledger_refund(a, LEDGER_FRAMES, 1);
@@ -44,7 +44,6 @@ static void page_free(struct pipe_page *page)
     frame_put(page->frame);
     ledger_refund(a, LEDGER_FRAMES, 1);
     ledger_refund(a, LEDGER_QUEUED_BYTES, PAGE_SIZE);
-    account_put(a);
     *page = (struct pipe_page){0};
 }
 
@@ -207,7 +206,7 @@ status_t pipe_create(struct account *a, struct object **reader, struct object **
     struct pipe *p = memory;
     object_init(&p->reader, &pipe_reader_class);
     object_init(&p->writer, &pipe_writer_class);
-    p->account = account_get(a);
+    p->account = a;
     list_init(&p->reads);
     list_init(&p->writes);
     list_init(&p->reader_readies);
@@ -237,9 +236,7 @@ void pipe_end_gone(struct pipe *p)
         pipe_serve(p);
         return;
     }
-    struct account *a = p->account;
     KASSERT(list_empty(&p->reads) && list_empty(&p->writes));
     KASSERT(list_empty(&p->reader_readies) && list_empty(&p->writer_readies));
-    kmem_free(a, p, sizeof(*p));
-    account_put(a);
+    kmem_free(p->account, p, sizeof(*p));
 }

@@ -24,12 +24,12 @@ struct address_space;
 
 struct pipe_page {
     frame_t frame;           /* FRAME_NONE: none */
-    struct account *account; /* that pays for it; a reference */
+    struct account *account; /* that pays for it */
 };
 
 struct pipe {
     struct object reader, writer;
-    struct account *account; /* that pays for this record; a reference */
+    struct account *account; /* that pays for this record */
     bool reader_gone, writer_gone;
     uint32_t head, tail;     /* bytes ever read and written */
     struct pipe_page pages[PIPE_PAGES];

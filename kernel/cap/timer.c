@@ -18,7 +18,6 @@
 struct wait {
     struct timer timer;
     struct call *call;
-    struct account *account;
 };
 
 static struct call *detach(struct wait *w)
@@ -26,9 +25,7 @@ static struct call *detach(struct wait *w)
     struct call *call = w->call;
     KASSERT(call->context == w);
     timer_stop(&w->timer);
-    struct account *payer = w->account;
-    kmem_free(payer, w, sizeof *w);
-    account_put(payer);
+    kmem_free(call_account(call), w, sizeof *w);
     return call;
 }
 
@@ -61,7 +58,6 @@ static status_t wait_until(struct call *call, uint64_t deadline_ns, bool answers
         kmem_free(payer, w, sizeof *w);
         return status;
     }
-    w->account = account_get(payer);
     w->call->context = w;
     w->call->value[0] = answers_time;
     timer_start(&w->timer, deadline_ns, fired);

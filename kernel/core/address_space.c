@@ -23,7 +23,7 @@ status_t address_space_create(struct account *a, struct address_space **out)
         struct address_space *as = memory;
         status = arch_address_space_create(&as->arch);
         if (status == STATUS_OK) {
-            as->account = account_get(a);
+            as->account = a;
             as->next_hint = FIRST_HINT;
             list_init(&as->parked);
             *out = as;
@@ -65,7 +65,6 @@ void address_space_destroy(struct address_space *as)
     struct account *a = as->account;
     kmem_free(a, as, sizeof(*as));
     ledger_refund(a, LEDGER_FRAMES, 1);
-    account_put(a);
 }
 
 bool address_space_range_free(const struct address_space *as, uint64_t address, uint64_t size)

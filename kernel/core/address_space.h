@@ -17,7 +17,7 @@ struct region; /* one node of the tree of regions, ordered by address */
 
 struct address_space {
     struct arch_address_space arch;
-    struct account *account; /* a reference */
+    struct account *account; /* that pays for all of it */
     struct region *regions;  /* root of the tree: kernel/core/region_tree.h */
     uint64_t region_count;   /* what is charged: LEDGER_MAPPINGS, */
     uint64_t charged_pages;  /* LEDGER_FRAMES for pages, */

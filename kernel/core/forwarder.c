@@ -70,7 +70,7 @@ status_t forwarder_create(struct account *a, struct object *target, struct objec
     struct forwarder *f = memory;
     object_init(&f->object, &forwarder_class);
     object_init(&f->cutter, &cutter_class);
-    f->account = account_get(a);
+    f->account = a;
     f->target = object_get(target);
     f->depth = depth;
     f->faces = 2;
@@ -147,10 +147,8 @@ static void face_gone(struct forwarder *f)
 {
     KASSERT(f->faces > 0);
     if (--f->faces == 0) {
-        struct account *a = f->account;
         KASSERT(list_empty(&f->calls) && list_empty(&f->dependents) && f->target == NULL);
-        kmem_free(a, f, sizeof(*f));
-        account_put(a);
+        kmem_free(f->account, f, sizeof(*f));
     }
 }
 

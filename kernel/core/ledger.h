@@ -3,7 +3,8 @@
  * Every finite resource is charged to an account before any side effect and given back on every
  * path. A charge counts at each level from the account to the root, and fails without effect if one
  * level would go over its limit. An account lives as long as something is charged to it or refers
- * to it, so it outlives its process. Kernel lock held. */
+ * to it, so it outlives its process, and what is charged to it needs no reference of its own.
+ * Kernel lock held. */
 #pragma once
 
 #include "kernel/core/types.h"

@@ -146,20 +146,16 @@ static void release(struct memory_object *m)
     }
     KASSERT(m->writable_mappings == 0);
     struct account *a = m->account;
-    uint64_t charged = m->charged;
     free_frames(m);
+    ledger_refund(a, LEDGER_FRAMES, m->charged);
     kmem_free(a, m, sizeof(*m));
-    ledger_refund(a, LEDGER_FRAMES, charged);
-    account_put(a);
 }
 
 static void face_destroy(struct object *o)
 {
     struct memory_face *face = face_of(o);
     struct memory_object *m = face->memory;
-    struct account *a = face->account;
-    kmem_free(a, face, sizeof(*face));
-    account_put(a);
+    kmem_free(face->account, face, sizeof(*face));
     release(m);
 }
 
@@ -174,7 +170,7 @@ static status_t face_create(struct memory_object *m, struct account *a,
     struct memory_face *face = memory;
     object_init(&face->object, class);
     face->memory = m;
-    face->account = account_get(a);
+    face->account = a;
     m->references++;
     *out = &face->object;
     return STATUS_OK;
@@ -197,7 +193,6 @@ static status_t create(struct account *a, uint64_t size, uint64_t charged,
         m->height = height_for(m->pages);
         status = face_create(m, a, class, out);
         if (status == STATUS_OK) {
-            account_get(a);
             return STATUS_OK;
         }
         kmem_free(a, memory, sizeof(*m));

@@ -117,7 +117,7 @@ status_t process_make(struct account *parent, const char *name, size_t name_size
         kmem_free(parent, p, sizeof *p);
         return status;
     }
-    p->payer = account_get(parent);
+    p->payer = parent;
     object_init(&p->object, &process_handle_class);
     list_init(&p->threads);
     list_init(&p->waiters);
@@ -265,7 +265,5 @@ void process_destroy(struct object *self)
     KASSERT(p->ended && p->thread_count == 0 && list_empty(&p->waiters));
     KASSERT(p->space == NULL && p->account == NULL && processes > 0);
     processes--;
-    struct account *payer = p->payer;
-    kmem_free(payer, p, sizeof *p);
-    account_put(payer);
+    kmem_free(p->payer, p, sizeof *p);
 }

@@ -21,6 +21,15 @@ uint64_t thread_count(void)
     return threads;
 }
 
+/* For a thread that never was on its process's list. */
+static void unmake(struct thread *t)
+{
+    arch_thread_destroy(t);
+    ledger_refund(t->account, LEDGER_THREADS, 1);
+    kmem_free(t->account, t, sizeof *t);
+}
+
+/* All but its ring. */
 static status_t make(struct process *p, struct thread **out)
 {
     status_t status = ledger_charge(p->account, LEDGER_THREADS, 1);
@@ -38,22 +47,18 @@ static status_t make(struct process *p, struct thread **out)
     list_init(&t->of_process);
     list_init(&t->joiners);
     t->process = p;
-    t->account = account_get(p->account);
+    t->account = p->account;
     t->state = THREAD_NEW;
     t->weight = SCHED_WEIGHT_DEFAULT;
     t->cpu = arch_cpu()->number;
     t->id = ++last_id;
+    status = arch_thread_init(t);
+    if (status != STATUS_OK) {
+        unmake(t);
+        return status;
+    }
     *out = t;
     return STATUS_OK;
-}
-
-/* For a thread that never was on its process's list. */
-static void unmake(struct thread *t)
-{
-    struct account *payer = t->account;
-    ledger_refund(payer, LEDGER_THREADS, 1);
-    kmem_free(payer, t, sizeof *t);
-    account_put(payer);
 }
 
 static void enlist(struct process *p, struct thread *t)
@@ -113,13 +118,7 @@ status_t thread_create_in(struct process *p, struct address_space *as, uint32_t 
     if (status != STATUS_OK) {
         return status;
     }
-    status = arch_thread_init(t);
-    if (status == STATUS_OK) {
-        status = take_ring(p, t, as, ring_entries);
-        if (status != STATUS_OK) {
-            arch_thread_destroy(t);
-        }
-    }
+    status = take_ring(p, t, as, ring_entries);
     if (status != STATUS_OK) {
         unmake(t);
         return status;
@@ -142,13 +141,7 @@ status_t thread_fork(struct process *child, struct thread *parent, struct thread
     if (status != STATUS_OK) {
         return status;
     }
-    status = arch_thread_init(t);
-    if (status == STATUS_OK) {
-        status = ring_fork(&t->ring, &parent->ring, child->space);
-        if (status != STATUS_OK) {
-            arch_thread_destroy(t);
-        }
-    }
+    status = ring_fork(&t->ring, &parent->ring, child->space);
     if (status != STATUS_OK) {
         unmake(t);
         return status;
@@ -271,7 +264,5 @@ void thread_destroy(struct object *self)
 {
     struct thread *t = CONTAINER_OF(self, struct thread, object);
     KASSERT(t->state == THREAD_DEAD && t->process == NULL && list_empty(&t->joiners));
-    struct account *payer = t->account;
-    kmem_free(payer, t, sizeof *t);
-    account_put(payer);
+    kmem_free(t->account, t, sizeof *t);
 }

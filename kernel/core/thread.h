@@ -19,7 +19,7 @@ struct thread {
     /* class thread_handle_class; one reference is the process's while it runs */
     struct object object;
     struct process *process; /* NULL once dead */
-    struct account *account; /* that pays for this struct: a reference */
+    struct account *account; /* that pays for it */
     struct list of_process;
     enum thread_state state;
     struct ring ring;

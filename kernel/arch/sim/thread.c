@@ -12,15 +12,18 @@
 status_t arch_thread_init(struct thread *t)
 {
     memset(&t->arch, 0, sizeof(t->arch));
-    t->arch.account = t->process->account;
-    return kmem_alloc(t->arch.account, SIM_EXTENDED_SIZE, &t->arch.extended);
+    void *memory;
+    status_t status = kmem_alloc(t->account, SIM_EXTENDED_SIZE, &memory);
+    t->arch.extended = status == STATUS_OK ? memory : NULL;
+    return status;
 }
 
 void arch_thread_destroy(struct thread *t)
 {
-    KASSERT(t->arch.extended != NULL);
-    kmem_free(t->arch.account, t->arch.extended, SIM_EXTENDED_SIZE);
-    t->arch.extended = NULL;
+    if (t->arch.extended != NULL) {
+        kmem_free(t->account, t->arch.extended, SIM_EXTENDED_SIZE);
+        t->arch.extended = NULL;
+    }
 }
 
 void arch_thread_start(struct thread *t, uint64_t entry, uint64_t stack, uint64_t argument,

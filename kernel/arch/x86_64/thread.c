@@ -131,13 +131,12 @@ status_t arch_thread_init(struct thread *t)
 {
     struct arch_thread *a = &t->arch;
     KASSERT(((uint64_t)&a->frame & 15) == 0);
-    struct account *payer = t->process->account;
     size_t size = x86_features.extended_size + EXTENDED_ALIGN;
-    status_t s = kmem_alloc(payer, size, &a->extended_memory);
+    status_t s = kmem_alloc(t->account, size, &a->extended_memory);
     if (s != STATUS_OK) {
+        a->extended_memory = NULL;
         return s;
     }
-    a->account = account_get(payer);
     a->extended = (void *)ALIGN_UP((uint64_t)a->extended_memory, EXTENDED_ALIGN);
     start_extended(a->extended);
     return STATUS_OK;
@@ -148,8 +147,7 @@ void arch_thread_destroy(struct thread *t)
     struct arch_thread *a = &t->arch;
     KASSERT(!loaded(t));
     if (a->extended_memory != NULL) {
-        kmem_free(a->account, a->extended_memory, x86_features.extended_size + EXTENDED_ALIGN);
-        account_put(a->account);
+        kmem_free(t->account, a->extended_memory, x86_features.extended_size + EXTENDED_ALIGN);
         a->extended = a->extended_memory = NULL;
     }
 }

@@ -23,7 +23,6 @@ struct arch_cpu {
 struct arch_thread {
     struct user_registers registers;
     void *extended;          /* SIM_EXTENDED_SIZE bytes of kmem */
-    struct account *account; /* that pays for it */
 };
 
 struct arch_process {

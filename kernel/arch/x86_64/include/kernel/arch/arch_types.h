@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct account;
 struct arch_address_space;
 struct thread;
 
@@ -24,7 +23,6 @@ struct arch_thread {
     uint64_t fs_base, gs_base;            /* valid while the thread is not loaded on a CPU */
     void *extended;                       /* XSAVE standard format, 64-byte aligned; likewise */
     void *extended_memory;                /* the allocation that it lies in */
-    struct account *account;              /* that pays for it */
 };
 
 struct arch_process {
