@@ -92,7 +92,7 @@ static void convert(struct sink *s, char kind, const struct conversion *c, struc
         put_padded(s, c, "0x", 2);
         put_number(s, c, (uint64_t)(uintptr_t)va_arg(a->list, void *), 16, false);
         break;
-    default: /* shown rather than lost: a mistake in the kernel's own text must not end the kernel */
+    default: /* shown, not lost: a mistake in the kernel's own text must not end the kernel */
         put(s, '%');
         put(s, kind);
         break;
