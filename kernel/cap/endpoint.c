@@ -20,15 +20,6 @@ status_t endpoint_mint(const struct invocation *in)
     return s;
 }
 
-/* What a forwarder must not stand for, and why; NULL: it may. */
-static const char *not_revocable(const struct object *o)
-{
-    if (o->class == &endpoint_class || o->class == &reply_class) {
-        return "owning an endpoint and answering a call are not calls";
-    }
-    return NULL;
-}
-
 status_t endpoint_revocable(const struct invocation *in)
 {
     struct object *cap = call_sent(in->call, endpoint_revocable_params_cap(in->params));
@@ -41,9 +32,9 @@ status_t endpoint_revocable(const struct invocation *in)
     if (s != STATUS_OK) {
         return s;
     }
-    const char *reason = not_revocable(target);
-    if (reason != NULL) {
-        return call_exception(in->call, EXCEPTION_TYPE_UNIMPLEMENTED, reason, "cap");
+    if (target->class == &endpoint_class || target->class == &reply_class) {
+        return call_exception(in->call, EXCEPTION_TYPE_UNIMPLEMENTED,
+                              "owning an endpoint and answering a call are not calls", "cap");
     }
     s = forwarder_create(call_account(in->call), cap, &forwarder, &cutter);
     if (s == STATUS_OVERFLOW) {

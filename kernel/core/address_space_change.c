@@ -114,22 +114,27 @@ static bool protect_charges(const struct region *r, enum protection p)
     return p == PROTECTION_READ_WRITE && r->sharing == SHARING_PRIVATE && !r->charged;
 }
 
-static status_t protect_check(const struct address_space *as, uint64_t address, uint64_t end,
+static status_t protect_check(struct address_space *as, uint64_t address, uint64_t size,
                               enum protection p, struct address_space_plan *plan)
 {
+    status_t status = address_space_check_range(address, size);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint64_t end = address + size;
     struct region *r = region_tree_find(as->regions, address);
     for (;;) {
         if (r == NULL) {
             return STATUS_BAD_STATE; /* a hole */
         }
-        status_t status = protect_allowed(r, p);
+        status = protect_allowed(r, p);
         if (status != STATUS_OK) {
             return status;
         }
         plan->frames += protect_charges(r, p) ? pages_inside(r, address, end) : 0;
         if (r->end >= end) {
             plan->nodes = address_space_nodes_to_split(as, address, end);
-            return STATUS_OK;
+            return address_space_plan_reserve(as, plan);
         }
         r = adjacent(r);
     }
@@ -161,17 +166,10 @@ static void protect_region(struct address_space *as, struct region *r, enum prot
 status_t address_space_protect(struct address_space *as, uint64_t address, uint64_t size,
                                enum protection p)
 {
-    status_t status = address_space_check_range(address, size);
-    if (status != STATUS_OK) {
-        return status;
-    }
     KASSERT((uint32_t)p < PROTECTION_COUNT);
     uint64_t end = address + size;
     struct address_space_plan plan = {0};
-    status = protect_check(as, address, end, p, &plan);
-    if (status == STATUS_OK) {
-        status = address_space_plan_reserve(as, &plan);
-    }
+    status_t status = protect_check(as, address, size, p, &plan);
     if (status != STATUS_OK) {
         return status;
     }
@@ -189,9 +187,14 @@ status_t address_space_protect(struct address_space *as, uint64_t address, uint6
 
 /* The range must consist of reserved and committed pages. Counts what changes: from reserved (if
  * `commit`) or to it. */
-static status_t commit_check(const struct address_space *as, uint64_t address, uint64_t end,
+static status_t commit_check(struct address_space *as, uint64_t address, uint64_t size,
                              bool commit, struct address_space_plan *plan)
 {
+    status_t status = address_space_check_range(address, size);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint64_t end = address + size;
     uint64_t below = 0; /* end of what this commit has mapped before */
     struct region *r = region_tree_find(as->regions, address);
     for (;;) {
@@ -210,7 +213,7 @@ static status_t commit_check(const struct address_space *as, uint64_t address, u
         }
         if (r->end >= end) {
             plan->nodes = address_space_nodes_to_split(as, address, end);
-            return STATUS_OK;
+            return address_space_plan_reserve(as, plan);
         }
         r = adjacent(r);
     }
@@ -219,18 +222,12 @@ static status_t commit_check(const struct address_space *as, uint64_t address, u
 status_t address_space_commit(struct address_space *as, uint64_t address, uint64_t size,
                               enum protection p)
 {
-    status_t status = address_space_check_range(address, size);
-    if (status == STATUS_OK && p == PROTECTION_READ_EXECUTE) {
-        status = STATUS_WRONG_INTERFACE;
+    if (p == PROTECTION_READ_EXECUTE) {
+        return STATUS_WRONG_INTERFACE;
     }
     uint64_t end = address + size;
     struct address_space_plan plan = {0};
-    if (status == STATUS_OK) {
-        status = commit_check(as, address, end, true, &plan);
-    }
-    if (status == STATUS_OK) {
-        status = address_space_plan_reserve(as, &plan);
-    }
+    status_t status = commit_check(as, address, size, true, &plan);
     if (status != STATUS_OK) {
         return status;
     }
@@ -252,15 +249,9 @@ status_t address_space_commit(struct address_space *as, uint64_t address, uint64
 
 status_t address_space_decommit(struct address_space *as, uint64_t address, uint64_t size)
 {
-    status_t status = address_space_check_range(address, size);
     uint64_t end = address + size;
     struct address_space_plan plan = {0};
-    if (status == STATUS_OK) {
-        status = commit_check(as, address, end, false, &plan);
-    }
-    if (status == STATUS_OK) {
-        status = address_space_plan_reserve(as, &plan);
-    }
+    status_t status = commit_check(as, address, size, false, &plan);
     if (status != STATUS_OK) {
         return status;
     }

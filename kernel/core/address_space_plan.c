@@ -86,7 +86,7 @@ static void node_free(struct address_space *as, struct region *r)
     address_space_nodes_refund(as, 1);
 }
 
-static void free_spares(struct address_space *as, struct address_space_plan *plan)
+void address_space_plan_finish(struct address_space *as, struct address_space_plan *plan)
 {
     while (plan->made > 0) {
         node_free(as, plan->spare[--plan->made]);
@@ -147,17 +147,12 @@ status_t address_space_plan_reserve(struct address_space *as, struct address_spa
 
 void address_space_plan_undo(struct address_space *as, struct address_space_plan *plan)
 {
-    free_spares(as, plan);
+    address_space_plan_finish(as, plan);
     KASSERT(as->charged_pages >= plan->frames && as->tables >= plan->tables);
     as->charged_pages -= plan->frames;
     as->tables -= plan->tables;
     struct address_space_refund refund = {plan->frames + plan->tables, plan->reserved};
     address_space_give_back(as, &refund);
-}
-
-void address_space_plan_finish(struct address_space *as, struct address_space_plan *plan)
-{
-    free_spares(as, plan);
 }
 
 struct region *address_space_plan_take(struct address_space_plan *plan)

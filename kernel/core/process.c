@@ -15,7 +15,6 @@
 #include "kernel/core/exit_record.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/process_image.h"
-#include "kernel/core/process_make.h"
 #include "kernel/core/sched.h"
 
 _Static_assert(sizeof(struct process) <= PAGE_SIZE, "kmem's largest piece");

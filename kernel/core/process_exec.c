@@ -7,7 +7,6 @@
 #include "kernel/arch/arch.h"
 #include "kernel/core/process.h"
 #include "kernel/core/process_image.h"
-#include "kernel/core/process_make.h"
 
 static void commit(struct process *p, const struct process_image *made, struct object *image,
                    const cap_id_t *keep, uint32_t keep_count)

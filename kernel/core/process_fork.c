@@ -7,7 +7,6 @@
  * has posted the one completion it finds (kernel/cap/process_spawner.c). */
 #include "kernel/arch/arch.h"
 #include "kernel/core/process.h"
-#include "kernel/core/process_make.h"
 #include "kernel/core/time_page.h"
 
 static status_t copy_into(struct thread *caller, struct process *child)

@@ -63,30 +63,18 @@ static void replace(struct region **root, const struct region *was, struct regio
     }
 }
 
-static struct region *rotate_left(struct region **root, struct region *r)
+/* `up`, a child of r, takes its place, and r becomes its child on the other side. */
+static struct region *rotate(struct region **root, struct region *r, struct region *up)
 {
-    struct region *up = r->right;
+    bool from_left = r->left == up;
+    struct region **hole = from_left ? &r->left : &r->right;
+    struct region **inner = from_left ? &up->right : &up->left;
     replace(root, r, up);
-    r->right = up->left;
-    if (r->right != NULL) {
-        r->right->parent = r;
+    *hole = *inner;
+    if (*hole != NULL) {
+        (*hole)->parent = r;
     }
-    up->left = r;
-    r->parent = up;
-    refresh(r);
-    refresh(up);
-    return up;
-}
-
-static struct region *rotate_right(struct region **root, struct region *r)
-{
-    struct region *up = r->left;
-    replace(root, r, up);
-    r->left = up->right;
-    if (r->left != NULL) {
-        r->left->parent = r;
-    }
-    up->right = r;
+    *inner = r;
     r->parent = up;
     refresh(r);
     refresh(up);
@@ -101,14 +89,14 @@ static void fix_up(struct region **root, struct region *r)
         KASSERT(left <= right + 2 && right <= left + 2);
         if (left > right + 1) {
             if (height(r->left->left) < height(r->left->right)) {
-                rotate_left(root, r->left);
+                rotate(root, r->left, r->left->right);
             }
-            r = rotate_right(root, r);
+            r = rotate(root, r, r->left);
         } else if (right > left + 1) {
             if (height(r->right->right) < height(r->right->left)) {
-                rotate_right(root, r->right);
+                rotate(root, r->right, r->right->left);
             }
-            r = rotate_left(root, r);
+            r = rotate(root, r, r->right);
         }
     }
 }
@@ -151,21 +139,6 @@ struct region *region_tree_next(struct region *r)
         return r;
     }
     while (r->parent != NULL && r == r->parent->right) {
-        r = r->parent;
-    }
-    return r->parent;
-}
-
-struct region *region_tree_previous(struct region *r)
-{
-    if (r->left != NULL) {
-        r = r->left;
-        while (r->right != NULL) {
-            r = r->right;
-        }
-        return r;
-    }
-    while (r->parent != NULL && r == r->parent->left) {
         r = r->parent;
     }
     return r->parent;

@@ -49,7 +49,6 @@ struct region *region_tree_find(struct region *root, uint64_t address);
 /* The first whose end is above it, or NULL. */
 struct region *region_tree_at_or_after(struct region *root, uint64_t address);
 struct region *region_tree_next(struct region *r);
-struct region *region_tree_previous(struct region *r);
 void region_tree_insert(struct region **root, struct region *r);
 void region_tree_remove(struct region **root, struct region *r);
 /* Changes bounds or kind; the order stays as it is. */

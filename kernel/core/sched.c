@@ -53,12 +53,12 @@ static void enqueue(struct cpu *cpu, struct thread *t)
     cpu->rearm = true;
 }
 
-/* While a thread runs alone the queue's virtual time is its own: picks, which move it otherwise, do
- * not happen. */
-static void catch_up(struct cpu *cpu, const struct thread *alone)
+/* The queue's virtual time is that of the thread it served last, or, while one runs alone and no
+ * picks move it, of that one. */
+static void catch_up(struct cpu *cpu, const struct thread *served)
 {
-    if (cpu->virtual_ns < alone->virtual_ns) {
-        cpu->virtual_ns = alone->virtual_ns;
+    if (cpu->virtual_ns < served->virtual_ns) {
+        cpu->virtual_ns = served->virtual_ns;
     }
 }
 
@@ -161,9 +161,7 @@ static struct thread *take_first(struct cpu *cpu, uint64_t now_ns)
         return NULL;
     }
     sched_remove(t);
-    if (cpu->virtual_ns < t->virtual_ns) {
-        cpu->virtual_ns = t->virtual_ns;
-    }
+    catch_up(cpu, t);
     cpu->slice_end_ns = now_ns + SLICE_NS;
     return t;
 }

@@ -125,14 +125,7 @@ static void read_memory_map(const struct start_info *s)
         {package, ALIGN_UP(package + info.package_size, PAGE_SIZE)},
     };
     const struct start_memory *m;
-    uint64_t from = LOW_FIRST, memory_end = 0;
-    for (const struct start_memory *low = next_range(s, 0); low != NULL && low->address < LOW_FIRST;
-         low = NULL) {
-        if (low->size > LOW_FIRST - low->address) {
-            memory_end = low->address + low->size;
-            add_memory((struct range){LOW_FIRST, memory_end}, holes);
-        }
-    }
+    uint64_t from = 0, memory_end = LOW_FIRST; /* of what was added; nothing below is */
     while ((m = next_range(s, from)) != NULL) {
         uint64_t first = m->address > memory_end ? m->address : memory_end;
         from = m->address + 1;

@@ -234,8 +234,6 @@ void x86_clock_settle(void); /* ends the calibration, if it still runs */
 /* shootdown.c */
 void x86_shootdown_serve(void);
 
-/* entropy.c */
-
 /* boot.c: what the kernel command line asks for. */
 struct x86_options {
     bool panic; /* test=panic: panics at the first Timer.page */
