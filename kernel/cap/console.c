@@ -8,42 +8,33 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/console.h"
 
-static status_t too_long(struct call *call, const char *argument)
+static status_t put(const struct invocation *in, struct wire_span text, const char *argument,
+                    bool line)
 {
-    return call_bad_argument(call, argument, "more than 1024 bytes in one call");
-}
-
-status_t console_write(const struct invocation *in)
-{
-    struct wire_span data = console_write_params_data(in->params);
-    KASSERT(in->self == &console_object && in->results.message != NULL);
-    if (data.size > CONSOLE_WRITE_MAX) {
-        return too_long(in->call, "data");
-    }
-    if (in->params.message->error != WIRE_OK) {
-        return STATUS_BAD_MESSAGE;
-    }
-    if (data.size != 0) {
-        log_text(data.data, data.size);
-    }
-    return STATUS_OK;
-}
-
-status_t console_write_line(const struct invocation *in)
-{
-    struct wire_span text = console_write_line_params_text(in->params);
-    char line[CONSOLE_WRITE_MAX + 1]; /* one piece, so that nothing comes between text and end */
-    KASSERT(in->self == &console_object && in->results.message != NULL);
+    char bytes[CONSOLE_WRITE_MAX + 1]; /* one piece, so that nothing comes between text and end */
+    KASSERT(in->self == &console_object);
     if (text.size > CONSOLE_WRITE_MAX) {
-        return too_long(in->call, "text");
+        return call_bad_argument(in->call, argument, "more than 1024 bytes in one call");
     }
     if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
     if (text.size != 0) {
-        __builtin_memcpy(line, text.data, text.size);
+        __builtin_memcpy(bytes, text.data, text.size);
     }
-    line[text.size] = '\n';
-    log_text(line, text.size + 1);
+    bytes[text.size] = '\n';
+    if (text.size + line != 0) {
+        log_text(bytes, text.size + line);
+    }
     return STATUS_OK;
+}
+
+status_t console_write(const struct invocation *in)
+{
+    return put(in, console_write_params_data(in->params), "data", false);
+}
+
+status_t console_write_line(const struct invocation *in)
+{
+    return put(in, console_write_line_params_text(in->params), "text", true);
 }

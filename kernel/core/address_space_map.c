@@ -4,13 +4,9 @@
 #include "kernel/core/address_space_plan.h"
 #include "kernel/core/frame.h"
 
-enum placement {
-    PLACE_ANYWHERE, /* at the hint if that is free, else where there is room */
-    PLACE_EXACTLY,
-};
-
-static status_t place(const struct address_space *as, enum placement how, uint64_t hint,
-                      uint64_t size, uint64_t *address)
+/* At the hint if `fixed` or if that is free, else where there is room. */
+static status_t place(const struct address_space *as, bool fixed, uint64_t hint, uint64_t size,
+                      uint64_t *address)
 {
     if (size == 0 || !page_aligned(size) || !page_aligned(hint)) {
         return STATUS_BAD_STATE;
@@ -18,7 +14,7 @@ static status_t place(const struct address_space *as, enum placement how, uint64
     if (size > USER_END - USER_BASE) {
         return STATUS_OVERFLOW;
     }
-    if (how == PLACE_EXACTLY) {
+    if (fixed) {
         status_t status = address_space_check_range(hint, size);
         *address = hint;
         return status != STATUS_OK || address_space_range_free(as, hint, size)
@@ -38,12 +34,12 @@ static status_t place(const struct address_space *as, enum placement how, uint64
 
 /* Finds the place, charges, and makes the region `like` says (its start and end are set here). On
  * success the caller inserts it; *plan still holds the charges, in case it cannot. */
-static status_t prepare(struct address_space *as, enum placement how, uint64_t hint, uint64_t size,
+static status_t prepare(struct address_space *as, bool fixed, uint64_t hint, uint64_t size,
                         const struct region *like, struct address_space_plan *plan,
                         struct region **out)
 {
     uint64_t address;
-    status_t status = place(as, how, hint, size, &address);
+    status_t status = place(as, fixed, hint, size, &address);
     if (status != STATUS_OK) {
         return status;
     }
@@ -76,20 +72,20 @@ static void insert(struct address_space *as, struct address_space_plan *plan, ui
     *address = start;
 }
 
-static status_t map_private(struct address_space *as, enum placement how, uint64_t hint,
-                            uint64_t size, const struct region *like, uint64_t *address)
+static status_t map_private(struct address_space *as, bool fixed, uint64_t hint, uint64_t size,
+                            const struct region *like, uint64_t *address)
 {
     struct address_space_plan plan;
     struct region *r;
-    status_t status = prepare(as, how, hint, size, like, &plan, &r);
+    status_t status = prepare(as, fixed, hint, size, like, &plan, &r);
     if (status == STATUS_OK) {
         insert(as, &plan, address);
     }
     return status;
 }
 
-static status_t map_anonymous(struct address_space *as, enum placement how, uint64_t hint,
-                              uint64_t size, enum protection p, uint64_t *address)
+static status_t map_anonymous(struct address_space *as, bool fixed, uint64_t hint, uint64_t size,
+                              enum protection p, uint64_t *address)
 {
     if (p == PROTECTION_READ_EXECUTE) {
         return STATUS_WRONG_INTERFACE;
@@ -98,20 +94,20 @@ static status_t map_anonymous(struct address_space *as, enum placement how, uint
                           .protection = (uint8_t)p,
                           .sharing = SHARING_PRIVATE,
                           .charged = true};
-    return map_private(as, how, hint, size, &like, address);
+    return map_private(as, fixed, hint, size, &like, address);
 }
 
 status_t address_space_map(struct address_space *as, uint64_t hint, uint64_t size,
                            enum protection p, uint64_t *address)
 {
-    return map_anonymous(as, PLACE_ANYWHERE, hint, size, p, address);
+    return map_anonymous(as, false, hint, size, p, address);
 }
 
 status_t address_space_map_fixed(struct address_space *as, uint64_t address, uint64_t size,
                                  enum protection p)
 {
     uint64_t got;
-    return map_anonymous(as, PLACE_EXACTLY, address, size, p, &got);
+    return map_anonymous(as, true, address, size, p, &got);
 }
 
 status_t address_space_reserve(struct address_space *as, uint64_t hint, uint64_t size,
@@ -119,7 +115,7 @@ status_t address_space_reserve(struct address_space *as, uint64_t hint, uint64_t
 {
     struct region like = {
         .kind = REGION_RESERVED, .protection = PROTECTION_NONE, .sharing = SHARING_PRIVATE};
-    return map_private(as, PLACE_ANYWHERE, hint, size, &like, address);
+    return map_private(as, false, hint, size, &like, address);
 }
 
 status_t address_space_map_code(struct address_space *as, uint64_t size, uint64_t *address)
@@ -129,7 +125,7 @@ status_t address_space_map_code(struct address_space *as, uint64_t size, uint64_
                           .sharing = SHARING_PRIVATE,
                           .charged = true,
                           .may_execute = true};
-    return map_private(as, PLACE_ANYWHERE, 0, size, &like, address);
+    return map_private(as, false, 0, size, &like, address);
 }
 
 /* What the face of an object allows. */
@@ -184,7 +180,7 @@ static status_t map_object(struct address_space *as, struct object *face, struct
                           .may_write =
                               sharing == SHARING_SHARED && face->class == &memory_object_class,
                           .may_execute = runnable && !writable};
-    return map_private(as, fixed ? PLACE_EXACTLY : PLACE_ANYWHERE, hint, size, &like, address);
+    return map_private(as, fixed, hint, size, &like, address);
 }
 
 status_t address_space_map_object(struct address_space *as, struct object *face, uint64_t hint,
@@ -240,7 +236,7 @@ status_t address_space_map_kernel_pages(struct address_space *as, uint64_t hint,
     struct region like = {
         .kind = REGION_KERNEL, .protection = (uint8_t)p, .sharing = SHARING_SHARED};
     struct address_space_plan plan;
-    status_t status = prepare(as, PLACE_ANYWHERE, hint, count << PAGE_SHIFT, &like, &plan, &r);
+    status_t status = prepare(as, false, hint, count << PAGE_SHIFT, &like, &plan, &r);
     if (status != STATUS_OK) {
         return status;
     }

@@ -47,48 +47,39 @@ void denial_record(struct process *p, uint64_t interface_id, uint16_t method,
     tell_host(p, d);
 }
 
-static bool reason_of(status_t status, enum denial_reason *reason)
+void denial_of_status(struct process *p, uint64_t interface_id, uint16_t method, status_t status)
 {
+    enum denial_reason reason;
+    const char *grant = NULL; /* that would have made a difference */
     switch (status) {
     case STATUS_WRONG_INTERFACE:
-        *reason = DENIAL_REASON_WRONG_TYPE;
-        return true;
+        reason = DENIAL_REASON_WRONG_TYPE;
+        grant = interface_grant(interface_id);
+        break;
     case STATUS_REVOKED:
-        *reason = DENIAL_REASON_REVOKED;
-        return true;
+        reason = DENIAL_REASON_REVOKED;
+        break;
     case STATUS_UNKNOWN_METHOD:
     case STATUS_NOT_SUPPORTED:
-        *reason = DENIAL_REASON_UNSUPPORTED;
-        return true;
+        reason = DENIAL_REASON_UNSUPPORTED;
+        break;
     case STATUS_SLOTS_EXHAUSTED:
     case STATUS_FRAMES_EXHAUSTED:
     case STATUS_THREADS_EXHAUSTED:
     case STATUS_CALLS_EXHAUSTED:
     case STATUS_BYTES_EXHAUSTED:
     case STATUS_MAPPINGS_EXHAUSTED:
-        *reason = DENIAL_REASON_EXHAUSTED;
-        return true;
+        reason = DENIAL_REASON_EXHAUSTED;
+        break;
     case STATUS_TIME_NOT_GRANTED:
-        *reason = DENIAL_REASON_NOT_GRANTED;
-        return true;
+        reason = DENIAL_REASON_NOT_GRANTED;
+        interface_id = TIMER_INTERFACE_ID;
+        grant = interface_grant(interface_id);
+        break;
     default:
-        return false;
-    }
-}
-
-void denial_of_status(struct process *p, uint64_t interface_id, uint16_t method, status_t status)
-{
-    enum denial_reason reason;
-    if (!reason_of(status, &reason)) {
         return;
     }
-    if (status == STATUS_TIME_NOT_GRANTED) {
-        interface_id = TIMER_INTERFACE_ID;
-    }
-    /* only what was not granted, or is of the wrong type, would be otherwise with a grant */
-    bool grant = reason == DENIAL_REASON_NOT_GRANTED || reason == DENIAL_REASON_WRONG_TYPE;
-    denial_record(p, interface_id, method, reason, NULL,
-                  grant ? interface_grant(interface_id) : NULL);
+    denial_record(p, interface_id, method, reason, NULL, grant);
 }
 
 void denial_not_granted(struct process *p, uint64_t interface_id, uint16_t method)

@@ -42,10 +42,15 @@ const struct object_class read_only_memory_class = {.interface = &read_only_memo
                                                     .destroy = face_destroy};
 const struct object_class image_class = {.interface = &image_interface, .destroy = face_destroy};
 
+static bool is_face(const struct object *o)
+{
+    return o->class == &memory_object_class || o->class == &read_only_memory_class
+           || o->class == &image_class;
+}
+
 static struct memory_face *face_of(struct object *o)
 {
-    KASSERT(o->class == &memory_object_class || o->class == &read_only_memory_class
-            || o->class == &image_class);
+    KASSERT(is_face(o));
     return CONTAINER_OF(o, struct memory_face, object);
 }
 
@@ -224,9 +229,7 @@ status_t memory_object_create_boot(frame_t first, uint64_t size, struct object *
 
 struct memory_object *memory_object_of(struct object *o)
 {
-    bool is_face = o->class == &memory_object_class || o->class == &read_only_memory_class
-                   || o->class == &image_class;
-    return is_face ? face_of(o)->memory : NULL;
+    return is_face(o) ? face_of(o)->memory : NULL;
 }
 
 uint64_t memory_object_size(const struct memory_object *m)

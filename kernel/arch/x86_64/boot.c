@@ -39,7 +39,7 @@ struct range {
 extern const char x86_image_start[], x86_image_end[];
 _Noreturn void x86_boot(uint64_t start_info);
 
-struct x86_options x86_options;
+bool x86_test_panic;
 
 static struct cpu first_cpu;
 static struct boot_info info;
@@ -166,15 +166,6 @@ static bool has_word(const char *line, const char *word)
     return false;
 }
 
-static void read_command_line(const struct start_info *s)
-{
-    if (s->command_line == 0) {
-        return;
-    }
-    const char *line = x86_physical(s->command_line);
-    x86_options.panic = has_word(line, "test=panic");
-}
-
 _Noreturn void x86_boot(uint64_t start_info)
 {
     x86_detect_features();
@@ -187,7 +178,8 @@ _Noreturn void x86_boot(uint64_t start_info)
     if (s->magic != START_INFO_MAGIC || s->version < 1) {
         panic("boot: not started by the PVH protocol, version 1");
     }
-    read_command_line(s);
+    x86_test_panic =
+        s->command_line != 0 && has_word(x86_physical(s->command_line), "test=panic");
     read_module(s);
     read_memory_map(s);
     info.cpu_count = arch_cpu_count();

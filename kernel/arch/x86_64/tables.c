@@ -82,6 +82,29 @@ static int walk(const struct arch_address_space *as, uint64_t address, struct pa
     }
 }
 
+/* The first entry in use of a page in [*address, end); *address becomes the page's, *path leads to
+ * its table. NULL: none. Skips empty tables. */
+static uint64_t *next_entry(const struct arch_address_space *as, uint64_t *address, uint64_t end,
+                            struct path *path)
+{
+    while (*address < end) {
+        int level = walk(as, *address, path);
+        if (level > 1) {
+            *address = (*address | (span_of(level) - 1)) + 1;
+            continue;
+        }
+        uint64_t *entry = path->entry[1];
+        do {
+            if (*entry != 0) {
+                return entry;
+            }
+            entry++;
+            *address += PAGE_SIZE;
+        } while (*address < end && index_of(*address, 1) != 0);
+    }
+    return NULL;
+}
+
 /* One entry of the table at `level` came into use; the top table is not counted. */
 static void count_up(struct path *path, int level, uint64_t entries)
 {
@@ -232,13 +255,11 @@ void arch_unmap(struct arch_address_space *as, uint64_t address, uint64_t pages,
 {
     uint64_t end = address + pages * PAGE_SIZE;
     struct batch b;
+    struct path path;
+    uint64_t *entry;
     b.page_count = b.table_count = 0;
-    while ((address = arch_next_present(as, address, end)) < end) {
-        struct path path;
-        int level = walk(as, address, &path);
-        KASSERT(level == 1);
+    while ((entry = next_entry(as, &address, end, &path)) != NULL) {
         uint64_t cleared = 0;
-        uint64_t *entry = path.entry[1];
         do {
             if (*entry != 0) {
                 b.address[b.page_count] = address;
@@ -270,11 +291,9 @@ void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t page
     uint64_t end = address + pages * PAGE_SIZE;
     uint64_t stale[BATCH_PAGES];
     uint32_t count = 0;
-    while ((address = arch_next_present(as, address, end)) < end) {
-        struct path path;
-        int level = walk(as, address, &path);
-        KASSERT(level == 1);
-        uint64_t *entry = path.entry[1];
+    struct path path;
+    uint64_t *entry;
+    while ((entry = next_entry(as, &address, end, &path)) != NULL) {
         do {
             if (*entry != 0) {
                 if (takes_away(protection_of(*entry), p)) {
@@ -341,21 +360,6 @@ uint64_t arch_present_run(const struct arch_address_space *as, uint64_t address,
 
 uint64_t arch_next_present(const struct arch_address_space *as, uint64_t address, uint64_t end)
 {
-    while (address < end) {
-        struct path path;
-        int level = walk(as, address, &path);
-        if (level > 1) {
-            address = (address | (span_of(level) - 1)) + 1;
-            continue;
-        }
-        const uint64_t *entry = path.entry[1];
-        do {
-            if (*entry != 0) {
-                return address;
-            }
-            entry++;
-            address += PAGE_SIZE;
-        } while (address < end && index_of(address, 1) != 0);
-    }
-    return end;
+    struct path path;
+    return next_entry(as, &address, end, &path) != NULL ? address : end;
 }

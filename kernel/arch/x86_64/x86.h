@@ -234,11 +234,8 @@ void x86_clock_settle(void); /* ends the calibration, if it still runs */
 /* shootdown.c */
 void x86_shootdown_serve(void);
 
-/* boot.c: what the kernel command line asks for. */
-struct x86_options {
-    bool panic; /* test=panic: panics at the first Timer.page */
-};
-extern struct x86_options x86_options;
+/* boot.c: the kernel command line has test=panic: panics at the first Timer.page. */
+extern bool x86_test_panic;
 
 /* serial.c */
 void x86_serial_start(void);
