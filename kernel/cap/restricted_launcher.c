@@ -22,17 +22,14 @@ static struct wire_list launchable(struct wire_message *message)
     return manifest_launchable(wire_message_root(message));
 }
 
-static bool same(struct wire_span a, struct wire_span b)
-{
-    return a.size == b.size && (a.size == 0 || __builtin_memcmp(a.data, b.data, a.size) == 0);
-}
-
 static bool is_launchable(struct wire_span name)
 {
     struct wire_message message;
     struct wire_list list = launchable(&message);
     for (uint32_t i = 0; i < list.count; i++) {
-        if (same(wire_list_get_text(list, i), name)) {
+        struct wire_span listed = wire_list_get_text(list, i);
+        if (listed.size == name.size
+            && (name.size == 0 || __builtin_memcmp(listed.data, name.data, name.size) == 0)) {
             return true;
         }
     }

@@ -13,15 +13,6 @@
 #define RUN_PAGES 32           /* mapped in one go; 256 bytes of stack */
 #define SHARED_PAGES_COPIED 16 /* of a region */
 
-/* The child pays for what the parent pays for, page tables by the same rule. */
-static status_t charge(const struct address_space *parent, struct address_space *child)
-{
-    struct address_space_plan plan = {.frames = parent->charged_pages,
-                                      .tables = parent->tables,
-                                      .reserved = parent->reserved_pages};
-    return address_space_plan_reserve(child, &plan);
-}
-
 /* The child's tree of regions: a copy of the parent's as it is, so nothing has to be balanced.
  * Kernel pages are taken out afterwards. */
 static status_t copy_regions(const struct address_space *parent, struct address_space *child)
@@ -105,7 +96,11 @@ static status_t copy_pages(struct address_space *parent, struct address_space *c
 status_t address_space_fork(struct address_space *parent, struct address_space *child)
 {
     KASSERT(child->regions == NULL && child->charged_pages == 0 && child->tables == 0);
-    status_t status = charge(parent, child);
+    /* The child pays for what the parent pays for, page tables by the same rule. */
+    struct address_space_plan plan = {.frames = parent->charged_pages,
+                                      .tables = parent->tables,
+                                      .reserved = parent->reserved_pages};
+    status_t status = address_space_plan_reserve(child, &plan);
     if (status != STATUS_OK) {
         return status;
     }

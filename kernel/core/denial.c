@@ -4,19 +4,14 @@
 #include "kernel/core/denial.h"
 
 #include "kernel/core/host_link.h"
+#include "kernel/core/log.h"
 #include "kernel/core/process.h"
 #include "kernel/gen/dispatch.h"
 
-/* Copies text that may not fit; always terminated, zeroes behind it. */
+/* Text that may not fit, or be there. */
 static void copy_name(char *to, size_t size, const char *from)
 {
-    size_t i = 0;
-    for (; from != NULL && i + 1 < size && from[i] != '\0'; i++) {
-        to[i] = from[i];
-    }
-    for (; i < size; i++) {
-        to[i] = '\0';
-    }
+    format_text(to, size, "%s", from != NULL ? from : "");
 }
 
 static void tell_host(const struct process *p, const struct denial *d)

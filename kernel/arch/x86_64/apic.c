@@ -36,14 +36,6 @@ enum lapic_register {
 static volatile uint32_t *lapic; /* NULL: x2APIC */
 static volatile uint32_t *ioapic;
 
-static uint32_t lapic_read(enum lapic_register r)
-{
-    if (lapic == NULL) {
-        return (uint32_t)read_msr(MSR_X2APIC + ((uint32_t)r >> 4));
-    }
-    return lapic[(uint32_t)r / 4];
-}
-
 static void lapic_write(enum lapic_register r, uint32_t value)
 {
     if (lapic == NULL) {
@@ -114,7 +106,8 @@ void x86_apic_timer_set(uint32_t count)
 
 uint32_t x86_apic_timer_count(void)
 {
-    return lapic_read(LAPIC_CURRENT_COUNT);
+    return lapic != NULL ? lapic[LAPIC_CURRENT_COUNT / 4]
+                         : (uint32_t)read_msr(MSR_X2APIC + (LAPIC_CURRENT_COUNT >> 4));
 }
 
 /* The calibration is over: from now on the timer interrupts. */

@@ -84,18 +84,13 @@ static void add_memory(struct range r, const struct range holes[HOLES])
     }
 }
 
-static const struct start_memory *loader_range(const struct start_info *s, uint32_t i)
-{
-    return (const struct start_memory *)x86_physical(s->memory_map) + i;
-}
-
 /* The loader's range with the lowest address at or above `from`, so that they come ascending,
  * whatever their order. */
 static const struct start_memory *next_range(const struct start_info *s, uint64_t from)
 {
-    const struct start_memory *best = NULL;
+    const struct start_memory *all = x86_physical(s->memory_map), *best = NULL;
     for (uint32_t i = 0; i < s->memory_map_count && i < LOADER_RANGES_MAX; i++) {
-        const struct start_memory *m = loader_range(s, i);
+        const struct start_memory *m = &all[i];
         if (m->type == MEMORY_RAM && m->size > 0 && m->address >= from &&
             m->address + m->size > m->address && (best == NULL || m->address < best->address)) {
             best = m;

@@ -1,8 +1,8 @@
 /* The transport of the host link: port 1 of a virtio console (abi/qemu.h says why), one queue to
  * us, one from us, and one for the two control messages that open the port.
  *
- * Bytes to the host are copied into the ring `sent_bytes` and leave by descriptors, one for each
- * contiguous piece; the device must finish them in order. Bytes from the host come in buffers
+ * Bytes to the host are copied into the buffers of descriptors that are free; the device must finish
+ * them in order. Bytes from the host come in buffers
  * that go back to the device once they are read. The device may say anything: an id, a length or
  * an index that cannot be is the end of the link, which then neither takes nor gives bytes.
  *
@@ -19,7 +19,7 @@
 #define QUEUE_CONTROL 3 /* from us */
 #define IN_BUFFERS 8u
 #define IN_BUFFER_SIZE 2048u
-#define OUT_SIZE 16384u
+#define OUT_BUFFER_SIZE 2048u
 #define MASK (VIRTIO_QUEUE_SIZE - 1)
 
 /* Our side of a queue. Indices run freely, as the rings' do. */
@@ -40,8 +40,7 @@ static struct queue in, out, control;
 static struct control opening[] = {{QEMU_LINK_PORT, CONTROL_PORT_READY, 1},
                                    {QEMU_LINK_PORT, CONTROL_PORT_OPEN, 1}};
 static uint8_t in_bytes[IN_BUFFERS][IN_BUFFER_SIZE];
-static uint8_t out_bytes[OUT_SIZE];
-static uint32_t out_first, out_used;         /* of the ring out_bytes */
+static uint8_t out_bytes[VIRTIO_QUEUE_SIZE][OUT_BUFFER_SIZE]; /* by descriptor */
 static uint32_t in_buffer, in_at, in_length; /* the buffer being read; in_at == in_length: none */
 static bool in_held[IN_BUFFERS];             /* by the device */
 static const struct virtio_transport *transport; /* NULL: no link */
@@ -91,30 +90,7 @@ static void reap_out(void)
             broken("finished output out of order");
             return;
         }
-        uint32_t length = out.rings.descriptors[out.taken & MASK].length;
-        out_first = (out_first + length) % OUT_SIZE;
-        out_used -= length;
     }
-}
-
-/* One contiguous piece; returns how much of it there was room for. */
-static uint32_t send_piece(const uint8_t *bytes, size_t size)
-{
-    uint32_t at = (out_first + out_used) % OUT_SIZE, room = OUT_SIZE - out_used;
-    if (room > OUT_SIZE - at) {
-        room = OUT_SIZE - at;
-    }
-    uint32_t length = size < room ? (uint32_t)size : room;
-    if (length == 0 || (uint16_t)(out.given - out.taken) == VIRTIO_QUEUE_SIZE) {
-        return 0;
-    }
-    memcpy(out_bytes + at, bytes, length);
-    uint32_t id = out.given & MASK;
-    out.rings.descriptors[id] = (struct virtio_descriptor){
-        .address = x86_physical_of_image(out_bytes + at), .length = length};
-    out_used += length;
-    give(&out, id);
-    return length;
 }
 
 static void set_out_interrupt(bool on)
@@ -122,12 +98,18 @@ static void set_out_interrupt(bool on)
     __atomic_store_n(&out.rings.available.flags, on ? 0 : VIRTIO_NO_INTERRUPT, __ATOMIC_SEQ_CST);
 }
 
+/* As much as there are free descriptors for. */
 static size_t send_all(const uint8_t *bytes, size_t size)
 {
     size_t sent = 0;
-    uint32_t piece;
-    while (sent < size && (piece = send_piece(bytes + sent, size - sent)) > 0) {
-        sent += piece;
+    while (sent < size && (uint16_t)(out.given - out.taken) < VIRTIO_QUEUE_SIZE) {
+        uint32_t id = out.given & MASK;
+        size_t length = size - sent < OUT_BUFFER_SIZE ? size - sent : OUT_BUFFER_SIZE;
+        memcpy(out_bytes[id], bytes + sent, length);
+        out.rings.descriptors[id] = (struct virtio_descriptor){
+            .address = x86_physical_of_image(out_bytes[id]), .length = (uint32_t)length};
+        give(&out, id);
+        sent += length;
     }
     return sent;
 }
