@@ -18,18 +18,6 @@ static status_t collect_grants(struct call *call, struct wire_list list, struct 
     return STATUS_OK;
 }
 
-static void collect_limits(struct wire_reader limits, uint64_t *out)
-{
-    for (uint32_t i = 0; i < LEDGER_KINDS; i++) {
-        out[i] = 0;
-    }
-    out[LEDGER_FRAMES] = limits_frames(limits);
-    out[LEDGER_SLOTS] = limits_slots(limits);
-    out[LEDGER_THREADS] = limits_threads(limits);
-    out[LEDGER_CALLS] = limits_calls(limits);
-    out[LEDGER_KERNEL_BYTES] = limits_kernel_bytes(limits);
-}
-
 /* The first process that init makes is the machine's program: its end is what the host hears of. */
 static void note_program(const struct process *parent, struct process *child)
 {
@@ -50,8 +38,13 @@ status_t spawn_process(struct call *call, const struct spawn_request *request, u
     if (status != STATUS_OK) {
         return status;
     }
-    uint64_t limits[LEDGER_KINDS];
-    collect_limits(request->limits, limits);
+    uint64_t limits[LEDGER_KINDS] = {
+        [LEDGER_FRAMES] = limits_frames(request->limits),
+        [LEDGER_SLOTS] = limits_slots(request->limits),
+        [LEDGER_THREADS] = limits_threads(request->limits),
+        [LEDGER_CALLS] = limits_calls(request->limits),
+        [LEDGER_KERNEL_BYTES] = limits_kernel_bytes(request->limits),
+    };
     if (request->grants.message != NULL && request->grants.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }

@@ -45,27 +45,16 @@ void ledger_init(uint64_t frames)
     kmem_init(kernel);
 }
 
-static status_t exhausted(enum ledger_kind kind)
-{
-    switch (kind) {
-    case LEDGER_FRAMES:
-    case LEDGER_RESERVED_PAGES:
-        return STATUS_FRAMES_EXHAUSTED;
-    case LEDGER_MAPPINGS:
-        return STATUS_MAPPINGS_EXHAUSTED;
-    case LEDGER_SLOTS:
-        return STATUS_SLOTS_EXHAUSTED;
-    case LEDGER_THREADS:
-        return STATUS_THREADS_EXHAUSTED;
-    case LEDGER_CALLS:
-        return STATUS_CALLS_EXHAUSTED;
-    case LEDGER_QUEUED_BYTES:
-    case LEDGER_KERNEL_BYTES:
-    case LEDGER_KINDS:
-        break;
-    }
-    return STATUS_BYTES_EXHAUSTED;
-}
+static const uint16_t exhausted[LEDGER_KINDS] = {
+    [LEDGER_FRAMES] = STATUS_FRAMES_EXHAUSTED,
+    [LEDGER_RESERVED_PAGES] = STATUS_FRAMES_EXHAUSTED,
+    [LEDGER_MAPPINGS] = STATUS_MAPPINGS_EXHAUSTED,
+    [LEDGER_SLOTS] = STATUS_SLOTS_EXHAUSTED,
+    [LEDGER_THREADS] = STATUS_THREADS_EXHAUSTED,
+    [LEDGER_CALLS] = STATUS_CALLS_EXHAUSTED,
+    [LEDGER_QUEUED_BYTES] = STATUS_BYTES_EXHAUSTED,
+    [LEDGER_KERNEL_BYTES] = STATUS_BYTES_EXHAUSTED,
+};
 
 status_t ledger_charge(struct account *a, enum ledger_kind kind, uint64_t amount)
 {
@@ -76,7 +65,7 @@ status_t ledger_charge(struct account *a, enum ledger_kind kind, uint64_t amount
             for (; a != level; a = a->parent) {
                 a->used[kind] -= amount;
             }
-            return exhausted(kind);
+            return (status_t)exhausted[kind];
         }
         level->used[kind] = used;
     }

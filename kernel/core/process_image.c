@@ -12,11 +12,6 @@
 
 #define STACK_AREA (1ull << 30) /* that the image is in too: the upper page tables serve both */
 
-struct stack {
-    uint64_t pointer; /* of the first frame */
-    uint64_t start_block;
-};
-
 /* Deep recursion is usual, and so are small machines. */
 uint64_t process_image_stack_size(void)
 {
@@ -28,7 +23,7 @@ uint64_t process_image_stack_size(void)
 }
 
 static status_t make_stack(struct address_space *as, uint64_t image, const void *start,
-                           size_t start_size, struct stack *out)
+                           size_t start_size, uint64_t *start_block)
 {
     uint64_t hint = (image & ~(STACK_AREA - 1)) + (random_u64() & (STACK_AREA - PAGE_SIZE));
     uint64_t size = process_image_stack_size() + ALIGN_UP((uint64_t)start_size, PAGE_SIZE);
@@ -41,11 +36,9 @@ static status_t make_stack(struct address_space *as, uint64_t image, const void 
     if (status != STATUS_OK) {
         return status;
     }
-    uint64_t end = guard + PAGE_SIZE + size;
-    out->start_block = end - ALIGN_UP((uint64_t)start_size, 16);
-    out->pointer = out->start_block - 16; /* the memory is zeroed: the word that ends a backtrace */
+    *start_block = guard + PAGE_SIZE + size - ALIGN_UP((uint64_t)start_size, 16);
     /* The memory is committed: what can be missing is a frame. */
-    return user_copy_out(as, out->start_block, start, start_size) == STATUS_OK
+    return user_copy_out(as, *start_block, start, start_size) == STATUS_OK
                ? STATUS_OK
                : STATUS_FRAMES_EXHAUSTED;
 }
@@ -55,16 +48,17 @@ static status_t fill(struct process *p, struct object *image, const struct elf_p
 {
     struct address_space *as = out->space;
     status_t status = elf_map(as, image, plan, &out->base);
-    struct stack stack;
+    uint64_t start_block;
     if (status == STATUS_OK) {
-        status = make_stack(as, out->base + plan->lowest, start, start_size, &stack);
+        status = make_stack(as, out->base + plan->lowest, start, start_size, &start_block);
     }
     if (status == STATUS_OK) {
         status = thread_create_in(p, as, 0, &out->thread);
     }
     if (status == STATUS_OK) {
         uint64_t entry = plan->position_independent ? out->base + plan->entry : plan->entry;
-        arch_thread_start(out->thread, entry, stack.pointer, stack.start_block,
+        /* The memory below the block is zeroed: the word that ends a backtrace. */
+        arch_thread_start(out->thread, entry, start_block - 16, start_block,
                           out->thread->ring.user_address, start_size, 0);
     }
     return status;

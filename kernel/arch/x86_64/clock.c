@@ -174,11 +174,8 @@ void x86_clock_start(void)
     if (kvm || is_hypervisor(hypervisor, "TCGTCGTCGTCG")) {
         return; /* x86_clock_settle() will know */
     }
-    if (rate_from_cpuid() && x86_features.tsc_deadline) {
-        settle_at(start, 0);
-        return;
-    }
-    if (!rate_from_pit()) {
+    bool known = rate_from_cpuid() && x86_features.tsc_deadline;
+    if (!known && !rate_from_pit()) {
         panic("no clock: neither a known hypervisor, nor a named crystal, nor a PIT");
     }
     settle_at(start, 0);
