@@ -3,7 +3,6 @@
  *
  * The list is read from the manifest at each call: its bytes never change, and nothing of it needs
  * to be kept. */
-#include "kernel/cap/root_objects.h"
 #include "kernel/cap/spawn.h"
 #include "kernel/core/boot_package.h"
 #include "kernel/core/denial.h"

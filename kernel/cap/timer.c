@@ -5,7 +5,6 @@
  * then on, and the first call of page() opens the time-stamp counter for it. A waiting call holds a
  * record with its timer, charged to the caller. */
 #include "kernel/arch/arch.h"
-#include "kernel/cap/root_objects.h"
 #include "kernel/core/call.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/process.h"

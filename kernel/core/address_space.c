@@ -5,7 +5,6 @@
 
 #include "kernel/arch/arch.h"
 #include "kernel/core/address_space_plan.h"
-#include "kernel/core/frame.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/park.h"
 

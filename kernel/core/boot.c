@@ -5,7 +5,6 @@
  * schema's $grant. It is the only process that the kernel makes by itself; all others get what
  * their parents hand on. */
 #include "abi/boot_package.h"
-#include "abi/start.h"
 #include "kernel/arch/arch.h"
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/boot_package.h"

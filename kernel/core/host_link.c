@@ -105,7 +105,6 @@ static void ring_put(struct byte_ring *r, const void *bytes, uint32_t size)
 static void link_break(const char *why)
 {
     static const char prefix[] = "host link: broken: ";
-    size_t length = 0;
     if (link.broken) {
         return;
     }
@@ -116,11 +115,8 @@ static void link_break(const char *why)
     link.window = (struct host_link_window){0};
     link.output_closed[HOST_LINK_STREAM_OUT] = link.output_closed[HOST_LINK_STREAM_ERR] = true;
     link.events |= HOST_LINK_EVENT_INPUT | HOST_LINK_EVENT_OUTPUT | HOST_LINK_EVENT_TERMINAL;
-    while (why[length] != 0) {
-        length++;
-    }
     arch_log(prefix, sizeof(prefix) - 1);
-    arch_log(why, length);
+    arch_log(why, __builtin_strlen(why));
     arch_log("\n", 1);
 }
 

@@ -4,7 +4,6 @@
  * beside the old one (so for a moment both are charged). Commit, which cannot fail: all old threads
  * and their entries end, the caller's included; the table keeps what is listed; the new address
  * space takes the place of the old one. The handle and the account stay. */
-#include "kernel/arch/arch.h"
 #include "kernel/core/process.h"
 #include "kernel/core/process_image.h"
 

@@ -5,7 +5,6 @@
  * interface's fork policy. Every step may fail and is undone by process_undo(); none of them
  * changes the parent but for pages becoming copy-on-write. The child does not run before its maker
  * has posted the one completion it finds (kernel/cap/process_spawner.c). */
-#include "kernel/arch/arch.h"
 #include "kernel/core/process.h"
 #include "kernel/core/time_page.h"
 

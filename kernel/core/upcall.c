@@ -12,7 +12,6 @@
 
 #include "kernel/arch/arch.h"
 #include "kernel/core/exit_record.h"
-#include "kernel/core/log.h"
 #include "kernel/core/process.h"
 #include "kernel/core/sched.h"
 

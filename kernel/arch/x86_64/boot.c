@@ -7,7 +7,6 @@
 #include "kernel/arch/x86_64/x86.h"
 
 #include "kernel/core/entry.h"
-#include "kernel/core/log.h"
 
 #define START_INFO_MAGIC 0x336ec578u
 #define MEMORY_RAM 1u

@@ -18,9 +18,6 @@
  * share one rate and one base. */
 #include "kernel/arch/x86_64/x86.h"
 
-#include "kernel/core/log.h"
-#include "kernel/core/sched.h"
-
 #define SHIFT 32
 #define NS_PER_S 1000000000ull
 #define WINDOW_MAX_NS 1000000u /* more is never waited for */

@@ -9,7 +9,6 @@
 #include "kernel/arch/x86_64/x86.h"
 
 #include "kernel/core/log.h"
-#include "kernel/core/sched.h"
 
 #include <stdarg.h>
 

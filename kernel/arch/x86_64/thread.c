@@ -21,11 +21,6 @@ static bool loaded(const struct thread *t)
     return x86_cpu()->running == t;
 }
 
-static bool canonical_user(uint64_t address)
-{
-    return address < USER_END;
-}
-
 static void save_extended(void *area)
 {
     uint32_t low = (uint32_t)x86_features.xcr0;
@@ -208,7 +203,7 @@ void arch_thread_set_registers(struct thread *t, const struct user_registers *in
         .rax = in->rax, .rbx = in->rbx, .rcx = in->rcx, .rdx = in->rdx, .rsi = in->rsi,
         .rdi = in->rdi, .rbp = in->rbp, .rsp = in->rsp, .r8 = in->r8, .r9 = in->r9,
         .r10 = in->r10, .r11 = in->r11, .r12 = in->r12, .r13 = in->r13, .r14 = in->r14,
-        .r15 = in->r15, .rip = canonical_user(in->rip) ? in->rip : USER_END,
+        .r15 = in->r15, .rip = in->rip < USER_END ? in->rip : USER_END,
         .rflags = (in->rflags & FLAGS_USER) | FLAG_IF | FLAG_RESERVED,
         .cs = SEGMENT_USER_CODE, .ss = SEGMENT_USER_DATA,
     };
@@ -218,7 +213,7 @@ void arch_thread_set_registers(struct thread *t, const struct user_registers *in
 
 void arch_thread_set_fs_base(struct thread *t, uint64_t address)
 {
-    t->arch.fs_base = canonical_user(address) ? address : 0;
+    t->arch.fs_base = address < USER_END ? address : 0;
     if (loaded(t)) {
         write_fs_base(t->arch.fs_base);
     }
@@ -226,7 +221,7 @@ void arch_thread_set_fs_base(struct thread *t, uint64_t address)
 
 void arch_thread_set_gs_base(struct thread *t, uint64_t address)
 {
-    t->arch.gs_base = canonical_user(address) ? address : 0;
+    t->arch.gs_base = address < USER_END ? address : 0;
     if (loaded(t)) {
         write_msr(MSR_KERNEL_GS_BASE, t->arch.gs_base);
     }
