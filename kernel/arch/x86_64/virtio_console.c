@@ -1,10 +1,10 @@
 /* The transport of the host link: port 1 of a virtio console (abi/qemu.h says why), one queue to
  * us, one from us, and one for the two control messages that open the port.
  *
- * Bytes to the host are copied into the buffers of descriptors that are free; the device must finish
- * them in order. Bytes from the host come in buffers
- * that go back to the device once they are read. The device may say anything: an id, a length or
- * an index that cannot be is the end of the link, which then neither takes nor gives bytes.
+ * Bytes to the host are copied into the buffers of free descriptors; the device must finish them in
+ * order. Bytes from the host come in buffers that go back to the device once they are read. The
+ * device may say anything: an id, a length or an index that cannot be is the end of the link, which
+ * then neither takes nor gives bytes.
  *
  * Completed output interrupts only after a write that found no room; input always does. Reading
  * and writing look at the queues themselves, so they work without interrupts too. Kernel lock
