@@ -50,7 +50,7 @@ status_t process_fork(struct thread *caller, struct process **out)
     KASSERT(!parent->ending && parent->space != NULL);
     struct process *child;
     status_t status =
-        process_make(parent->account, parent->name, sizeof parent->name - 1, NULL, &child);
+        process_make(parent->account, parent->name, __builtin_strlen(parent->name), NULL, &child);
     if (status != STATUS_OK) {
         return status;
     }

@@ -57,6 +57,7 @@ TEST(both_return_from_the_same_call)
     struct process *child = fork_it(u, &reply, &entry);
     cap_id_t handle = reply.transfers[0].cap;
     struct user *c = user_of(child);
+    CHECK(strcmp(child->name, p->name) == 0);
     CHECK_EQ(c->ring, u->ring);
     struct ring_header ring = user_ring(c);
     CHECK_EQ(ring.sq_head, before.sq_head + 1);
