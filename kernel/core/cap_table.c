@@ -549,6 +549,13 @@ status_t cap_table_keep_check(const struct cap_table *t, const cap_id_t *keep, u
     return STATUS_OK;
 }
 
+/* One of the four that a process has from its start: what came into a slot that such a one was
+ * released from has a later generation. */
+static bool is_own(uint32_t index, const struct cap_slot *slot)
+{
+    return index < CAP_SLOT_FIRST_GRANT && slot->generation == 1;
+}
+
 void cap_table_keep_commit(struct cap_table *t, const cap_id_t *keep, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -560,7 +567,7 @@ void cap_table_keep_commit(struct cap_table *t, const cap_id_t *keep, uint32_t c
         struct cap_slot *slot = slot_at(t, index);
         if (slot == NULL) {
             index |= SLOTS_PER_PAGE - 1;
-        } else if (slot->state == SLOT_LIVE && slot->kept == 0 && index >= CAP_SLOT_FIRST_GRANT) {
+        } else if (slot->state == SLOT_LIVE && slot->kept == 0 && !is_own(index, slot)) {
             struct object *o = slot->object;
             vacate(t, index, slot);
             tell_released(o);

@@ -83,6 +83,26 @@ TEST(exec_keeps_what_is_listed_and_nothing_else)
     time_page_drop();
 }
 
+TEST(what_took_the_slot_of_an_own_object_goes_unless_it_is_listed)
+{
+    sim_boot(NULL);
+    struct user *u = setup();
+    struct process *p = u->process;
+    cap_id_t image = sim_grant(p, sim_image());
+    CHECK_OK(cap_table_release(&p->table, CAP_ID(CAP_SLOT_THREADS, 1)));
+    CHECK_OK(cap_table_release(&p->table, CAP_ID(CAP_SLOT_MEMORY, 1)));
+    cap_id_t kept = sim_grant(p, &console_object), secret = sim_grant(p, &timer_object);
+    CHECK((kept & CAP_SLOT_MASK) < CAP_SLOT_FIRST_GRANT);
+    CHECK((secret & CAP_SLOT_MASK) < CAP_SLOT_FIRST_GRANT);
+    struct ring_entry e = exec_entry(u, image, &kept, 1);
+    user_submit(u, &e);
+    CHECK_EQ(user_enter(u, 1, CAP_ENTER_FOREVER), USER_DIED);
+    struct object *o;
+    CHECK_OK(cap_table_look_up(&p->table, kept, &o));
+    CHECK_STATUS(cap_table_look_up(&p->table, secret, &o), STATUS_STALE_CAPABILITY);
+    CHECK_OK(cap_table_look_up(&p->table, CAP_ID(CAP_SLOT_PARK, 1), &o));
+}
+
 TEST(a_kept_timer_is_still_time)
 {
     sim_boot(NULL);
