@@ -9,10 +9,19 @@
 
 static status_t collect_grants(struct call *call, struct wire_list list, struct object **grants)
 {
+    uint64_t moved = 0; /* a bit for each; else one Endpoint would have two ids, and then two owners */
+    _Static_assert(RING_TRANSFERS_MAX <= 64, "a bit for each capability that is sent");
     for (uint32_t i = 0; i < list.count; i++) {
-        grants[i] = call_sent(call, granted_cap_cap(wire_list_get_struct(list, i)));
+        uint32_t index = granted_cap_cap(wire_list_get_struct(list, i));
+        grants[i] = call_sent(call, index);
         if (grants[i] == NULL) {
             return call_bad_argument(call, "grants", "a grant names no capability that was sent");
+        }
+        if (call->transfers.sent[index].moving) {
+            if ((moved >> index & 1) != 0) {
+                return call_bad_argument(call, "grants", "what is moved is granted once");
+            }
+            moved |= 1ull << index;
         }
     }
     return STATUS_OK;

@@ -1,6 +1,7 @@
 /* ProcessSpawner through the ring: what a child gets and what its parent keeps, refusals without
  * effect, and the exit record of the machine's program. (fork and exec: tests/unit/core.) */
 #include "kernel/cap/root_objects.h"
+#include "kernel/core/endpoint.h"
 #include "lib/wire/gen/process_spawner.h"
 #include "lib/wire/gen/types.h"
 #include "tests/lib/sim.h"
@@ -24,6 +25,7 @@ struct request {
     uint16_t count;
     struct cap_transfer sent[5];
     uint64_t frames;
+    bool twice; /* the first is granted twice */
 };
 
 static struct ring_entry spawn_entry(struct request *r)
@@ -34,12 +36,15 @@ static struct ring_entry spawn_entry(struct request *r)
     process_spawner_spawn_params_set_name(params, (struct wire_span){"a-child", 7});
     process_spawner_spawn_params_set_image(params, 0);
     process_spawner_spawn_params_set_start(params, (struct wire_span){start, sizeof start});
-    struct wire_list_builder list = process_spawner_spawn_params_init_grants(params, r->count);
+    struct wire_list_builder list = process_spawner_spawn_params_init_grants(params, r->count + r->twice);
     r->sent[0] = (struct cap_transfer){r->image, CAP_TRANSFER_COPY};
     for (uint32_t i = 0; i < r->count; i++) {
         r->sent[i + 1] = r->grants[i];
         granted_cap_set_name(wire_list_at(list, i), (struct wire_span){"x", 1});
         granted_cap_set_cap(wire_list_at(list, i), i + 1);
+    }
+    if (r->twice) {
+        granted_cap_set_cap(wire_list_at(list, r->count), 1);
     }
     if (r->frames != 0) {
         limits_set_frames(process_spawner_spawn_params_init_limits(params), r->frames);
@@ -87,6 +92,26 @@ TEST(a_child_has_what_was_copied_and_what_was_moved)
     CHECK(o == &child->object);
     CHECK_EQ(child->account->parent == parent->account, true);
     CHECK_EQ(child->thread_count, 1);
+}
+
+TEST(a_moved_capability_is_granted_once)
+{
+    sim_boot(NULL);
+    begin();
+    struct object *endpoint;
+    CHECK_OK(endpoint_create(u->process->account, &endpoint));
+    cap_id_t id = sim_grant(u->process, endpoint);
+    object_put(endpoint);
+    struct request r = {
+        .image = image, .grants = {{id, CAP_TRANSFER_MOVE}}, .count = 1, .twice = true};
+    struct user_reply reply;
+    struct process *before = newest();
+    CHECK_STATUS(spawn(&r, &reply), STATUS_EXCEPTION); /* else it would have two owners at last */
+    CHECK(newest() == before);
+    struct object *o;
+    CHECK_OK(cap_table_look_up(&u->process->table, id, &o));
+    r.grants[0] = (struct cap_transfer){CONSOLE, CAP_TRANSFER_COPY};
+    CHECK_OK(spawn(&r, &reply));
 }
 
 TEST(a_refused_spawn_has_no_effect)
