@@ -221,7 +221,8 @@ interface Timer $kernel $fork(copy)
   now @0 () -> (monotonicNs :UInt64, tick :UInt64);
   sleep @1 (ns :UInt64) -> ();
   page @2 () -> (address :UInt64);
-  # Maps the time page (abi/time_page.h) into the caller and opens the time-stamp counter for it.
+  # Maps the time page (abi/time_page.h) into the caller and opens the time-stamp counter for it. Both stay, so a Timer
+  # that can be revoked has none (exception, unimplemented).
   ready @3 (deadlineNs :UInt64) -> (monotonicNs :UInt64);
   # Completes when monotonic time has reached the deadline; cancellable without effect.
 }

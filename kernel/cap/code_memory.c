@@ -12,7 +12,7 @@ status_t code_memory_reserve(const struct invocation *in)
 {
     KASSERT(in->self == &code_memory_object);
     uint64_t address;
-    status_t status = address_space_map_code(memory_answer_space(in->call),
+    status_t status = address_space_map_code(memory_answer_space(in->call), in->call->forwarder,
                                              code_memory_reserve_params_size(in->params), &address);
     if (status == STATUS_OK) {
         code_memory_reserve_results_set_address(in->results, address);

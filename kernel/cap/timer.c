@@ -63,9 +63,17 @@ static status_t wait_until(struct call *call, uint64_t deadline_ns, bool answers
     return STATUS_PENDING;
 }
 
+/* Through a forwarder it is granted only until the cut: process_time_granted() looks each time. */
+static void note_granted(const struct call *call)
+{
+    if (call->forwarder == NULL) {
+        call->process->time_granted = true;
+    }
+}
+
 status_t timer_now(const struct invocation *in)
 {
-    in->call->process->time_granted = true;
+    note_granted(in->call);
     timer_now_results_set_monotonic_ns(in->results, arch_now_ns());
     timer_now_results_set_tick(in->results, arch_tick());
     return STATUS_OK;
@@ -74,7 +82,7 @@ status_t timer_now(const struct invocation *in)
 status_t timer_sleep(const struct invocation *in)
 {
     uint64_t ns = timer_sleep_params_ns(in->params);
-    in->call->process->time_granted = true;
+    note_granted(in->call);
     if (ns == 0) {
         return STATUS_OK;
     }
@@ -86,7 +94,7 @@ status_t timer_ready(const struct invocation *in)
 {
     uint64_t deadline_ns = timer_ready_params_deadline_ns(in->params);
     uint64_t now_ns = arch_now_ns();
-    in->call->process->time_granted = true;
+    note_granted(in->call);
     if (deadline_ns <= now_ns) {
         timer_ready_results_set_monotonic_ns(in->results, now_ns);
         return STATUS_OK;
@@ -97,6 +105,10 @@ status_t timer_ready(const struct invocation *in)
 status_t timer_page(const struct invocation *in)
 {
     struct process *p = in->call->process;
+    if (in->call->forwarder != NULL) { /* neither the page nor the counter can be taken back */
+        return call_exception(in->call, EXCEPTION_TYPE_UNIMPLEMENTED,
+                              "a Timer that can be revoked gives no page", NULL);
+    }
     p->time_granted = true;
     if (p->time_page == 0) {
         frame_t frame;

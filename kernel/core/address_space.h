@@ -68,8 +68,9 @@ status_t address_space_commit(struct address_space *as, uint64_t address, uint64
 status_t address_space_decommit(struct address_space *as, uint64_t address,
                                 uint64_t size) MUST_CHECK;
 
-/* CodeMemory: pages the process can run and only the kernel writes. */
-status_t address_space_map_code(struct address_space *as, uint64_t size,
+/* CodeMemory: pages the process can run and only the kernel writes. `through` is the forwarder by
+ * whose cut they go, or NULL. */
+status_t address_space_map_code(struct address_space *as, struct object *through, uint64_t size,
                                 uint64_t *address) MUST_CHECK;
 status_t address_space_write_code(struct address_space *as, uint64_t address, const void *bytes,
                                   size_t size) MUST_CHECK;

@@ -118,11 +118,13 @@ status_t address_space_reserve(struct address_space *as, uint64_t hint, uint64_t
     return map_private(as, false, hint, size, &like, address);
 }
 
-status_t address_space_map_code(struct address_space *as, uint64_t size, uint64_t *address)
+status_t address_space_map_code(struct address_space *as, struct object *through, uint64_t size,
+                                uint64_t *address)
 {
     struct region like = {.kind = REGION_CODE,
                           .protection = PROTECTION_READ_EXECUTE,
                           .sharing = SHARING_PRIVATE,
+                          .through = through,
                           .charged = true,
                           .may_execute = true};
     return map_private(as, false, 0, size, &like, address);

@@ -12,6 +12,7 @@
 
 #include "kernel/arch/arch.h"
 #include "kernel/cap/root_objects.h"
+#include "kernel/core/endpoint.h"
 #include "kernel/core/exit_record.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/process_image.h"
@@ -79,8 +80,9 @@ bool process_time_granted(struct process *p)
     struct object *o;
     for (uint32_t slot = cap_table_next(&p->table, 0, &id, &o); slot != 0;
          slot = cap_table_next(&p->table, slot, &id, &o)) {
-        if (o->class != NULL && o->class->interface == timer_object.class->interface) {
-            p->time_granted = true;
+        struct object *target;
+        if (forwarder_resolve(o, &target) == STATUS_OK && target == &timer_object) {
+            p->time_granted = target == o; /* else only until it is cut */
             return true;
         }
     }

@@ -117,7 +117,7 @@ status_t capos_timer_sleep_submit(struct capos_call *call, cap_t timer,
 status_t capos_timer_sleep_await(struct capos_call *call) CAPOS_MUST_CHECK;
 
 /* Timer.page. Maps the time page (abi/time_page.h) into the caller and opens the time-stamp
- * counter for it. */
+ * counter for it. Both stay, so a Timer that can be revoked has none (exception, unimplemented). */
 struct capos_timer_page_results {
     uint64_t address;
 };

@@ -96,7 +96,7 @@ static void do_place(int i, uint64_t first, uint64_t count, enum placed_operatio
         like.kind = REGION_CODE;
         like.protection = PROTECTION_READ_EXECUTE;
         like.may_execute = true;
-        status = address_space_map_code(spaces[i], count * PAGE_SIZE, &address);
+        status = address_space_map_code(spaces[i], NULL, count * PAGE_SIZE, &address);
         break;
     }
     struct model after = models[i];

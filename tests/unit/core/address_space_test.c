@@ -187,7 +187,7 @@ static void use_everything(void)
             (void)!user_copy_out(as, address, "x", 1);
             object_put(o);
         }
-        if (address_space_map_code(as, PAGE_SIZE, &address) == STATUS_OK) {
+        if (address_space_map_code(as, NULL, PAGE_SIZE, &address) == STATUS_OK) {
             (void)!address_space_write_code(as, address, "x", 1);
         }
         if (address_space_create(a, &child) == STATUS_OK) {

@@ -2,9 +2,11 @@
  * fork does with them. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/kmem.h"
+#include "lib/wire/gen/code_memory.h"
 #include "lib/wire/gen/endpoint.h"
 #include "lib/wire/gen/entropy_source.h"
 #include "lib/wire/gen/memory_object.h"
+#include "lib/wire/gen/timer.h"
 #include "tests/lib/ipc.h"
 
 static struct ipc w;
@@ -177,6 +179,38 @@ TEST(memory_through_a_forwarder_is_unmapped_by_the_cut)
     CHECK_STATUS(user_call(w.client, id, MEMORY_OBJECT_INTERFACE_ID, MEMORY_OBJECT_METHOD_INFO,
                            NULL, NULL, 0, NULL),
                  STATUS_REVOKED);
+}
+
+TEST(code_through_a_forwarder_is_unmapped_by_the_cut)
+{
+    ipc_boot(&w);
+    cap_id_t forwarder, cutter;
+    CHECK_OK(revocable(sim_grant(w.server_process, &code_memory_object), &forwarder, &cutter));
+    struct wire_builder b = user_message(&message, CODE_MEMORY_RESERVE_PARAMS_DATA_WORDS, 0);
+    code_memory_reserve_params_set_size(b, PAGE_SIZE);
+    CHECK_OK(user_call(w.client, hand_on(forwarder), CODE_MEMORY_INTERFACE_ID,
+                       CODE_MEMORY_METHOD_RESERVE, &message, NULL, 0, &reply));
+    uint64_t code = code_memory_reserve_results_address(reply.root);
+    CHECK(user_touch(w.client, code, UPCALL_ACCESS_EXECUTE));
+    cut(cutter);
+    uint8_t byte;
+    CHECK(!user_read(w.client_process, code, &byte, 1));
+}
+
+TEST(time_through_a_forwarder_ends_with_the_cut)
+{
+    ipc_boot(&w);
+    cap_id_t forwarder, cutter;
+    CHECK_OK(revocable(sim_grant(w.server_process, &timer_object), &forwarder, &cutter));
+    cap_id_t id = hand_on(forwarder);
+    CHECK(process_time_granted(w.client_process));
+    CHECK_OK(user_call(w.client, id, TIMER_INTERFACE_ID, TIMER_METHOD_NOW, NULL, NULL, 0, &reply));
+    CHECK_STATUS(
+        user_call(w.client, id, TIMER_INTERFACE_ID, TIMER_METHOD_PAGE, NULL, NULL, 0, &reply),
+        STATUS_EXCEPTION);
+    CHECK(process_time_granted(w.client_process) && !w.client_process->arch.time_open);
+    cut(cutter);
+    CHECK(!process_time_granted(w.client_process));
 }
 
 TEST(a_forwarder_may_go_before_its_cutter_and_after_it)
