@@ -9,7 +9,7 @@
 
 static status_t collect_grants(struct call *call, struct wire_list list, struct object **grants)
 {
-    uint64_t moved = 0; /* a bit for each; else one Endpoint would have two ids, and then two owners */
+    uint64_t moved = 0; /* a bit for each: an Endpoint with two ids could have two owners */
     _Static_assert(RING_TRANSFERS_MAX <= 64, "a bit for each capability that is sent");
     for (uint32_t i = 0; i < list.count; i++) {
         uint32_t index = granted_cap_cap(wire_list_get_struct(list, i));

@@ -36,7 +36,8 @@ static struct ring_entry spawn_entry(struct request *r)
     process_spawner_spawn_params_set_name(params, (struct wire_span){"a-child", 7});
     process_spawner_spawn_params_set_image(params, 0);
     process_spawner_spawn_params_set_start(params, (struct wire_span){start, sizeof start});
-    struct wire_list_builder list = process_spawner_spawn_params_init_grants(params, r->count + r->twice);
+    struct wire_list_builder list =
+        process_spawner_spawn_params_init_grants(params, r->count + r->twice);
     r->sent[0] = (struct cap_transfer){r->image, CAP_TRANSFER_COPY};
     for (uint32_t i = 0; i < r->count; i++) {
         r->sent[i + 1] = r->grants[i];
