@@ -41,14 +41,13 @@ static void refuse(struct thread *t, struct call *call, status_t status)
 
 /* What ring_post(), a handler and call_keep() may look at, and no more: the rest of the record
  * is not touched. */
-static inline void begin(struct call *call, struct thread *t, struct object *target,
-                         const struct method *method, struct object *forwarder)
+static void begin(struct call *call, struct thread *t, struct object *target)
 {
     call->caller = t;
     call->process = t->process;
     call->target = target;
-    call->method = method;
-    call->forwarder = forwarder;
+    call->method = NULL;
+    call->forwarder = NULL;
     call->kept = false;
     call->of_reply = false;
     call->completion = (struct ring_completion){.user_data = call->user_data};
@@ -96,8 +95,7 @@ static status_t open_message(const struct call *call, struct cpu *cpu, struct wi
     if (s != STATUS_OK) {
         return s;
     }
-    return wire_message_open(message, __builtin_assume_aligned(cpu->request, WIRE_WORD_BYTES),
-                             call->message_size) == WIRE_OK
+    return wire_message_open(message, cpu->request, call->message_size) == WIRE_OK
                ? STATUS_OK
                : STATUS_BAD_MESSAGE;
 }
@@ -136,8 +134,7 @@ static status_t invoke(struct call *call, struct sent_capability *room,
         return s;
     }
     const struct method *m = call->method;
-    wire_message_begin(answer, __builtin_assume_aligned(cpu->reply, WIRE_WORD_BYTES),
-                       sizeof(cpu->reply));
+    wire_message_begin(answer, cpu->reply, sizeof(cpu->reply));
     KASSERT(cpu->building == NULL);
     cpu->building = answer;
     struct invocation in = {
@@ -166,7 +163,9 @@ static void call_kernel(struct thread *t, struct call *call, struct object *targ
     struct sent_capability room[RING_TRANSFERS_MAX];
     struct wire_message_builder answer;
     uint32_t epoch = t->ring.epoch;
-    begin(call, t, target, &interface->methods[call->method_number], forwarder);
+    begin(call, t, target);
+    call->method = &interface->methods[call->method_number];
+    call->forwarder = forwarder;
     status_t s = invoke(call, room, &answer);
     finish(call, t, epoch, s, &answer);
 }
@@ -180,7 +179,8 @@ static void call_facet(struct thread *t, struct call *call, struct object *facet
     }
     struct sent_capability room[RING_TRANSFERS_MAX];
     uint32_t epoch = t->ring.epoch;
-    begin(call, t, facet, NULL, forwarder);
+    begin(call, t, facet);
+    call->forwarder = forwarder;
     status_t s = STATUS_OK;
     if (call->transfer_count != 0) {
         s = transfer_resolve(call, call->transfers_address, call->transfer_count, room);
@@ -228,7 +228,7 @@ static void operation_receive(struct thread *t, struct call *call)
         refuse(t, call, s);
         return;
     }
-    begin(call, t, o, NULL, NULL);
+    begin(call, t, o);
     s = endpoint_receive(o, call);
     if (s != STATUS_PENDING) {
         call_post(call, s);
@@ -250,7 +250,7 @@ static void operation_return(struct thread *t, struct call *call)
         return;
     }
     struct sent_capability room[RING_TRANSFERS_MAX];
-    begin(call, t, o, NULL, NULL);
+    begin(call, t, o);
     if (call->transfer_count != 0) {
         s = transfer_resolve(call, call->transfers_address, call->transfer_count, room);
     }
@@ -296,7 +296,7 @@ static void operation_park(struct thread *t, struct call *call)
         post(t, call, s, 0);
         return;
     }
-    begin(call, t, o, NULL, NULL);
+    begin(call, t, o);
     call->interface_id = 0;
     s = park_wait(call, call->message, call->result_size, timeout_ns);
     if (s != STATUS_PENDING) {
