@@ -22,6 +22,10 @@ comparable() {
     sed -E 's/[0-9.]+ ms/N ms/; s/(lib\/capos\/[a-zA-Z_.]+):[0-9]+/\1:N/'
 }
 
+# The first run says that it builds.
+(unset BUILD CAPOS && "$root/capos" run "$root/demos/c-hello/hello.c") >"$out" 2>"$err" </dev/null ||
+    fail "a first run"
+
 count=$(grep -c '^    \$ ' "$root/README.md")
 expect "the page has examples" [ "$count" -ge 5 ]
 last=0
