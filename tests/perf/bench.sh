@@ -14,7 +14,7 @@ rows=$work/rows
 mkdir -p "$work"
 cat >"$work/qemu-counting" <<'END'
 #!/bin/sh
-exec qemu-system-x86_64 "$@" -icount shift=0,sleep=off -seed 1 -cpu max,-erms,-fsrm
+exec qemu-system-x86_64 "$@" -icount shift=0,sleep=off -seed 1 -cpu max,-erms,-fsrm,-x2apic
 END
 chmod +x "$work/qemu-counting"
 

@@ -88,6 +88,9 @@ void grants_explain(const struct run_options *o, const struct manifest *m)
     explain_list("environment", m->environment);
     printf("machine: %u CPU%s, %llu MiB of memory", o->cpus, o->cpus == 1 ? "" : "s",
            (unsigned long long)o->memory >> 20);
+    if (o->cpus > 1) {
+        printf(" (one of the CPUs is used so far)");
+    }
     if (o->time_ms > 0) {
         printf(", %g seconds", (double)o->time_ms / 1000);
     }
