@@ -6,8 +6,9 @@
 
 /* nothing maps below 64 KiB: a null pointer with an offset faults */
 #define USER_BASE 0x10000ull
-/* the last page is left out: sysret to a non-canonical address is a trap */
-#define USER_END 0x00007ffffffff000ull
+/* the last GiB is left out: there the linux machine keeps its helper pages, and on x86_64 sysret to
+ * a non-canonical address is a trap */
+#define USER_END 0x00007fffc0000000ull
 
 /* A message, whether to a kernel object or from process to process: bounds every copy in the
  * kernel. Larger data goes through a MemoryObject. */

@@ -43,6 +43,36 @@ $(KERNEL_ELF): $(X86)/unnamed.elf kernel/arch/x86_64/symbols.awk
 
 all: $(KERNEL_ELF)
 
+# The linux machine: a static executable without a C library.
+LINUX := $(BUILD)/linux
+LINUX_CFLAGS = $(COMMON) -O2 -ffreestanding -fno-common -fno-strict-aliasing -fno-pie \
+	-mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables \
+	-fno-omit-frame-pointer -fcf-protection=none -ffunction-sections -fdata-sections \
+	-momit-leaf-frame-pointer -Ikernel/arch/linux/include
+LINUX_SRCS := $(KERNEL_SRCS) $(wildcard kernel/arch/linux/*.c)
+LINUX_OBJS := $(LINUX_SRCS:%.c=$(LINUX)/%.o)
+LINUX_OBJS_ALONE := $(LINUX)/kernel/arch/x86_64/string.o $(LINUX)/kernel/arch/linux/stub.o \
+	$(LINUX)/kernel/arch/linux/start.o
+KERNEL_LINUX := $(LINUX)/capos-kernel
+
+$(LINUX_OBJS): $(LINUX)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(LINUX_CFLAGS) -flto -c $< -o $@
+
+$(LINUX)/kernel/%.o: kernel/%.c
+	@mkdir -p $(@D)
+	$(CC) $(LINUX_CFLAGS) -c $< -o $@
+
+$(LINUX)/kernel/%.o: kernel/%.S
+	@mkdir -p $(@D)
+	$(CC) $(LINUX_CFLAGS) -c $< -o $@
+
+$(KERNEL_LINUX): $(LINUX_OBJS) $(LINUX_OBJS_ALONE)
+	$(CC) $(filter-out -MMD -MP,$(LINUX_CFLAGS)) -flto -flto-partition=one -nostdlib -static \
+		-no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections $^ -lgcc -o $@
+
+all: $(KERNEL_LINUX)
+
 # What a panic of the kernel looks like.
 run-panic: all demos-c
 	@sh tests/lib/boot.sh tests/boot/panic.test && cat $(BUILD)/tests/boot/panic/err

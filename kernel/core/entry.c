@@ -101,6 +101,13 @@ void kernel_fault(enum upcall_cause cause, enum upcall_access access, uint64_t a
     upcall_deliver(t, cause, access, address);
 }
 
+void kernel_lost(struct thread *t)
+{
+    KASSERT(t == arch_cpu()->current && t->state == THREAD_RUNNING);
+    struct exit_record record = {.kind = EXIT_KIND_FAULTED, .cause = UPCALL_PROTECTION};
+    process_end(t->process, &record);
+}
+
 bool kernel_copy_fault(uint64_t address, enum upcall_access access)
 {
     struct address_space *as = arch_cpu()->space;

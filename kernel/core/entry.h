@@ -34,5 +34,8 @@ bool kernel_copy_fault(uint64_t address, enum upcall_access access);
 void kernel_tick(void);
 /* The host link has news. */
 void kernel_link_input(void);
+/* The machine can run this thread, the current one, no more: what it ran in was taken away from
+ * outside. Its process ends. */
+void kernel_lost(struct thread *t);
 /* Reaps what died and picks who runs on. NULL: idle until an interrupt. */
 struct thread *kernel_leave(void);

@@ -123,7 +123,9 @@ static int command_run(bool is_manifest, int argc, char **argv)
         return 0;
     }
     struct bytes package = manifest_to_package(&manifest, path_in_root(INIT_PATH));
-    return session_run(&options, &manifest, package, accel_choose(options.accel));
+    enum accel accel =
+        options.machine == MACHINE_LINUX ? options.accel : accel_choose(options.accel);
+    return session_run(&options, &manifest, package, accel);
 }
 
 int main(int argc, char **argv)

@@ -96,8 +96,17 @@ static void set_time(struct parser *p, const char *value)
     p->options.time_ms = (uint64_t)(seconds * 1000 + 0.5);
 }
 
+static void set_machine(struct parser *p, const char *value)
+{
+    if (strcmp(value, "qemu") != 0 && strcmp(value, "linux") != 0) {
+        fail(TOOL_USAGE, "--machine takes qemu or linux, not \"%s\"", value);
+    }
+    p->options.machine = value[0] == 'l' ? MACHINE_LINUX : MACHINE_QEMU;
+}
+
 static void set_accel(struct parser *p, const char *value)
 {
+    p->options.accel_given = true;
     static const char *const names[] = {"auto", "kvm", "tcg"};
     for (uint32_t i = 0; i < 3; i++) {
         if (strcmp(value, names[i]) == 0) {
@@ -148,6 +157,7 @@ static const struct option_row {
     {"--cpus", VALUE_NEEDED, true, set_cpus},
     {"--mem", VALUE_NEEDED, true, set_mem},
     {"--time", VALUE_NEEDED, true, set_time},
+    {"--machine", VALUE_NEEDED, true, set_machine},
     {"--accel", VALUE_NEEDED, true, set_accel},
     {"--print-manifest", VALUE_ATTACHED, true, set_print_manifest},
     {"--kernel-log", VALUE_NEEDED, true, set_kernel_log},
@@ -228,6 +238,9 @@ struct run_options options_parse(bool is_manifest, int argc, char **argv)
     if (at == argc) {
         fail(TOOL_USAGE, is_manifest ? "which manifest? `capos boot manifests/smoke.json`"
                                      : "which program? `capos run demos/c-hello/hello.c -- world`");
+    }
+    if (p.options.machine == MACHINE_LINUX && p.options.accel_given) {
+        fail(TOOL_USAGE, "--accel is for --machine qemu; the linux machine needs none");
     }
     p.options.program = argv[at++];
     if (at < argc && strcmp(argv[at], "--") == 0) {

@@ -84,6 +84,17 @@ static void machine_words(struct command *w, const struct qemu_options *o, const
     }
 }
 
+/* The linux machine: kernel/arch/linux/boot.c. */
+static void linux_words(struct command *w, const struct qemu_options *o)
+{
+    add(w, o->kernel, NULL);
+    add(w, "--package", format("/proc/self/fd/%d", CHILD_PACKAGE));
+    add(w, "--mem", format("%llu", (unsigned long long)o->memory));
+    add(w, "--cpus", format("%u", o->cpus));
+    add(w, "--link", format("%d", CHILD_LINK));
+    add(w, "--log", format("%d", CHILD_SERIAL));
+}
+
 /* A file without a name that holds the bytes. */
 static int memory_file(struct bytes contents)
 {
@@ -126,7 +137,11 @@ struct qemu qemu_start(const struct qemu_options *o)
 {
     struct command command = {0};
     int link[2] = {-1, -1}, serial[2], errors[2];
-    machine_words(&command, o, qemu_find());
+    if (o->machine == MACHINE_LINUX) {
+        linux_words(&command, o);
+    } else {
+        machine_words(&command, o, qemu_find());
+    }
     if (!o->no_link) {
         make_pair(link);
     }

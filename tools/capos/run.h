@@ -4,6 +4,7 @@
 
 #include "tools/image/manifest.h"
 
+enum machine { MACHINE_QEMU, MACHINE_LINUX };
 enum accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG };
 
 struct run_options {
@@ -15,7 +16,9 @@ struct run_options {
     uint32_t cpus;
     uint64_t memory;       /* bytes */
     uint64_t time_ms;      /* 0: no limit */
+    enum machine machine;
     enum accel accel;
+    bool accel_given;
     const char *kernel_log; /* NULL: none */
     bool print_manifest, print_json;
     bool is_manifest;      /* program is a manifest in JSON: `capos boot` */

@@ -374,7 +374,10 @@ static int open_log(const char *path)
 static void begin(struct session *s, struct bytes package, enum accel accel)
 {
     struct host_link_host_hello hello = {.magic = HOST_LINK_MAGIC, .version = HOST_LINK_VERSION};
-    struct qemu_options qemu = {.kernel = path_in_root("build/x86_64/kernel.elf"),
+    bool is_linux = s->options->machine == MACHINE_LINUX;
+    struct qemu_options qemu = {.machine = s->options->machine,
+                                .kernel = path_in_root(is_linux ? "build/linux/capos-kernel"
+                                                                : "build/x86_64/kernel.elf"),
                                 .package = package,
                                 .memory = s->options->memory,
                                 .cpus = s->options->cpus,

@@ -67,6 +67,7 @@ _Static_assert(offsetof(struct arch_frame, rsp) == FRAME_RSP, "offsets.h");
 _Static_assert(sizeof(struct arch_frame) == FRAME_SIZE && FRAME_SIZE % 16 == 0, "offsets.h");
 _Static_assert(offsetof(struct arch_thread, frame) == 0, "a thread begins with its frame");
 _Static_assert(offsetof(struct cpu, arch) == 0, "GS finds both");
+_Static_assert(COPY_END == USER_END, "offsets.h");
 _Static_assert(VECTOR_COUNT == VECTOR_SPURIOUS + 1, "a stub for each vector");
 
 struct x86_features x86_features;

@@ -338,7 +338,7 @@ x86_trap_stubs:
 /* bool arch_copy_in(void *to, uint64_t from, size_t size); a fault that stays ends at
  * x86_copy_fail. */
 .macro COPY user
-    movabsq $0x00007ffffffff000, %rax
+    movabsq $COPY_END, %rax
     movq %rdx, %rcx
     addq \user, %rcx
     jc x86_copy_refuse

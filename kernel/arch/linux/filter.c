@@ -1,0 +1,108 @@
+/* What Linux does for whom: the seccomp filters. A verdict is "allow" or "trap", never "kill":
+ * filters add up, and the severest verdict of a thread's would win. All numbers and arguments are
+ * compared whole; the architecture first, and with it the x32 bit, which makes other numbers. */
+#include "kernel/arch/linux/linux.h"
+
+#include <linux/audit.h>
+#include <linux/futex.h>
+#include <linux/prctl.h>
+#include <linux/seccomp.h>
+
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD_LOW(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[n]))
+#define LOAD_HIGH(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[n]) + 4)
+#define EQUAL(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), yes, no)
+#define ANSWER(verdict) BPF_STMT(BPF_RET | BPF_K, verdict)
+
+/* A user thread: futex WAIT without time-out and WAKE on its own word, and rt_sigreturn. */
+uint32_t linux_filter_thread(struct sock_filter out[FILTER_MAX], uint64_t word)
+{
+    const struct sock_filter program[] = {
+        LOAD(arch),
+        EQUAL(AUDIT_ARCH_X86_64, 0, 17),
+        LOAD(nr),
+        EQUAL(__NR_rt_sigreturn, 14, 0),
+        EQUAL(__NR_futex, 0, 14),
+        LOAD_LOW(0),
+        EQUAL(word, 0, 12),
+        LOAD_HIGH(0),
+        EQUAL(word >> 32, 0, 10),
+        LOAD_HIGH(1),
+        EQUAL(0, 0, 8),
+        LOAD_LOW(1),
+        EQUAL(FUTEX_WAKE, 5, 0),
+        EQUAL(FUTEX_WAIT, 0, 5),
+        LOAD_LOW(3),
+        EQUAL(0, 0, 3),
+        LOAD_HIGH(3),
+        EQUAL(0, 0, 1),
+        ANSWER(SECCOMP_RET_ALLOW),
+        ANSWER(SECCOMP_RET_TRAP),
+    };
+    _Static_assert(ARRAY_SIZE(program) <= FILTER_MAX, "it fits its page");
+    memcpy(out, program, sizeof(program));
+    return ARRAY_SIZE(program);
+}
+
+static int64_t install(const struct sock_filter *program, uint16_t count)
+{
+    struct sock_fprog p = {.len = count, .filter = (struct sock_filter *)(uintptr_t)program};
+    return LINUX_CALL(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &p);
+}
+
+/* A manager, and what a thread of its still does before it installs its own. */
+int64_t linux_filter_manager(void)
+{
+    static const struct sock_filter program[] = {
+        LOAD(arch),
+        EQUAL(AUDIT_ARCH_X86_64, 0, 15),
+        LOAD(nr),
+        EQUAL(__NR_futex, 12, 0),
+        EQUAL(__NR_mmap, 11, 0),
+        EQUAL(__NR_munmap, 10, 0),
+        EQUAL(__NR_mprotect, 9, 0),
+        EQUAL(__NR_write, 8, 0),
+        EQUAL(__NR_clone, 7, 0),
+        EQUAL(__NR_rt_sigreturn, 6, 0),
+        EQUAL(__NR_close_range, 5, 0),
+        EQUAL(__NR_sigaltstack, 4, 0),
+        EQUAL(__NR_seccomp, 3, 0),
+        EQUAL(__NR_prctl, 0, 3),
+        LOAD_LOW(0),
+        EQUAL(PR_SET_TSC, 0, 1),
+        ANSWER(SECCOMP_RET_ALLOW),
+        ANSWER(SECCOMP_RET_TRAP),
+    };
+    return install(program, ARRAY_SIZE(program));
+}
+
+/* The kernel's process, once the machine runs. What is not here ends it. */
+int64_t linux_filter_kernel(void)
+{
+    static const struct sock_filter program[] = {
+        LOAD(arch),
+        EQUAL(AUDIT_ARCH_X86_64, 0, 20),
+        LOAD(nr),
+        EQUAL(__NR_futex, 17, 0),
+        EQUAL(__NR_read, 16, 0),
+        EQUAL(__NR_write, 15, 0),
+        EQUAL(__NR_poll, 14, 0),
+        EQUAL(__NR_ppoll, 13, 0),
+        EQUAL(__NR_tgkill, 12, 0),
+        EQUAL(__NR_kill, 11, 0),
+        EQUAL(__NR_wait4, 10, 0),
+        EQUAL(__NR_waitid, 9, 0),
+        EQUAL(__NR_clock_gettime, 8, 0),
+        EQUAL(__NR_getrandom, 7, 0),
+        EQUAL(__NR_fallocate, 6, 0),
+        EQUAL(__NR_rt_sigreturn, 5, 0),
+        EQUAL(__NR_restart_syscall, 4, 0),
+        EQUAL(__NR_exit_group, 3, 0),
+        EQUAL(__NR_recvfrom, 2, 0),
+        EQUAL(__NR_sendto, 1, 0),
+        ANSWER(SECCOMP_RET_KILL_PROCESS),
+        ANSWER(SECCOMP_RET_ALLOW),
+        ANSWER(SECCOMP_RET_KILL_PROCESS),
+    };
+    return install(program, ARRAY_SIZE(program));
+}

@@ -1,0 +1,189 @@
+/* What the files of this folder share. docs/linux-machine.md has the picture.
+ *
+ * Everything here runs on one thread of the kernel's process, the virtual CPU, under what is the
+ * kernel lock elsewhere. What a user process can write (struct linux_state, signal stacks) is its
+ * own claim about itself: each word is read once, checked, and decides about nobody else. */
+#pragma once
+
+#include "kernel/arch/arch.h"
+#include "kernel/arch/linux/layout.h"
+#include "kernel/arch/linux/syscall.h"
+#include "kernel/core/types.h"
+
+#include <linux/filter.h>
+#include <string.h>
+
+#define PROCESSES_MAX 4096 /* alive at a time; each has a page of commands */
+#define AREAS_MAX 32000    /* Linux threads in the machine: as many areas as fit the helper pages */
+#define FILTER_MAX 40      /* instructions of a user thread's filter */
+#define ANSWER_SLICE_NS 10000000ull /* a thread that does not answer an interrupt */
+#define ANSWER_SLICES 10            /* within so many of them has its process killed */
+#define BEGIN_SLICES 1000           /* the same for a new thread: hosts may be very busy */
+
+/* Offsets in the file of helper pages, of which the kernel has all mapped. */
+#define HELPER_FILE_COMMANDS 0x1000ull
+#define HELPER_FILE_AREAS ALIGN_UP(HELPER_FILE_COMMANDS + PROCESSES_MAX * PAGE_SIZE, (uint64_t)AREA_SIZE)
+#define HELPER_FILE_SIZE (HELPER_FILE_AREAS + (uint64_t)AREAS_MAX * AREA_SIZE)
+
+struct linux_command {
+    uint64_t number, arguments[6], zero;
+};
+
+/* A process's page of commands. The manager takes `count` of them when `sequence` has changed, in
+ * order, up to the first that fails, and writes `ok` or `bad` to the pipe. */
+struct linux_commands {
+    uint32_t sequence, count, spin, zero;
+    uint64_t ok, bad;
+    uint64_t zero2[4];
+    struct linux_command command[COMMANDS_MAX];
+};
+
+struct linux_stack { /* stack_t */
+    uint64_t address;
+    uint32_t flags, zero;
+    uint64_t size;
+};
+
+struct linux_setup {
+    struct linux_stack stack;
+    uint16_t filter_count, zero[3];
+    uint64_t filter;
+    uint32_t tsc, zero2;
+    struct sock_filter instructions[FILTER_MAX];
+};
+
+struct linux_state {
+    uint32_t word, kind, cause, thread;
+    uint64_t result, frame, fs, gs, rax, rdi, rsi, rdx, r10;
+};
+
+/* What Linux pushes for a signal, and takes back by rt_sigreturn. */
+struct linux_signal_frame {
+    uint64_t restorer;
+    uint64_t flags, link;
+    struct linux_stack stack;
+    uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip;
+    uint64_t rflags;
+    uint16_t cs, gs, fs, ss;
+    uint64_t error, trap, old_mask, cr2;
+    uint64_t extended; /* address of the XSAVE area, or 0: the state after reset */
+    uint64_t reserved[8];
+    uint64_t mask;
+    uint8_t siginfo[128];
+};
+
+/* A Linux process: one address space. */
+struct linux_process {
+    int32_t pid;              /* 0: this entry is free */
+    bool dead;                /* the host has ended it, or we have: it runs no more code */
+    uint32_t sequence;        /* of its commands */
+    uint32_t count;           /* queued */
+    uint32_t attached;        /* slots with an owner */
+    struct linux_slot *slots; /* all its threads */
+    struct linux_process *next_queued; /* those with queued commands */
+    bool queued;
+};
+
+/* A Linux thread of one. It never ends before its process; when its owner ends it waits for the
+ * next. */
+struct linux_slot {
+    struct linux_process *process;
+    struct linux_slot *next;
+    struct thread *owner;
+    bool time_open;
+};
+
+extern int linux_helper_file;
+extern uint8_t *linux_helper;  /* the file of helper pages, mapped */
+extern uint32_t linux_spin;    /* rounds of waiting that take 20 us; 0: only one CPU */
+extern uint64_t linux_frames;  /* of memory and package, from 0 */
+extern const char linux_stub[], linux_stub_end[], linux_gate_posts[], linux_gate_posted[],
+    linux_gate_deep[], linux_gate_end[], linux_gate_returns[], linux_stub_handler[],
+    linux_stub_restorer[], linux_stub_manager[], linux_stub_goes[], linux_stub_goes_end[];
+/* Where something of the stub lies in a process. */
+static inline uint64_t linux_stub_address(const char *in_stub)
+{
+    return HELPER_STUB + (uint64_t)(in_stub - linux_stub);
+}
+
+static inline struct arch_cpu *linux_cpu(void)
+{
+    return (struct arch_cpu *)(void *)arch_cpu();
+}
+
+/* boot.c */
+_Noreturn void linux_fail(const char *text, int64_t error); /* before the machine runs */
+
+/* zygote.c */
+/* Forks the process that makes all others. The three descriptors become a manager's. */
+void linux_zygote_start(int memory, int helper, int done);
+void linux_zygote_ask(uint32_t commands_page); /* another process, with that page */
+int32_t linux_zygote_answer(void);             /* its pid, or a negated error */
+
+/* process.c */
+void linux_process_bring_up(int done);
+struct linux_process *linux_process_take(void); /* NULL: the host gives no more */
+void linux_process_end(struct linux_process *p); /* it and all its pages are gone on return */
+/* Queues a system call for its manager. */
+void linux_process_command(struct linux_process *p, uint64_t number, uint64_t a, uint64_t b,
+                           uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+/* Returns when all that was queued has been done. Where that fails, the process dies. */
+void linux_process_flush(struct linux_process *p);
+void linux_process_flush_all(void);
+void linux_process_kill(struct linux_process *p); /* only marks and signals: linux_process_end */
+void linux_process_reap(void); /* SIGCHLD has come */
+/* A Linux thread without owner that has the time-stamp counter open or not. NULL: no more. */
+struct linux_slot *linux_slot_take(struct linux_process *p, struct thread *owner, bool time_open);
+void linux_slot_release(struct linux_slot *s);
+struct linux_state *linux_slot_state(const struct linux_slot *s); /* where the kernel sees it */
+uint64_t linux_slot_area(const struct linux_slot *s); /* its address in the process */
+uint8_t *linux_slot_memory(const struct linux_slot *s);    /* the same, where the kernel sees it */
+void linux_slot_interrupt(const struct linux_slot *s);
+
+/* filter.c */
+uint32_t linux_filter_thread(struct sock_filter out[FILTER_MAX], uint64_t word);
+int64_t linux_filter_manager(void); /* installs it in the caller */
+int64_t linux_filter_kernel(void);
+
+/* mirror.c: what the tables say, said to the Linux process. */
+void linux_mirror_all(struct arch_address_space *as, struct linux_process *p);
+void linux_mirror_map(struct linux_process *p, uint64_t address, const frame_t *frames,
+                      uint64_t pages, enum protection protection);
+void linux_mirror_unmap(struct linux_process *p, uint64_t address, uint64_t end);
+void linux_mirror_protect(struct linux_process *p, uint64_t address, uint64_t end,
+                          enum protection protection);
+
+/* tables.c */
+/* The page's bytes, if the tables allow the access. */
+uint8_t *linux_translate(const struct arch_address_space *as, uint64_t address,
+                         enum upcall_access access);
+
+/* meet.c: the virtual CPU and the thread that it runs. */
+enum linux_event { LINUX_EVENT_POSTED = 1, LINUX_EVENT_TIMER, LINUX_EVENT_SIGNAL };
+void linux_meet_bring_up(int done_write);
+bool linux_resume(struct thread *t); /* lets it run; false: its process is no more */
+enum linux_event linux_wait(struct thread *t); /* until something happens */
+enum linux_event linux_idle(void);
+void linux_stop(struct thread *t); /* RUNNING: it is in the kernel on return, and pending */
+void linux_deepen(struct thread *t); /* GATE: FRAME on return */
+#define LINUX_SIGNAL_LINK 1u
+#define LINUX_SIGNAL_CHILD 2u
+uint32_t linux_take_signals(void); /* LINUX_SIGNAL_*, cleared */
+bool linux_child_ended(void);      /* one is there */
+/* process.c waits for a manager: a dead child ends its wait. */
+extern volatile bool linux_waits_for_manager;
+
+/* thread.c */
+void linux_extended_detect(void);
+void linux_thread_load(struct thread *t);   /* into its state: how it goes on */
+void linux_thread_take(struct thread *t);   /* out of its state: why it came; pending then */
+void linux_thread_unload(struct thread *t); /* FRESH on return, without a Linux thread */
+
+/* run.c */
+_Noreturn void linux_run(void);
+
+/* machine.c, clock.c */
+void linux_machine_start(int log, int link);
+void linux_clock_start(void);
+uint64_t linux_monotonic_ns(void); /* Linux's clock */
+uint64_t linux_deadline(uint64_t machine_ns); /* as Linux's monotonic time */

@@ -1,0 +1,327 @@
+/* Linux processes, one for each address space that runs: taken from the zygote, told what to map,
+ * killed at the end; and the Linux threads in them.
+ *
+ * A manager answers through a pipe that only managers hold, with words that name the process and
+ * the sequence, so no user thread can say that something was unmapped which was not. There is one
+ * virtual CPU, so at most one answer is awaited. A process that fails a command, or does not answer,
+ * is killed: it is `dead` from then on, and core learns of it when it is to run (linux_resume). */
+#include "kernel/arch/linux/linux.h"
+
+#include "kernel/core/log.h"
+
+#include <linux/falloc.h>
+#include <linux/futex.h>
+#include <linux/mman.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <asm/mman.h>
+#include <asm/signal.h>
+#include <asm/errno.h>
+#include <linux/wait.h>
+
+#define THREAD_FLAGS                                                                              \
+    (CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID)
+
+volatile bool linux_waits_for_manager;
+
+static struct linux_process processes[PROCESSES_MAX];
+static struct linux_slot slots[AREAS_MAX];
+static uint32_t process_free[PROCESSES_MAX], process_free_count, process_frontier;
+static uint32_t slot_free[AREAS_MAX], slot_free_count, slot_frontier;
+static struct linux_process *queued; /* with commands that are not under way */
+static struct linux_process *spare;  /* asked for, and not taken yet */
+static int done_pipe;
+
+struct linux_siginfo { /* of a child: siginfo_t */
+    int32_t number, error, code, zero, pid;
+    uint8_t rest[108];
+};
+
+static uint32_t number_of(const struct linux_process *p)
+{
+    return (uint32_t)(p - processes);
+}
+
+static struct linux_commands *commands_of(const struct linux_process *p)
+{
+    return (struct linux_commands *)(linux_helper + HELPER_FILE_COMMANDS +
+                                     number_of(p) * PAGE_SIZE);
+}
+
+static uint64_t answer_of(const struct linux_process *p, bool ok)
+{
+    return (uint64_t)(number_of(p) + 1) << 33 | (uint64_t)ok << 32 | p->sequence;
+}
+
+/* What a process wrote there is not for the next one to see. */
+static void wipe(uint64_t offset, uint64_t size)
+{
+    int64_t result = LINUX_CALL(__NR_fallocate, linux_helper_file,
+                                FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size);
+    if (result < 0) {
+        memset(linux_helper + offset, 0, size);
+    }
+}
+
+/* --- processes --- */
+
+/* Asks the zygote for one, so that it is made while the kernel goes on. */
+static void ask_for_spare(void)
+{
+    uint32_t n;
+    if (process_free_count > 0) {
+        n = process_free[--process_free_count];
+    } else if (process_frontier < PROCESSES_MAX) {
+        n = process_frontier++;
+    } else {
+        return;
+    }
+    spare = &processes[n];
+    memset(spare, 0, sizeof(*spare));
+    commands_of(spare)->spin = linux_spin;
+    linux_zygote_ask(n);
+}
+
+void linux_process_bring_up(int done)
+{
+    done_pipe = done;
+    ask_for_spare();
+}
+
+struct linux_process *linux_process_take(void)
+{
+    if (spare == NULL) {
+        ask_for_spare();
+    }
+    struct linux_process *p = spare;
+    if (p == NULL) {
+        return NULL;
+    }
+    spare = NULL;
+    int32_t pid = linux_zygote_answer();
+    if (pid <= 0) {
+        log_line("linux: no process more: error %d", (int)-pid);
+        process_free[process_free_count++] = number_of(p);
+        return NULL;
+    }
+    p->pid = pid;
+    ask_for_spare();
+    return p;
+}
+
+void linux_process_kill(struct linux_process *p)
+{
+    if (!p->dead) {
+        p->dead = true;
+        LINUX_CALL(__NR_kill, p->pid, SIGKILL);
+    }
+}
+
+static void dequeue(struct linux_process *p)
+{
+    struct linux_process **link = &queued;
+    while (*link != p) {
+        link = &(*link)->next_queued;
+    }
+    *link = p->next_queued;
+    p->queued = false;
+}
+
+void linux_process_end(struct linux_process *p)
+{
+    linux_process_kill(p);
+    while (LINUX_CALL(__NR_wait4, p->pid, 0, __WALL, 0) == -EINTR) {
+    }
+    if (p->queued) {
+        dequeue(p);
+    }
+    struct linux_slot *next;
+    for (struct linux_slot *s = p->slots; s != NULL; s = next) {
+        next = s->next;
+        KASSERT(s->owner == NULL);
+        wipe((uint64_t)(linux_slot_memory(s) - linux_helper), AREA_SIZE);
+        slot_free[slot_free_count++] = (uint32_t)(s - slots);
+    }
+    wipe(HELPER_FILE_COMMANDS + number_of(p) * PAGE_SIZE, PAGE_SIZE);
+    p->pid = 0;
+    p->slots = NULL;
+    process_free[process_free_count++] = number_of(p);
+}
+
+/* Whether it was ended by somebody else: without waiting. It stays a zombie until
+ * linux_process_end(), so that its number is nobody else's. */
+static void look_whether_dead(struct linux_process *p)
+{
+    struct linux_siginfo info = {.pid = 0};
+    int64_t result = LINUX_CALL(__NR_waitid, P_PID, p->pid, &info, WEXITED | WNOHANG | WNOWAIT, 0);
+    if (!p->dead && (result < 0 || info.pid != 0)) {
+        p->dead = true;
+        log_line("linux: the host has ended process %d", (int)p->pid);
+    }
+}
+
+void linux_process_reap(void)
+{
+    struct linux_siginfo info = {.pid = 0};
+    LINUX_CALL(__NR_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT, 0);
+    if (info.pid == 0) { /* one that we have ended */
+        return;
+    }
+    for (uint32_t i = 0; i < process_frontier; i++) {
+        if (processes[i].pid > 0 && !processes[i].dead) {
+            look_whether_dead(&processes[i]);
+        }
+    }
+}
+
+/* --- commands --- */
+
+void linux_process_command(struct linux_process *p, uint64_t number, uint64_t a, uint64_t b,
+                           uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    if (p->dead) {
+        return;
+    }
+    if (p->count == COMMANDS_MAX) {
+        linux_process_flush(p);
+    }
+    if (!p->queued) {
+        p->queued = true;
+        p->next_queued = queued;
+        queued = p;
+    }
+    commands_of(p)->command[p->count++] =
+        (struct linux_command){.number = number, .arguments = {a, b, c, d, e, f}};
+}
+
+/* A dead child writes a word that is nobody's answer (meet.c), so that this never waits in vain. */
+static void await_answer(struct linux_process *p)
+{
+    uint64_t good = answer_of(p, true), bad = answer_of(p, false);
+    linux_waits_for_manager = true;
+    if (linux_child_ended()) {
+        look_whether_dead(p);
+    }
+    while (!p->dead) {
+        uint64_t word = 0;
+        int64_t got = LINUX_CALL(__NR_read, done_pipe, &word, sizeof(word));
+        if (got == sizeof(word) && word == good) {
+            break;
+        }
+        if (got == sizeof(word) && word == bad) {
+            log_line("linux: process %d could not carry out a command", (int)p->pid);
+            linux_process_kill(p);
+        }
+        look_whether_dead(p);
+    }
+    linux_waits_for_manager = false;
+}
+
+void linux_process_flush(struct linux_process *p)
+{
+    if (p->dead || p->count == 0) {
+        return;
+    }
+    struct linux_commands *c = commands_of(p);
+    p->sequence++;
+    c->count = p->count;
+    c->ok = answer_of(p, true);
+    c->bad = answer_of(p, false);
+    p->count = 0;
+    dequeue(p);
+    __atomic_store_n(&c->sequence, p->sequence, __ATOMIC_SEQ_CST); /* pairs with its futex */
+    LINUX_CALL(__NR_futex, &c->sequence, FUTEX_WAKE, 1);
+    await_answer(p);
+}
+
+void linux_process_flush_all(void)
+{
+    while (queued != NULL) {
+        struct linux_process *p = queued;
+        linux_process_flush(p);
+        if (p->queued) { /* it is dead */
+            dequeue(p);
+            p->count = 0;
+        }
+    }
+}
+
+/* --- threads --- */
+
+uint8_t *linux_slot_memory(const struct linux_slot *s)
+{
+    return linux_helper + HELPER_FILE_AREAS + (uint64_t)(s - slots) * AREA_SIZE;
+}
+
+struct linux_state *linux_slot_state(const struct linux_slot *s)
+{
+    return (struct linux_state *)(linux_slot_memory(s) + AREA_STATE);
+}
+
+uint64_t linux_slot_area(const struct linux_slot *s)
+{
+    return HELPER_AREAS + (uint64_t)(s - slots) * AREA_SIZE;
+}
+
+static void fill_setup(const struct linux_slot *s)
+{
+    struct linux_setup *setup = (struct linux_setup *)linux_slot_memory(s);
+    uint64_t area = linux_slot_area(s);
+    setup->stack =
+        (struct linux_stack){.address = area + AREA_STACK, .size = AREA_SIZE - AREA_STACK};
+    setup->filter_count = (uint16_t)linux_filter_thread(setup->instructions, area + AREA_STATE);
+    setup->filter = area + offsetof(struct linux_setup, instructions);
+    setup->tsc = s->time_open ? PR_TSC_ENABLE : PR_TSC_SIGSEGV;
+}
+
+static struct linux_slot *new_slot(struct linux_process *p, bool time_open)
+{
+    struct linux_slot *s;
+    if (slot_free_count > 0) {
+        s = &slots[slot_free[--slot_free_count]];
+    } else if (slot_frontier < AREAS_MAX) {
+        s = &slots[slot_frontier++];
+    } else {
+        return NULL;
+    }
+    *s = (struct linux_slot){.process = p, .next = p->slots, .time_open = time_open};
+    p->slots = s;
+    fill_setup(s);
+    uint64_t area = linux_slot_area(s);
+    uint64_t offset = (uint64_t)(linux_slot_memory(s) - linux_helper);
+    linux_process_command(p, __NR_mmap, area, AREA_STATE, PROT_READ,
+                          MAP_SHARED | MAP_FIXED | MAP_POPULATE, MANAGER_HELPER_FD, offset);
+    linux_process_command(p, __NR_mmap, area + AREA_STATE, AREA_SIZE - AREA_STATE,
+                          PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, MANAGER_HELPER_FD,
+                          offset + AREA_STATE);
+    linux_process_command(p, __NR_clone, THREAD_FLAGS, area,
+                          area + AREA_STATE + offsetof(struct linux_state, thread), 0, 0, 0);
+    return s;
+}
+
+struct linux_slot *linux_slot_take(struct linux_process *p, struct thread *owner, bool time_open)
+{
+    struct linux_slot *s = p->slots;
+    while (s != NULL && (s->owner != NULL || s->time_open != time_open)) {
+        s = s->next;
+    }
+    s = s != NULL ? s : new_slot(p, time_open);
+    if (s != NULL) {
+        s->owner = owner;
+        p->attached++;
+    }
+    return s;
+}
+
+void linux_slot_release(struct linux_slot *s)
+{
+    KASSERT(s->owner != NULL && s->process->attached > 0);
+    s->owner = NULL;
+    s->process->attached--;
+}
+
+void linux_slot_interrupt(const struct linux_slot *s)
+{
+    uint32_t thread = __atomic_load_n(&linux_slot_state(s)->thread, __ATOMIC_RELAXED);
+    LINUX_CALL(__NR_tgkill, s->process->pid, thread, SIGNAL_PREEMPT);
+}
