@@ -13,7 +13,7 @@
 # The streams of the last run are the files $out, $err and $log; $dir is a folder of the test's own,
 # $programs has the programs of tests/boot/programs as X.elf. The first check that fails shows what there was and ends the test.
 #
-# Environment: CAPOS, the command (default build/host/capos); ACCEL (default auto); SLOW, what the time
+# Environment: CAPOS, the command (default build/host/capos); MACHINE (default qemu), ACCEL (default auto; qemu only); SLOW, what the time
 # limit of a run, 60 s, is multiplied with.
 set -u
 
@@ -21,8 +21,9 @@ test_file=$1
 test_name=$(basename "$test_file" .test)
 CAPOS=${CAPOS:-build/host/capos}
 ACCEL=${ACCEL:-auto}
+MACHINE=${MACHINE:-qemu}
 programs=${BUILD:-build}/x86_64/tests/boot
-dir=${BUILD:-build}/tests/boot/$test_name
+dir=${BUILD:-build}/tests/boot-${MACHINE:-qemu}/$test_name
 rm -rf "$dir" && mkdir -p "$dir" || exit 1
 out=$dir/out err=$dir/err log=$dir/log in=$dir/in
 : >"$in"
@@ -38,11 +39,16 @@ show() {
     exit 1
 }
 
+# The options that choose the machine.
+machine() {
+    if [ "$MACHINE" = qemu ]; then echo "--machine qemu --accel $ACCEL"; else echo "--machine $MACHINE"; fi
+}
+
 start() {
     verb=$1
     shift
     : >"$log"
-    timeout -k 5 $((60 * ${SLOW:-1})) "$CAPOS" "$verb" --accel "$ACCEL" --kernel-log "$log" "$@" \
+    timeout -k 5 $((60 * ${SLOW:-1})) "$CAPOS" "$verb" $(machine) --kernel-log "$log" "$@" \
         <"$in" >"$out" 2>"$err"
     code=$?
     : >"$in"
