@@ -168,7 +168,7 @@ static void take_out_of_gate(struct thread *t, const struct linux_state *s, enum
     struct user_registers *r = &t->arch.registers;
     if (in_code(r->rip, linux_stub, linux_gate_posted)) {
         r->rip = HELPER_STUB; /* again; nothing has happened but that rcx and r11 are lost */
-    } else if (in_code(r->rip, linux_gate_posted, linux_gate_returns) && before == LINUX_GATE) {
+    } else if (in_code(r->rip, linux_gate_posted, linux_gate_end) && before == LINUX_GATE) {
         r->rax = s->result;
         r->rdi = s->rdi;
         r->rsi = s->rsi;
