@@ -75,7 +75,7 @@ all: $(KERNEL_LINUX)
 
 # What a panic of the kernel looks like.
 run-panic: all demos-c
-	@sh tests/lib/boot.sh tests/boot/panic.test && cat $(BUILD)/tests/boot/panic/err
+	@sh tests/lib/boot.sh tests/boot/panic.test && cat $(BUILD)/tests/boot-qemu/panic/err
 
 .PHONY: run-panic
 

@@ -11,13 +11,14 @@ test:
 	@sh tools/capos/setup.sh test
 	@$(MAKE) -s -j$(JOBS) WERROR=1 test-build
 	@BUILD=$(BUILD) JOBS=$(JOBS) UNIT_TESTS="$(UNIT_TESTS)" FUZZERS="$(FUZZERS)" CHECKS="$(CHECKS)" \
-		FUZZ_SECONDS=$(FUZZ_SECONDS) MAKE=$(MAKE) sh tests/run check unit host boot fuzz
+		FUZZ_SECONDS=$(FUZZ_SECONDS) MAKE=$(MAKE) sh tests/run check unit host boot linux fuzz
 
 test-unit: $$(UNIT_TESTS)
 	@BUILD=$(BUILD) JOBS=$(JOBS) UNIT_TESTS="$(UNIT_TESTS)" sh tests/run unit
 
-test-boot: all
-	@BUILD=$(BUILD) JOBS=$(JOBS) sh tests/run boot host
+# MACHINE=linux: on the linux machine.
+test-boot: all demos-c
+	@BUILD=$(BUILD) JOBS=$(JOBS) sh tests/run $(if $(filter linux,$(MACHINE)),linux,boot host)
 
 # Longer: other seeds of the random tests, ten minutes of each fuzzer.
 test-long: test-build

@@ -9,6 +9,7 @@
 #   stderr_last TEXT               the last line of standard error must be exactly that
 #   silent                         standard error must be empty
 #   check COMMAND...               must succeed
+#   only MACHINE                   the test is about that machine; on others it ends well at once
 #
 # The streams of the last run are the files $out, $err and $log; $dir is a folder of the test's own,
 # $programs has the programs of tests/boot/programs as X.elf. The first check that fails shows what there was and ends the test.
@@ -68,6 +69,7 @@ stderr_has() { grep -qF -- "$1" "$err" || show "standard error lacks: $1"; }
 log_has() { grep -qF -- "$1" "$log" || show "the kernel's log lacks: $1"; }
 stderr_last() { [ "$(tail -n 1 "$err")" = "$1" ] || show "the last line of standard error is not: $1"; }
 silent() { [ ! -s "$err" ] || show "standard error is not empty"; }
+only() { [ "$MACHINE" = "$1" ] || exit 0; }
 check() { "$@" || show "failed: $*"; }
 
 case $test_file in

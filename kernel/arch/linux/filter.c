@@ -9,32 +9,39 @@
 #include <linux/seccomp.h>
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define LOAD_LOW(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[n]))
-#define LOAD_HIGH(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[n]) + 4)
+#define LOAD_LOW_OF(field) LOAD(field) /* the machine is little-endian */
+#define LOAD_HIGH_OF(field)                                                                      \
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field) + 4)
 #define EQUAL(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), yes, no)
 #define ANSWER(verdict) BPF_STMT(BPF_RET | BPF_K, verdict)
 
-/* A user thread: futex WAIT without time-out and WAKE on its own word, and rt_sigreturn. */
+/* A user thread: futex WAIT without time-out and WAKE on its own word, and rt_sigreturn; both from
+ * the stub's page only, so that a program which calls Linux by itself always hears that it cannot. */
 uint32_t linux_filter_thread(struct sock_filter out[FILTER_MAX], uint64_t word)
 {
     const struct sock_filter program[] = {
         LOAD(arch),
-        EQUAL(AUDIT_ARCH_X86_64, 0, 17),
+        EQUAL(AUDIT_ARCH_X86_64, 0, 22),
+        LOAD_LOW_OF(instruction_pointer),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, (uint32_t)~(PAGE_SIZE - 1)),
+        EQUAL(HELPER_STUB, 0, 19),
+        LOAD_HIGH_OF(instruction_pointer),
+        EQUAL(HELPER_STUB >> 32, 0, 17),
         LOAD(nr),
         EQUAL(__NR_rt_sigreturn, 14, 0),
         EQUAL(__NR_futex, 0, 14),
-        LOAD_LOW(0),
+        LOAD_LOW_OF(args[0]),
         EQUAL(word, 0, 12),
-        LOAD_HIGH(0),
+        LOAD_HIGH_OF(args[0]),
         EQUAL(word >> 32, 0, 10),
-        LOAD_HIGH(1),
+        LOAD_HIGH_OF(args[1]),
         EQUAL(0, 0, 8),
-        LOAD_LOW(1),
+        LOAD_LOW_OF(args[1]),
         EQUAL(FUTEX_WAKE, 5, 0),
         EQUAL(FUTEX_WAIT, 0, 5),
-        LOAD_LOW(3),
+        LOAD_LOW_OF(args[3]),
         EQUAL(0, 0, 3),
-        LOAD_HIGH(3),
+        LOAD_HIGH_OF(args[3]),
         EQUAL(0, 0, 1),
         ANSWER(SECCOMP_RET_ALLOW),
         ANSWER(SECCOMP_RET_TRAP),
@@ -68,7 +75,7 @@ int64_t linux_filter_manager(void)
         EQUAL(__NR_sigaltstack, 4, 0),
         EQUAL(__NR_seccomp, 3, 0),
         EQUAL(__NR_prctl, 0, 3),
-        LOAD_LOW(0),
+        LOAD_LOW_OF(args[0]),
         EQUAL(PR_SET_TSC, 0, 1),
         ANSWER(SECCOMP_RET_ALLOW),
         ANSWER(SECCOMP_RET_TRAP),

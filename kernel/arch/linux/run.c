@@ -4,6 +4,7 @@
 #include "kernel/core/entry.h"
 #include "kernel/core/process.h"
 
+#include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <linux/audit.h>
 
@@ -15,7 +16,6 @@
 enum trap { /* the processor's numbers, as Linux passes them on */
     TRAP_DIVIDE = 0,
     TRAP_DEBUG = 1,
-    TRAP_PAGE_FAULT = 14,
 };
 
 struct fault {
@@ -63,10 +63,14 @@ static void serve_signal(struct thread *t)
         kernel_fault(UPCALL_PROTECTION, UPCALL_ACCESS_READ, 0);
         return;
     case SIGSEGV:
-    case SIGBUS:
-        if (f.trap == TRAP_PAGE_FAULT && a->cause == SIGSEGV) {
+        if (f.code == SEGV_MAPERR || f.code == SEGV_ACCERR) {
             kernel_fault(UPCALL_PAGE_FAULT, access_of(f.error), f.address);
-        } else if (f.trap == TRAP_PAGE_FAULT) { /* the host has no memory for one of our pages */
+        } else { /* the processor's, or of an rt_sigreturn that Linux did not like */
+            kernel_fault(UPCALL_PROTECTION, UPCALL_ACCESS_READ, 0);
+        }
+        return;
+    case SIGBUS:
+        if (f.code == BUS_ADRERR) { /* the host has no memory for one of our pages */
             kernel_lost(t);
         } else {
             kernel_fault(UPCALL_PROTECTION, UPCALL_ACCESS_READ, 0);
