@@ -3,7 +3,7 @@
 RUN_TARGETS := $(patsubst manifests/%.json,run-%,$(wildcard manifests/*.json))
 
 $(RUN_TARGETS): run-%: all demos-c
-	@sh tests/lib/boot.sh tests/boot/$*.test && cat $(BUILD)/tests/boot/$*/shown
+	@sh tests/lib/boot.sh tests/boot/$*.test && cat $(BUILD)/tests/boot-$(or $(MACHINE),qemu)/$*/shown
 
 run: all
 	@sh demos/tour.sh
