@@ -9,9 +9,6 @@
 #include "kernel/core/address_space_plan.h"
 #include "kernel/core/frame.h"
 
-/* Of an object's pages that are there already, one fault maps so many; bounds the waste. */
-#define FAULT_AROUND_PAGES 8
-
 static bool allows(enum protection p, enum upcall_access access)
 {
     switch (access) {
@@ -79,8 +76,8 @@ static status_t fault_private_write(struct address_space *as, struct region *r, 
 static status_t fault_shared(struct address_space *as, struct region *r, uint64_t page,
                              uint64_t index)
 {
-    frame_t frames[FAULT_AROUND_PAGES];
-    const uint64_t window = FAULT_AROUND_PAGES * PAGE_SIZE;
+    frame_t frames[ARCH_FAULT_AROUND_PAGES];
+    const uint64_t window = ARCH_FAULT_AROUND_PAGES * PAGE_SIZE;
     uint64_t start = page & ~(window - 1), end = start + window;
     start = start > r->start ? start : r->start;
     end = arch_next_present(&as->arch, page, end < r->end ? end : r->end);
@@ -113,6 +110,32 @@ static status_t fault_shared(struct address_space *as, struct region *r, uint64_
     return status;
 }
 
+/* Zeroed pages, the one that was touched first: as many as arch wants at a time. They are charged. */
+static status_t fault_anonymous(struct address_space *as, struct region *r, uint64_t page)
+{
+    frame_t frames[ARCH_FAULT_AHEAD_PAGES];
+    uint64_t end = page + PAGE_SIZE, count = 0;
+    if (ARCH_FAULT_AHEAD_PAGES > 1) {
+        uint64_t most = page + ARCH_FAULT_AHEAD_PAGES * PAGE_SIZE;
+        end = arch_next_present(&as->arch, end, most < r->end ? most : r->end);
+    }
+    status_t status;
+    do {
+        status = frame_alloc_zeroed(&frames[count]);
+    } while (status == STATUS_OK && page + ++count * PAGE_SIZE < end);
+    if (count == 0) {
+        return status;
+    }
+    status = arch_map(&as->arch, page, frames, count, (enum protection)r->protection);
+    if (status == STATUS_OK) {
+        address_space_touched(r, page, page + count * PAGE_SIZE);
+    }
+    while (status != STATUS_OK && count > 0) {
+        frame_put(frames[--count]);
+    }
+    return status;
+}
+
 static status_t fault_absent(struct address_space *as, struct region *r, uint64_t page, bool write)
 {
     if (r->kind == REGION_OBJECT) {
@@ -127,9 +150,7 @@ static status_t fault_absent(struct address_space *as, struct region *r, uint64_
                                     */
     }
     KASSERT(r->kind == REGION_ANONYMOUS || r->kind == REGION_CODE);
-    frame_t f;
-    status_t status = frame_alloc_zeroed(&f);
-    return status == STATUS_OK ? map_page(as, r, page, f) : status;
+    return fault_anonymous(as, r, page);
 }
 
 status_t address_space_fault(struct address_space *as, uint64_t address, enum upcall_access access)

@@ -132,8 +132,9 @@ status_t frame_alloc_zeroed(frame_t *out)
         taken(*out);
         return STATUS_OK;
     }
+    bool fresh = free_head == FRAME_NONE; /* then it comes from a frontier */
     status_t status = frame_alloc(out);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !(ARCH_FRESH_FRAMES_ARE_ZERO && fresh)) {
         __builtin_memset(arch_frame_address(*out), 0, PAGE_SIZE);
     }
     return status;

@@ -53,8 +53,14 @@ static _Noreturn void become_manager(uint32_t commands_page)
     __builtin_unreachable();
 }
 
+/* Blocked in all processes and threads until a thread's first registers are loaded, which are a
+ * signal's frame with an empty mask. */
 static void catch_signals(void)
 {
+    static const uint64_t every = ~0ull;
+    if (LINUX_CALL(__NR_rt_sigprocmask, SIG_SETMASK, &every, 0, sizeof(every)) != 0) {
+        leave();
+    }
     static const uint8_t all[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGNAL_PREEMPT};
     struct {
         uint64_t handler, flags, restorer, mask;

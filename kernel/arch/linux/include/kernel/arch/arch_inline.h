@@ -1,6 +1,10 @@
 /* The functions of arch.h that must cost next to nothing. */
 #pragma once
 
+#define ARCH_FAULT_AHEAD_PAGES 16u
+#define ARCH_FAULT_AROUND_PAGES 32u
+#define ARCH_FRESH_FRAMES_ARE_ZERO true
+
 #define LINUX_MEMORY 0x100000000000ull /* where the kernel sees all of physical memory */
 
 /* There is one virtual CPU so far. */

@@ -2,6 +2,10 @@
  */
 #pragma once
 
+#define ARCH_FAULT_AHEAD_PAGES 1u
+#define ARCH_FAULT_AROUND_PAGES 8u
+#define ARCH_FRESH_FRAMES_ARE_ZERO false
+
 #include "kernel/arch/sim/sim.h"
 
 static inline struct cpu *arch_cpu(void)

@@ -1,6 +1,10 @@
 /* The functions of arch.h that must cost next to nothing. */
 #pragma once
 
+#define ARCH_FAULT_AHEAD_PAGES 1u
+#define ARCH_FAULT_AROUND_PAGES 8u
+#define ARCH_FRESH_FRAMES_ARE_ZERO false
+
 #include "abi/limits.h"
 
 #define X86_DIRECT_MAP 0xffff800000000000ull /* all of physical memory, from address 0 */
