@@ -5,8 +5,8 @@
  *
  * arch_inline.h also says what a fault costs here: ARCH_FAULT_AHEAD_PAGES, how many pages of
  * anonymous memory one brings in (1: the touched one), and ARCH_FAULT_AROUND_PAGES, how many of an
- * object's that are there already, a power of two; and whether frames that were never handed out are
- * zero, ARCH_FRESH_FRAMES_ARE_ZERO.
+ * object's that are there already, a power of two; and whether frames that were never handed out
+ * are zero, ARCH_FRESH_FRAMES_ARE_ZERO.
  *
  * All are called under the kernel lock unless they say otherwise. */
 #pragma once

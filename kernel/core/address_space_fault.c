@@ -110,7 +110,7 @@ static status_t fault_shared(struct address_space *as, struct region *r, uint64_
     return status;
 }
 
-/* Zeroed pages, the one that was touched first: as many as arch wants at a time. They are charged. */
+/* Zeroed pages from the touched one on, as many as arch wants at a time. They are charged. */
 static status_t fault_anonymous(struct address_space *as, struct region *r, uint64_t page)
 {
     frame_t frames[ARCH_FAULT_AHEAD_PAGES];

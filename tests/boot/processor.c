@@ -50,8 +50,8 @@ static void expect(const char *what, uint64_t got, uint64_t wanted)
 #define ILLEGAL(code) expect(code, TRY(code), UPCALL_ILLEGAL_INSTRUCTION)
 #define ALLOWED(code) expect(code, TRY(code), 0)
 
-/* These tell where the kernel's tables are, unless the processor is told not to (UMIP). On the linux
- * machine that is the host's affair. */
+/* These tell where the kernel's tables are, unless the processor is told not to (UMIP). On the
+ * linux machine that is the host's affair. */
 static void tables(void)
 {
     REFUSED("sgdt -64(%%rsp)");

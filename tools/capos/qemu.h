@@ -6,7 +6,7 @@
 #include "tools/capos/run.h"
 
 struct qemu_options {
-    enum machine machine; /* linux: the kernel itself is what is started, with the same descriptors */
+    enum machine machine; /* linux: the kernel itself is started, with the same descriptors */
     const char *kernel;
     struct bytes package; /* empty: none */
     uint64_t memory;

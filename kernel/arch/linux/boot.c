@@ -3,9 +3,8 @@
  *   capos-kernel --package FILE --mem BYTES --cpus N --link FD [--log FD]
  *
  * In this order: the process shuts itself off (no new privileges, no core files, not dumpable),
- * makes its memory and the pipe of the managers, forks the zygote, maps the memory, and gives up all
- * calls of Linux that it does not need. The package's frames follow those of memory, and count as
- * part of --mem. */
+ * makes its memory and the pipe of the managers, forks the zygote, maps the memory, and gives up
+ * all calls of Linux that it does not need. The package's frames are the last of memory. */
 #include "abi/qemu.h"
 #include "kernel/arch/linux/linux.h"
 

@@ -16,7 +16,8 @@
 #define ANSWER(verdict) BPF_STMT(BPF_RET | BPF_K, verdict)
 
 /* A user thread: futex WAIT without time-out and WAKE on its own word, and rt_sigreturn; both from
- * the stub's page only, so that a program which calls Linux by itself always hears that it cannot. */
+ * the stub's page only, so that a program which calls Linux by itself always hears that it may
+ * not. */
 uint32_t linux_filter_thread(struct sock_filter out[FILTER_MAX], uint64_t word)
 {
     const struct sock_filter program[] = {

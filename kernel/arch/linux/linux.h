@@ -22,7 +22,8 @@
 
 /* Offsets in the file of helper pages, of which the kernel has all mapped. */
 #define HELPER_FILE_COMMANDS 0x1000ull
-#define HELPER_FILE_AREAS ALIGN_UP(HELPER_FILE_COMMANDS + PROCESSES_MAX * PAGE_SIZE, (uint64_t)AREA_SIZE)
+#define HELPER_FILE_AREAS                                                                        \
+    ALIGN_UP(HELPER_FILE_COMMANDS + PROCESSES_MAX * PAGE_SIZE, (uint64_t)AREA_SIZE)
 #define HELPER_FILE_SIZE (HELPER_FILE_AREAS + (uint64_t)AREAS_MAX * AREA_SIZE)
 
 struct linux_command {

@@ -5,9 +5,9 @@
  * Whoever sleeps has said so in the word, and is woken by the other; so both may sleep only on a
  * value that the other changes first, and no wake-up is lost.
  *
- * Whatever else the virtual CPU is wanted for comes as a signal of Linux (the link has news, a child
- * has ended), whose handler changes the word that is waited for. A hostile thread may write the word
- * at any moment: then the wait ends early, or, if it hits a few instructions, as late as
+ * Whatever else the virtual CPU is wanted for comes as a signal of Linux (the link has news, a
+ * child has ended), whose handler changes the word that is waited for. A hostile thread may write
+ * the word at any moment: then the wait ends early, or, if it hits a few instructions, as late as
  * NAP_MAX_NS; and one that will not let the kernel sleep is killed. */
 #include "kernel/arch/linux/linux.h"
 

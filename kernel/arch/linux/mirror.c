@@ -6,7 +6,7 @@
 #include <linux/mman.h>
 #include <asm/mman.h>
 
-#define POPULATE_PAGES 64 /* Linux fills so many entries in at once; larger runs as they are touched */
+#define POPULATE_PAGES 64 /* filled in at once; larger runs as they are touched */
 
 static uint64_t linux_protection(enum protection p)
 {

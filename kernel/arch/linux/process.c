@@ -3,8 +3,8 @@
  *
  * A manager answers through a pipe that only managers hold, with words that name the process and
  * the sequence, so no user thread can say that something was unmapped which was not. There is one
- * virtual CPU, so at most one answer is awaited. A process that fails a command, or does not answer,
- * is killed: it is `dead` from then on, and core learns of it when it is to run (linux_resume). */
+ * virtual CPU, so at most one answer is awaited. A process that fails a command is killed: it is
+ * `dead` from then on, and core learns of it when it is to run (linux_resume). */
 #include "kernel/arch/linux/linux.h"
 
 #include "kernel/core/log.h"

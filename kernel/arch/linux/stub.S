@@ -195,7 +195,7 @@ linux_stub_restorer:
 linux_stub_goes_end:
     ud2
 
-/* --- a new thread: rsp = its area, all signals blocked, the manager's descriptors and filter --- */
+/* --- a new thread: rsp = its area, signals blocked, the manager's descriptors and filter --- */
 
 .Lthread:
     movq %rsp, %r12

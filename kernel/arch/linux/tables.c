@@ -1,11 +1,12 @@
-/* Address spaces' page tables, as the kernel sees them: four levels of 512 words, like a processor's,
- * but walked by software only. The Linux process of a space has the same pages mapped (mirror.c);
- * it is told of every change here.
+/* Address spaces' page tables, as the kernel sees them: four levels of 512 words, like a
+ * processor's, but walked by software only. The Linux process of a space has the same pages mapped
+ * (mirror.c); it is told of every change here.
  *
  * A table below the top one is there only while it holds something; how many of its words are in
- * use is kept in the word that points to it, in bits 52 to 61. A page's word has its frame's number,
- * its protection, and the bit PRESENT, whatever the protection. What takes a right away is done in
- * the process before the frame can get another owner: unmapping and replacing wait for it. */
+ * use is kept in the word that points to it, in bits 52 to 61. A page's word has the number of its
+ * frame, its protection, and the bit PRESENT, whatever the protection. What takes a right away is
+ * done in the process before the frame can get another owner: unmapping and replacing wait for it.
+ */
 #include "kernel/arch/linux/linux.h"
 
 #include "kernel/core/frame.h"
@@ -348,7 +349,8 @@ uint8_t *linux_translate(const struct arch_address_space *as, uint64_t address,
     if (!arch_lookup(as, address, &f, &p)) {
         return NULL;
     }
-    bool allowed = access == UPCALL_ACCESS_WRITE ? p == PROTECTION_READ_WRITE : p != PROTECTION_NONE;
+    bool writes = access == UPCALL_ACCESS_WRITE;
+    bool allowed = writes ? p == PROTECTION_READ_WRITE : p != PROTECTION_NONE;
     return allowed ? (uint8_t *)arch_frame_address(f) + (address & (PAGE_SIZE - 1)) : NULL;
 }
 

@@ -1,8 +1,8 @@
 /* Threads' registers: where they are, and how they come from and go to the Linux thread.
  *
  * A thread that waits in the gate has its registers in the processor; all but the result are as it
- * needs them, so a call costs no more. Whoever asks for them makes it show them (linux_deepen). In a
- * signal's frame they lie in memory that the process may write: what is read there is its own
+ * needs them, so a call costs no more. Whoever asks for them makes it show them (linux_deepen).
+ * In a signal's frame they lie in memory that the process may write: what is read there is its own
  * claim, and only the frame's place is checked, because the kernel reads and writes it. */
 #include "kernel/arch/linux/linux.h"
 
@@ -216,8 +216,8 @@ void linux_thread_take(struct thread *t)
         return;
     }
     uint64_t area = linux_slot_area(a->slot);
-    if (s.frame < area + AREA_STACK || s.frame > area + AREA_SIZE - sizeof(struct linux_signal_frame)
-        || s.frame % 8 != 0) {
+    uint64_t last = area + AREA_SIZE - sizeof(struct linux_signal_frame);
+    if (s.frame < area + AREA_STACK || s.frame > last || s.frame % 8 != 0) {
         linux_process_kill(a->slot->process); /* nobody but the stub says where */
         return;
     }

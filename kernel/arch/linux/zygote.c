@@ -1,4 +1,4 @@
-/* The zygote: a process forked before the kernel has memory, threads or files of its own, from which
+/* The zygote: a process forked before the kernel has mapped memory or has other files, from which
  * all others are cloned. It waits for the number of a page of commands, clones, and says the pid.
  *
  * Its children are the kernel's (CLONE_PARENT), so the kernel alone waits for them, and they end
