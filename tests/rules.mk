@@ -25,7 +25,7 @@ $(BUILD)/sim/%.o: %.c
 
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/libc/% tests/unit/tools/%, \
 	$(sort $(shell find tests/unit -name '*_test.c'))))
-UNIT_ALONE := $(BUILD)/tests/unit/core/host_link_test
+UNIT_ALONE := $(BUILD)/tests/unit/core/host_link_test $(BUILD)/tests/unit/arch/linux_filter_test
 
 # Every object, whether or not something refers to it: a test links the kernel as it is.
 $(SIM_LIB): $(SIM_OBJS) $(SIM_TEST_OBJS)
