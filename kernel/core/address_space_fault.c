@@ -126,6 +126,13 @@ static status_t fault_anonymous(struct address_space *as, struct region *r, uint
     if (count == 0) {
         return status;
     }
+    if (frames[0] > frames[count - 1]) { /* freed in order, they come in reverse */
+        for (uint64_t i = 0; i < count / 2; i++) {
+            frame_t f = frames[i];
+            frames[i] = frames[count - 1 - i];
+            frames[count - 1 - i] = f;
+        }
+    }
     status = arch_map(&as->arch, page, frames, count, (enum protection)r->protection);
     if (status == STATUS_OK) {
         address_space_touched(r, page, page + count * PAGE_SIZE);

@@ -101,10 +101,13 @@ void kernel_fault(enum upcall_cause cause, enum upcall_access access, uint64_t a
     upcall_deliver(t, cause, access, address);
 }
 
-void kernel_lost(struct thread *t)
+void kernel_lost(struct thread *t, status_t why)
 {
     KASSERT(t == arch_cpu()->current && t->state == THREAD_RUNNING);
-    struct exit_record record = {.kind = EXIT_KIND_FAULTED, .cause = UPCALL_PROTECTION};
+    struct exit_record record = {.kind = EXIT_KIND_OUT_OF_BUDGET, .exhausted = why};
+    if (why == STATUS_DISCONNECTED) {
+        record = (struct exit_record){.kind = EXIT_KIND_FAULTED, .cause = UPCALL_PROTECTION};
+    }
     process_end(t->process, &record);
 }
 

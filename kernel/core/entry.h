@@ -34,8 +34,8 @@ bool kernel_copy_fault(uint64_t address, enum upcall_access access);
 void kernel_tick(void);
 /* The host link has news. */
 void kernel_link_input(void);
-/* The machine can run this thread, the current one, no more: what it ran in was taken away from
- * outside. Its process ends. */
-void kernel_lost(struct thread *t);
+/* The machine can run this thread, the current one, no more, and its process ends. why: a budget of
+ * the machine's own that ran out, or STATUS_DISCONNECTED: what it ran in was taken away. */
+void kernel_lost(struct thread *t, status_t why);
 /* Reaps what died and picks who runs on. NULL: idle until an interrupt. */
 struct thread *kernel_leave(void);

@@ -317,21 +317,26 @@ static int report_exit(const struct session *s)
     return TOOL_FAILED;
 }
 
+static const char *runner(const struct session *s)
+{
+    return s->options->machine == MACHINE_LINUX ? "the linux machine" : "QEMU";
+}
+
 static int report_lost(const struct session *s)
 {
     int status = s->qemu_status;
     if (WIFEXITED(status) && WEXITSTATUS(status) == QEMU_EXIT_STATUS(QEMU_EXIT_PANIC)) {
         complain("kernel panic: a mistake in capOS, not in the program. The kernel's log:");
     } else if (s->errors.size > 0) {
-        complain("QEMU could not run the machine:");
+        complain("%s could not run the machine:", runner(s));
         print_tail(&s->errors, LOG_LINES_SHOWN);
         return TOOL_FAILED;
     } else if (WIFSIGNALED(status)) {
-        complain("QEMU was ended by signal %d (%s). The kernel's log:", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
+        complain("%s was ended by signal %d (%s). The kernel's log:", runner(s),
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
     } else {
-        complain("the machine ended without saying how (QEMU's status %d). The kernel's log:",
-                 WEXITSTATUS(status));
+        complain("the machine ended without saying how (%s's status %d). The kernel's log:",
+                 runner(s), WEXITSTATUS(status));
     }
     fputc('\n', stderr);
     print_tail(&s->log, LOG_LINES_SHOWN);

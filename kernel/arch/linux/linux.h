@@ -77,6 +77,7 @@ struct linux_signal_frame {
 struct linux_process {
     int32_t pid;              /* 0: this entry is free */
     bool dead;                /* the host has ended it, or we have: it runs no more code */
+    bool refused;             /* ... because the host did not do what its manager asked for */
     uint32_t sequence;        /* of its commands */
     uint32_t count;           /* queued */
     uint32_t attached;        /* slots with an owner */
@@ -162,7 +163,8 @@ uint8_t *linux_translate(const struct arch_address_space *as, uint64_t address,
 /* meet.c: the virtual CPU and the thread that it runs. */
 enum linux_event { LINUX_EVENT_POSTED = 1, LINUX_EVENT_TIMER, LINUX_EVENT_SIGNAL };
 void linux_meet_bring_up(int done_write);
-bool linux_resume(struct thread *t); /* lets it run; false: its process is no more */
+/* Lets it run. Not STATUS_OK: it cannot, as kernel_lost() wants to know it. */
+status_t linux_resume(struct thread *t) MUST_CHECK;
 enum linux_event linux_wait(struct thread *t); /* until something happens */
 enum linux_event linux_idle(void);
 void linux_stop(struct thread *t); /* RUNNING: it is in the kernel on return, and pending */

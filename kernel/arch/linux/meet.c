@@ -212,19 +212,24 @@ void linux_deepen(struct thread *t)
     t->arch.pending = false;
 }
 
+static status_t why_dead(const struct linux_process *p)
+{
+    return !p->dead ? STATUS_OK : p->refused ? STATUS_MAPPINGS_EXHAUSTED : STATUS_DISCONNECTED;
+}
+
 /* A Linux thread for it, which waits to load its registers. */
-static bool attach(struct thread *t, struct linux_process *p)
+static status_t attach(struct thread *t, struct linux_process *p)
 {
     struct linux_slot *s = linux_slot_take(p, t, t->process->arch.time_open);
     if (s == NULL) {
-        return false;
+        return STATUS_THREADS_EXHAUSTED;
     }
     t->arch.slot = s;
     linux_process_flush(p);
     if (!posted(&linux_slot_state(s)->word) && !await_post(s, BEGIN_SLICES)) {
         linux_process_kill(p);
     }
-    return !p->dead;
+    return why_dead(p);
 }
 
 /* The address space as a Linux process. */
@@ -240,7 +245,7 @@ static struct linux_process *process_of(struct arch_address_space *as)
     return as->process;
 }
 
-bool linux_resume(struct thread *t)
+status_t linux_resume(struct thread *t)
 {
     struct arch_cpu *c = linux_cpu();
     struct arch_thread *a = &t->arch;
@@ -250,25 +255,28 @@ bool linux_resume(struct thread *t)
     struct arch_address_space *as = &t->process->space->arch;
     c->space = as;
     struct linux_process *p = process_of(as);
-    if (p == NULL || p->dead) {
-        return false;
+    if (p == NULL) {
+        return STATUS_THREADS_EXHAUSTED;
     }
     if (a->slot != NULL && a->slot->time_open != t->process->arch.time_open) {
         linux_thread_unload(t);
     }
-    if (a->slot == NULL && !attach(t, p)) {
-        return false;
+    if (a->slot == NULL && !p->dead) {
+        status_t status = attach(t, p);
+        if (status != STATUS_OK) {
+            return status;
+        }
     }
     linux_process_flush_all();
     if (p->dead) {
-        return false;
+        return why_dead(p);
     }
     if (!a->pending && a->mode != LINUX_RUNNING) {
         linux_thread_load(t);
         go(t);
     }
     c->running = a->pending ? NULL : t;
-    return true;
+    return STATUS_OK;
 }
 
 static enum linux_event wait_on(uint32_t *word, const struct thread *t)

@@ -209,7 +209,8 @@ static void await_answer(struct linux_process *p)
             break;
         }
         if (got == sizeof(word) && word == bad) {
-            log_line("linux: process %d could not carry out a command", (int)p->pid);
+            log_line("linux: the host refuses process %d a mapping or a thread", (int)p->pid);
+            p->refused = true;
             linux_process_kill(p);
         }
         look_whether_dead(p);

@@ -71,7 +71,7 @@ static void serve_signal(struct thread *t)
         return;
     case SIGBUS:
         if (f.code == BUS_ADRERR) { /* the host has no memory for one of our pages */
-            kernel_lost(t);
+            kernel_lost(t, STATUS_FRAMES_EXHAUSTED);
         } else {
             kernel_fault(UPCALL_PROTECTION, UPCALL_ACCESS_READ, 0);
         }
@@ -124,8 +124,9 @@ _Noreturn void linux_run(void)
 {
     for (;;) {
         struct thread *t = kernel_leave();
-        if (t != NULL && !linux_resume(t)) {
-            kernel_lost(t);
+        status_t status = t != NULL ? linux_resume(t) : STATUS_OK;
+        if (status != STATUS_OK) {
+            kernel_lost(t, status);
             continue;
         }
         switch (t != NULL ? linux_wait(t) : linux_idle()) {
