@@ -3,10 +3,10 @@
  * its arch_inline.h defines the functions marked static inline. Both are found by include path:
  * -Ikernel/arch/<architecture>/include, where they lie in kernel/arch/.
  *
- * arch_inline.h also says what a fault costs here: ARCH_FAULT_AHEAD_PAGES, how many pages of
- * anonymous memory one brings in (1: the touched one), and ARCH_FAULT_AROUND_PAGES, how many of an
- * object's that are there already, a power of two; and whether frames that were never handed out
- * are zero, ARCH_FRESH_FRAMES_ARE_ZERO.
+ * arch_inline.h also says what suits a fault here: ARCH_FAULT_AHEAD_PAGES, how many pages of
+ * anonymous memory one brings in at most (1: the touched one); ARCH_FAULT_AROUND_PAGES, how many of
+ * an object's that are there already, a power of two; ARCH_FRESH_FRAMES_ARE_ZERO, whether frames
+ * that were never handed out are zero.
  *
  * All are called under the kernel lock unless they say otherwise. */
 #pragma once

@@ -110,13 +110,22 @@ static status_t fault_shared(struct address_space *as, struct region *r, uint64_
     return status;
 }
 
+/* How many pages of anonymous memory a fault brings in: who goes through it gets many at a time. */
+static uint64_t pages_ahead(const struct address_space *as, uint64_t page)
+{
+    frame_t f;
+    enum protection p;
+    bool in_order = arch_lookup(&as->arch, page - PAGE_SIZE, &f, &p);
+    return in_order ? ARCH_FAULT_AHEAD_PAGES : (ARCH_FAULT_AHEAD_PAGES + 7) / 8;
+}
+
 /* Zeroed pages from the touched one on, as many as arch wants at a time. They are charged. */
 static status_t fault_anonymous(struct address_space *as, struct region *r, uint64_t page)
 {
     frame_t frames[ARCH_FAULT_AHEAD_PAGES];
     uint64_t end = page + PAGE_SIZE, count = 0;
     if (ARCH_FAULT_AHEAD_PAGES > 1) {
-        uint64_t most = page + ARCH_FAULT_AHEAD_PAGES * PAGE_SIZE;
+        uint64_t most = page + pages_ahead(as, page) * PAGE_SIZE;
         end = arch_next_present(&as->arch, end, most < r->end ? most : r->end);
     }
     status_t status;

@@ -16,9 +16,12 @@
 #define PROCESSES_MAX 4096 /* alive at a time; each has a page of commands */
 #define AREAS_MAX 32000    /* Linux threads in the machine: as many areas as fit the helper pages */
 #define FILTER_MAX 40      /* instructions of a user thread's filter */
-#define ANSWER_SLICE_NS 10000000ull /* a thread that does not answer an interrupt */
-#define ANSWER_SLICES 10            /* within so many of them has its process killed */
-#define BEGIN_SLICES 1000           /* the same for a new thread: hosts may be very busy */
+/* A thread that does not answer an interrupt has its process killed: when the process has computed
+ * for so long meanwhile, or after so many slices of the kernel's own waiting. Hosts may be busy. */
+#define ANSWER_CPU_NS 100000000ull
+#define ANSWER_SLICE_NS 10000000ull
+#define ANSWER_SLICES 200
+#define BEGIN_SLICES 1000 /* for a new thread to be there */
 
 /* Offsets in the file of helper pages, of which the kernel has all mapped. */
 #define HELPER_FILE_COMMANDS 0x1000ull
@@ -188,5 +191,5 @@ _Noreturn void linux_run(void);
 /* machine.c, clock.c */
 void linux_machine_start(int log, int link);
 void linux_clock_start(void);
-uint64_t linux_monotonic_ns(void); /* Linux's clock */
-uint64_t linux_deadline(uint64_t machine_ns); /* as Linux's monotonic time */
+uint64_t linux_monotonic_ns(void);     /* Linux's clock */
+uint64_t linux_cpu_time_ns(int32_t pid); /* that a process has had */

@@ -19,6 +19,7 @@
 #include <linux/futex.h>
 
 #define NAP_MAX_NS 100000000ull
+#define IDLE_MAX_NS 3600000000000ull /* nobody else writes that word */
 #define TRIES_MAX 10000 /* of sleeping on a word that somebody else keeps changing */
 
 struct kernel_timespec {
@@ -117,11 +118,13 @@ static bool lie_down(uint32_t *word)
     return false;
 }
 
-/* Until it has posted: true. False after so many slices. Each is counted, not measured, so that a
- * machine that was stopped meanwhile does not take that for silence. */
+/* Until it has posted: true. False after so many slices, or when its process has computed for
+ * ANSWER_CPU_NS. Slices are counted, not measured, so that a machine that was stopped meanwhile
+ * does not take that for silence. */
 static bool await_post(struct linux_slot *s, uint32_t slices)
 {
     uint32_t *word = &linux_slot_state(s)->word;
+    uint64_t cpu_until_ns = 0;
     for (uint32_t i = 0; i < slices && !s->process->dead; i++) {
         for (uint32_t round = 0; round <= linux_spin; round++) {
             if (posted(word)) {
@@ -134,6 +137,13 @@ static bool await_post(struct linux_slot *s, uint32_t slices)
         }
         if (lie_down(word)) {
             sleep_on(word, linux_monotonic_ns() + ANSWER_SLICE_NS);
+        }
+        if (!posted(word)) {
+            uint64_t cpu_ns = linux_cpu_time_ns(s->process->pid);
+            cpu_until_ns = cpu_until_ns == 0 ? cpu_ns + ANSWER_CPU_NS : cpu_until_ns;
+            if (cpu_ns > cpu_until_ns) {
+                break;
+            }
         }
     }
     return posted(word);
@@ -302,7 +312,8 @@ static enum linux_event wait_on(uint32_t *word, const struct thread *t)
         }
         if (lie_down(word)) {
             uint64_t left_ns = c->deadline_ns - now_ns;
-            left_ns = left_ns < NAP_MAX_NS ? left_ns : NAP_MAX_NS;
+            uint64_t most_ns = t != NULL ? NAP_MAX_NS : IDLE_MAX_NS;
+            left_ns = left_ns < most_ns ? left_ns : most_ns;
             uint64_t before = now_ns;
             sleep_on(word, linux_monotonic_ns() + left_ns);
             tries = arch_now_ns() - before > NAP_MAX_NS / 2 ? 0 : tries;

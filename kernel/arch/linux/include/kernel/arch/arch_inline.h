@@ -1,7 +1,7 @@
 /* The functions of arch.h that must cost next to nothing. */
 #pragma once
 
-#define ARCH_FAULT_AHEAD_PAGES 16u
+#define ARCH_FAULT_AHEAD_PAGES 64u
 #define ARCH_FAULT_AROUND_PAGES 32u
 #define ARCH_FRESH_FRAMES_ARE_ZERO true
 
