@@ -27,6 +27,7 @@
 #define SPIN_SAMPLE 256
 #define F_SETOWN 8
 #define LOG_DEFAULT 2
+#define PACKAGE_FD 5 /* what capos names as /proc/self/fd/5 */
 
 struct options {
     const char *package;
@@ -128,8 +129,11 @@ static void check_processor(const uint64_t *stack)
     linux_extended_detect();
 }
 
-static void shut_off(void)
+static void shut_off(const struct options *o)
 {
+    uint64_t last = o->link > o->log ? o->link : o->log;
+    last = last > PACKAGE_FD ? last : PACKAGE_FD; /* whatever else was left open is not for us */
+    checked(LINUX_CALL(__NR_close_range, last + 1, ~0u, 0), "close_range");
     struct rlimit64 none = {0, 0};
     checked(LINUX_CALL(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
     checked(LINUX_CALL(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0), "not dumpable");
@@ -207,7 +211,7 @@ _Noreturn void linux_start(const uint64_t *stack)
     linux_clock_start();
     linux_machine_start((int)o.log, (int)o.link);
     check_processor(stack);
-    shut_off();
+    shut_off(&o);
     measure_spin();
 
     int package = (int)checked(LINUX_CALL(__NR_open, o.package, O_RDONLY | O_CLOEXEC),

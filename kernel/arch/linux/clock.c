@@ -8,7 +8,7 @@
 #define CPU_CLOCK_SCHED 2u /* of a pid, as Linux encodes it */
 #define SHIFT 32
 #define NS_PER_S 1000000000ull
-#define SETTLE_NS 4000000ull /* two readings are off by 40 ns each: 0.002 % */
+#define SETTLE_NS 2000000ull /* two readings are off by 40 ns each: 0.004 % */
 #define SAMPLES 6
 
 struct sample {
