@@ -178,9 +178,9 @@ static struct host_link_window window_size(void)
 /* Ctrl-Z: the machine stops with us and goes on with us. */
 static void stop_together(struct session *s)
 {
-    kill(s->qemu.pid, SIGSTOP);
+    kill(-s->qemu.pid, SIGSTOP); /* its group: the linux machine is several processes */
     raise(SIGSTOP);
-    kill(s->qemu.pid, SIGCONT);
+    kill(-s->qemu.pid, SIGCONT);
 }
 
 static void take_signal(struct session *s)
