@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,6 +76,9 @@ char *format(const char *text, ...)
     return out;
 }
 
+/* Of a program with debugging information little is looked at: it is mapped, not read. */
+#define MAP_LEAST (64 * 1024)
+
 bool file_read(const char *path, struct bytes *out)
 {
     struct stat status;
@@ -86,6 +90,15 @@ bool file_read(const char *path, struct bytes *out)
         errno = S_ISDIR(status.st_mode) ? EISDIR : errno;
         close(fd);
         return false;
+    }
+    if (S_ISREG(status.st_mode) && status.st_size >= MAP_LEAST) {
+        size_t size = (size_t)status.st_size;
+        void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+        if (map != MAP_FAILED) {
+            close(fd);
+            *out = (struct bytes){.data = map, .size = size};
+            return true;
+        }
     }
     /* The size is a hint: a pipe has none, a file may grow. */
     size_t room = (status.st_size > 0 ? (size_t)status.st_size : 0) + 4096;
