@@ -12,7 +12,7 @@ CAPOS=${CAPOS:-$BUILD/host/capos}
 ACCEL=${ACCEL:-auto}
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
 case $CAPOS in /*) ;; *) CAPOS=$PWD/$CAPOS ;; esac
-dir=$BUILD/tests/host/$(basename "$0" .sh)
+dir=$BUILD/tests/host${MACHINE:+-$MACHINE}/$(basename "$0" .sh)
 rm -rf "$dir" && mkdir -p "$dir" || exit 1
 out=$dir/out err=$dir/err
 : >"$out"
