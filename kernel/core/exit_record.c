@@ -6,6 +6,7 @@
 #include "kernel/core/boot_package.h"
 #include "kernel/core/host_link.h"
 #include "kernel/core/log.h"
+#include "kernel/core/sched.h"
 #include "lib/wire/gen/process_handle.h"
 #include "lib/wire/gen/types.h"
 
@@ -180,6 +181,7 @@ static void not_acknowledged(struct timer *t)
 static void end_machine(const struct host_link_exit *record)
 {
     machine_ended = true;
+    sched_end();
     timer_start(&acknowledge_timer, arch_now_ns() + ACKNOWLEDGE_NS, not_acknowledged);
     host_link_end(record);
 }

@@ -10,6 +10,7 @@
  * a stack of their own, at whose end lies the CPU's struct, and end in a panic unless they hit
  * user code; a debug trap has another, since it is the one exception that a user might steer to
  * the kernel's first instruction. */
+#include "abi/syscall.h"
 #include "kernel/arch/x86_64/offsets.h"
 
 #define KERNEL_BASE 0xffffffff80000000
@@ -175,11 +176,9 @@ x86_syscall_entry:
     movq %rcx, FRAME_RSP(%rsp)
     movq %gs:CPU_STACK, %rsp
     TAKE_LOCK
-    movq %rdx, %rcx
-    movq %rsi, %rdx
-    movq %rdi, %rsi
-    movq %rax, %rdi
-    call kernel_syscall
+    cmpq $SYSCALL_CAP_ENTER, %rax
+    jne .Lother_syscall
+    call kernel_cap_enter
     /* falls through */
 
 /* Kernel lock held, on the CPU's kernel stack. Whoever comes from elsewhere than a `syscall` of
@@ -237,6 +236,14 @@ x86_leave:
 
 .Lidle:
     call x86_idle
+    jmp x86_leave
+
+.Lother_syscall:
+    movq %rdx, %rcx
+    movq %rsi, %rdx
+    movq %rdi, %rsi
+    movq %rax, %rdi
+    call kernel_syscall
     jmp x86_leave
 
 /* From boot: drops its stack. */
