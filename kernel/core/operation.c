@@ -56,7 +56,7 @@ static inline bool is_short(const struct call *call)
 
 static inline bool check_short(const struct call *call)
 {
-    _Static_assert(offsetof(struct ring_entry, transfer_count) == 56, "the last word, with the rest");
+    _Static_assert(offsetof(struct ring_entry, transfer_count) == 56, "of the last word");
     return call->words[7] == 0 && call->message_size % sizeof(wire_word) == 0
            && call->message_size <= RING_SHORT_WORDS_MAX * sizeof(wire_word);
 }

@@ -106,8 +106,8 @@ static inline void set_answer(struct ring_entry *entry, struct loop *loop)
 }
 
 /* Sends it alone: the last one, or one with capabilities, which lie elsewhere than received ones.
- * An answer that the kernel refuses, for them perhaps, leaves the Reply unused: dropping it completes
- * the call as failed, so that the caller does not wait for ever. */
+ * An answer that the kernel refuses, for them perhaps, leaves the Reply unused: dropping it
+ * completes the call as failed, so that the caller does not wait for ever. */
 static __attribute__((noinline)) void answer_alone(const struct ring_entry *entry,
                                                    struct capos_request *request)
 {
