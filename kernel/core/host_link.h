@@ -15,10 +15,9 @@
 
 /* What a listener is told, as bits. Each is a hint to look again; it may come without a change. */
 enum host_link_event {
-    HOST_LINK_EVENT_INPUT = 1,     /* there are bytes, or the end */
-    HOST_LINK_EVENT_OUTPUT = 2,    /* there is room, or a stream was closed */
-    HOST_LINK_EVENT_TERMINAL = 4,  /* the host's HELLO has come, or the window has changed */
-    HOST_LINK_EVENT_INTERRUPT = 8, /* host_link_take_interrupts() has it */
+    HOST_LINK_EVENT_INPUT = 1,    /* there are bytes, or the end */
+    HOST_LINK_EVENT_OUTPUT = 2,   /* there is room, or a stream was closed */
+    HOST_LINK_EVENT_TERMINAL = 4, /* the host's HELLO has come, or the window has changed */
 };
 
 /* Back to the state before there is a link: kernel_bring_up() calls it. */
@@ -54,11 +53,6 @@ bool host_link_closed(enum host_link_stream stream);
 bool host_link_terminal(enum host_link_stream stream, bool *is_terminal);
 /* As above; 0 by 0 when there is no terminal. */
 bool host_link_window(struct host_link_window *out);
-
-/* --- interrupts --- */
-void host_link_claim_interrupts(bool claimed);
-/* Bits 1 << HOST_LINK_INTERRUPT_*, cleared by the call. */
-uint32_t host_link_take_interrupts(void);
 
 /* --- records --- */
 /* Text for the kernel's log. False: there is no link or no room, and nothing was taken; the
