@@ -45,8 +45,6 @@ static inline uint32_t pipe_used(const struct pipe *p)
     return p->tail - p->head;
 }
 
-/* Up to `size` bytes out of the pipe; returns how many. */
-uint32_t pipe_take(struct pipe *p, void *to, uint32_t size);
 /* Up to `size` bytes into it, from kernel memory, or from `as` if that is not NULL; *done says
  * how many. They are charged to `a`. Errors: badAddress, the ledger's; what was put before
  * stays. */

@@ -29,16 +29,9 @@ status_t pipe_writer_write(const struct invocation *in)
         s = pipe_put(p, call_account(in->call), NULL, (uint64_t)(uintptr_t)data.data,
                      (uint32_t)data.size, &done);
     }
-    if (s == STATUS_OK && done < data.size) {
-        stream_set_rest(in->call, data, done); /* which waits in the caller's memory */
-        s = call_wait(in->call, &p->writes, stream_leave_write);
-    }
+    s = stream_end_write(in, data, done, s, &p->writes, pipe_writer_write_results_set_written);
     pipe_serve(p); /* readers may go on, and then the call that waits */
-    if (s == STATUS_PENDING || done == 0) {
-        return s;
-    }
-    pipe_writer_write_results_set_written(in->results, done);
-    return STATUS_OK;
+    return s;
 }
 
 status_t pipe_writer_ready(const struct invocation *in)

@@ -517,14 +517,19 @@ size_t host_link_read(void *to, size_t size, bool *end)
     return done;
 }
 
-bool host_link_terminal(enum host_link_stream stream, bool *is_terminal)
+bool host_link_greeted(void)
 {
-    *is_terminal = ((uint32_t)link.terminal >> (uint32_t)stream & 1u) != 0;
     return link.greeted;
 }
 
-bool host_link_window(struct host_link_window *out)
+bool host_link_terminal(enum host_link_stream stream)
 {
-    *out = link.window;
-    return link.greeted;
+    KASSERT(link.greeted);
+    return (link.terminal >> (uint32_t)stream & 1) != 0;
+}
+
+struct host_link_window host_link_window(void)
+{
+    KASSERT(link.greeted);
+    return link.window;
 }

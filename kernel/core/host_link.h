@@ -48,11 +48,11 @@ size_t host_link_write(enum host_link_stream stream, const void *bytes, size_t s
 size_t host_link_output_room(void);
 /* Nobody reads that output any more. */
 bool host_link_closed(enum host_link_stream stream);
-/* False: the host's HELLO has not come yet; wait for HOST_LINK_EVENT_TERMINAL. A broken link
- * answers that nothing is a terminal. */
-bool host_link_terminal(enum host_link_stream stream, bool *is_terminal);
-/* As above; 0 by 0 when there is no terminal. */
-bool host_link_window(struct host_link_window *out);
+/* The host's HELLO has come, or never will: then nothing is a terminal. Until then wait for
+ * HOST_LINK_EVENT_TERMINAL, and ask nothing about it. */
+bool host_link_greeted(void);
+bool host_link_terminal(enum host_link_stream stream);
+struct host_link_window host_link_window(void); /* 0 by 0 when there is no terminal */
 
 /* --- records --- */
 /* Text for the kernel's log. False: there is no link or no room, and nothing was taken; the
