@@ -99,10 +99,12 @@ static void set_out_interrupt(bool on)
 }
 
 /* As much as there are free descriptors for. */
-static size_t send_all(const uint8_t *bytes, size_t size)
+static size_t send(const uint8_t *bytes, size_t size)
 {
     size_t sent = 0;
-    while (sent < size && (uint16_t)(out.given - out.taken) < VIRTIO_QUEUE_SIZE) {
+    reap_out();
+    while (transport != NULL && sent < size &&
+           (uint16_t)(out.given - out.taken) < VIRTIO_QUEUE_SIZE) {
         uint32_t id = out.given & MASK;
         size_t length = size - sent < OUT_BUFFER_SIZE ? size - sent : OUT_BUFFER_SIZE;
         memcpy(out_bytes[id], bytes + sent, length);
@@ -110,6 +112,9 @@ static size_t send_all(const uint8_t *bytes, size_t size)
             .address = x86_physical_of_image(out_bytes[id]), .length = (uint32_t)length};
         give(&out, id);
         sent += length;
+    }
+    if (sent > 0) {
+        transport->notify(QUEUE_OUT);
     }
     return sent;
 }
@@ -119,24 +124,11 @@ size_t arch_link_write(const void *bytes, size_t size)
     if (transport == NULL || size == 0) {
         return 0;
     }
-    reap_out();
-    if (transport == NULL) {
-        return 0;
-    }
-    size_t sent = send_all(bytes, size);
-    if (sent > 0) {
-        transport->notify(QUEUE_OUT);
-    }
-    if (sent < size) {
-        set_out_interrupt(true);
-        reap_out(); /* what left before the device saw that we want to know */
-        size_t more = transport == NULL ? 0 : send_all((const uint8_t *)bytes + sent, size - sent);
-        if (more > 0) {
-            transport->notify(QUEUE_OUT);
-        }
-        sent += more;
-    } else {
-        set_out_interrupt(false);
+    size_t sent = send(bytes, size);
+    set_out_interrupt(sent < size);
+    if (sent < size && transport != NULL) {
+        /* what left before the device saw that we want to know */
+        sent += send((const uint8_t *)bytes + sent, size - sent);
     }
     return sent;
 }
@@ -189,7 +181,7 @@ size_t arch_link_read(void *bytes, size_t size)
 
 void x86_link_interrupt(void)
 {
-    if (transport != NULL) {
+    if (transport != NULL && transport->acknowledge != NULL) {
         transport->acknowledge();
     }
 }
@@ -199,11 +191,9 @@ static bool negotiate(const struct virtio_transport *t)
     uint8_t status = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
     t->set_status(0);
     t->set_status(status);
-    uint64_t needed = VIRTIO_FEATURE_VERSION_1 | VIRTIO_FEATURE_MULTIPORT;
-    if ((t->features() & needed) != needed) {
+    if (!t->accept(VIRTIO_FEATURE_VERSION_1 | VIRTIO_FEATURE_MULTIPORT)) {
         return false;
     }
-    t->accept(needed);
     status |= VIRTIO_STATUS_FEATURES_OK;
     t->set_status(status);
     if (!(t->status() & VIRTIO_STATUS_FEATURES_OK)) {
@@ -213,7 +203,6 @@ static bool negotiate(const struct virtio_transport *t)
         !t->set_queue(QUEUE_CONTROL, &control.rings)) {
         return false;
     }
-    t->enable_interrupt();
     t->set_status(status | VIRTIO_STATUS_DRIVER_OK);
     return true;
 }
@@ -222,7 +211,7 @@ static bool negotiate(const struct virtio_transport *t)
  * we wait for. */
 static void open_port(void)
 {
-    for (uint32_t i = 0; i < sizeof(opening) / sizeof(opening[0]); i++) {
+    for (uint32_t i = 0; i < ARRAY_SIZE(opening); i++) {
         control.rings.descriptors[i] = (struct virtio_descriptor){
             .address = x86_physical_of_image(&opening[i]), .length = sizeof(opening[i])};
         give(&control, i);
