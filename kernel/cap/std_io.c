@@ -130,17 +130,17 @@ static uint32_t readiness(void)
     return state;
 }
 
-/* Both questions, once the host's greeting has brought the answers. */
-static void answer_question(const struct call *call, uint32_t stream, struct wire_builder results)
+static void answer_terminal(uint32_t stream, struct wire_builder results)
 {
-    if (call->method_number == STD_IO_METHOD_IS_TERMINAL) {
-        std_io_is_terminal_results_set_is_terminal(
-            results, host_link_terminal((enum host_link_stream)stream));
-    } else {
-        struct host_link_window window = host_link_window();
-        std_io_window_size_results_set_columns(results, window.columns);
-        std_io_window_size_results_set_rows(results, window.rows);
-    }
+    bool is_terminal = host_link_terminal((enum host_link_stream)stream);
+    std_io_is_terminal_results_set_is_terminal(results, is_terminal);
+}
+
+static void answer_window(struct wire_builder results)
+{
+    struct host_link_window window = host_link_window();
+    std_io_window_size_results_set_columns(results, window.columns);
+    std_io_window_size_results_set_rows(results, window.rows);
 }
 
 static void serve_questions(void)
@@ -148,7 +148,11 @@ static void serve_questions(void)
     while (!list_empty(&waiting.questions) && host_link_greeted()) {
         struct call *call = LIST_FIRST(&waiting.questions, struct call, queue);
         list_remove(&call->queue);
-        answer_question(call, (uint32_t)call->value[0], call_reply(call));
+        if (call->method_number == STD_IO_METHOD_IS_TERMINAL) {
+            answer_terminal((uint32_t)call->value[0], call_reply(call));
+        } else {
+            answer_window(call_reply(call));
+        }
         call_finish(call, STATUS_OK);
     }
 }
@@ -165,10 +169,10 @@ static void link_news(uint32_t events)
 
 /* --- the methods --- */
 
-/* Every method first: the link may have been made anew since the last time. */
+/* Before a call waits: the link may have been made anew since the last time. */
 static void listen(const struct invocation *in)
 {
-    KASSERT(in->self == &std_io_object && in->params.message != NULL);
+    KASSERT(in->self == &std_io_object);
     host_link_listen(link_news);
 }
 
@@ -222,13 +226,9 @@ status_t std_io_ready(const struct invocation *in)
                         std_io_ready_results_set_mask);
 }
 
-static status_t ask(const struct invocation *in, uint32_t stream)
+static status_t wait_for_greeting(const struct invocation *in, uint32_t stream)
 {
     listen(in);
-    if (host_link_greeted()) {
-        answer_question(in->call, stream, in->results);
-        return STATUS_OK;
-    }
     in->call->value[0] = stream;
     return call_wait(in->call, &waiting.questions, call_leave_queue);
 }
@@ -236,11 +236,23 @@ static status_t ask(const struct invocation *in, uint32_t stream)
 status_t std_io_is_terminal(const struct invocation *in)
 {
     uint32_t stream = std_io_is_terminal_params_stream(in->params);
-    return stream < STREAMS ? ask(in, stream)
-                            : call_bad_argument(in->call, "stream", "streams are 0, 1 and 2");
+    KASSERT(in->self == &std_io_object);
+    if (stream >= STREAMS) {
+        return call_bad_argument(in->call, "stream", "streams are 0, 1 and 2");
+    }
+    if (!host_link_greeted()) {
+        return wait_for_greeting(in, stream);
+    }
+    answer_terminal(stream, in->results);
+    return STATUS_OK;
 }
 
 status_t std_io_window_size(const struct invocation *in)
 {
-    return ask(in, 0);
+    KASSERT(in->self == &std_io_object && in->params.message != NULL);
+    if (!host_link_greeted()) {
+        return wait_for_greeting(in, HOST_LINK_STREAM_OUT);
+    }
+    answer_window(in->results);
+    return STATUS_OK;
 }
