@@ -14,17 +14,12 @@ status_t image_info(const struct invocation *in)
 
 status_t image_map(const struct invocation *in)
 {
-    struct memory_answer_map map = {.hint = image_map_params_hint(in->params),
-                                    .offset = image_map_params_offset(in->params),
-                                    .size = image_map_params_size(in->params),
-                                    .protection = image_map_params_protection(in->params),
-                                    .sharing = image_map_params_sharing(in->params)};
-    uint64_t address;
-    status_t status = memory_answer_map_object(in, &map, &address);
-    if (status == STATUS_OK) {
-        image_map_results_set_address(in->results, address);
-    }
-    return status;
+    return memory_answer_map_object(in, image_map_params_hint(in->params),
+                                    image_map_params_offset(in->params),
+                                    image_map_params_size(in->params),
+                                    image_map_params_protection(in->params),
+                                    image_map_params_sharing(in->params),
+                                    image_map_results_set_address);
 }
 
 status_t image_unmap(const struct invocation *in)

@@ -16,17 +16,12 @@ status_t memory_object_info(const struct invocation *in)
 
 status_t memory_object_map(const struct invocation *in)
 {
-    struct memory_answer_map map = {.hint = memory_object_map_params_hint(in->params),
-                                    .offset = memory_object_map_params_offset(in->params),
-                                    .size = memory_object_map_params_size(in->params),
-                                    .protection = memory_object_map_params_protection(in->params),
-                                    .sharing = memory_object_map_params_sharing(in->params)};
-    uint64_t address;
-    status_t status = memory_answer_map_object(in, &map, &address);
-    if (status == STATUS_OK) {
-        memory_object_map_results_set_address(in->results, address);
-    }
-    return status;
+    return memory_answer_map_object(in, memory_object_map_params_hint(in->params),
+                                    memory_object_map_params_offset(in->params),
+                                    memory_object_map_params_size(in->params),
+                                    memory_object_map_params_protection(in->params),
+                                    memory_object_map_params_sharing(in->params),
+                                    memory_object_map_results_set_address);
 }
 
 status_t memory_object_unmap(const struct invocation *in)
