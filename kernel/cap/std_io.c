@@ -71,24 +71,13 @@ static stream_setter *written_setter(const struct call *call)
                                                       : std_io_write_error_results_set_written;
 }
 
-/* Nobody reads the stream any more. The link tells the host that a write has met that. */
-static bool refused(enum host_link_stream stream)
-{
-    if (!host_link_closed(stream)) {
-        return false;
-    }
-    size_t none = host_link_write(stream, NULL, 0);
-    KASSERT(none == 0);
-    return true;
-}
-
 /* As much of a kept write as there is room for. False: it waits on. */
 static bool go_on_writing(struct call *call)
 {
     /* no handler is at work: the link's news come with an interrupt */
     uint8_t *buffer = arch_cpu()->request;
     KASSERT(arch_cpu()->building == NULL);
-    status_t s = refused(stream_of(call)) ? STATUS_DISCONNECTED : STATUS_OK;
+    status_t s = host_link_refuses(stream_of(call)) ? STATUS_DISCONNECTED : STATUS_OK;
     while (s == STATUS_OK && call->value[1] > 0) {
         size_t room = host_link_output_room();
         if (room == 0) {
@@ -158,9 +147,8 @@ static void serve_questions(void)
 }
 
 /* The host link's listener: a hint to look at everything again. */
-static void link_news(uint32_t events)
+static void link_news(void)
 {
-    KASSERT(events != 0);
     serve_questions();
     serve_reads();
     serve_writes();
@@ -200,7 +188,7 @@ static status_t begin_write(const struct invocation *in, struct wire_span data)
     if (s != STATUS_OK) {
         return s;
     }
-    if (refused(stream_of(in->call))) {
+    if (host_link_refuses(stream_of(in->call))) {
         return STATUS_DISCONNECTED;
     }
     if (list_empty(&waiting.writes)) {

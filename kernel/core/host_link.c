@@ -47,7 +47,6 @@ static struct {
     bool output_closed[3]; /* by host_link_stream */
     bool refused[3];       /* a write met that, and the host knows */
     uint32_t input_credit, owed, output_credit;
-    uint32_t events;       /* for the listener, gathered while receiving */
     uint32_t denials_lost;
     uint64_t first_run_ns;
     uint8_t terminal;
@@ -55,7 +54,7 @@ static struct {
     struct host_link_exit exit;
     struct frame frame;
     uint32_t frame_got;    /* bytes of it, the header included */
-    void (*notify)(uint32_t events);
+    void (*notify)(void);
 } link;
 
 /* --- rings --- */
@@ -110,7 +109,6 @@ static void link_break(const char *why)
     link.terminal = 0;
     link.window = (struct host_link_window){0};
     link.output_closed[HOST_LINK_STREAM_OUT] = link.output_closed[HOST_LINK_STREAM_ERR] = true;
-    link.events |= HOST_LINK_EVENT_INPUT | HOST_LINK_EVENT_OUTPUT | HOST_LINK_EVENT_TERMINAL;
     log_line("host link: broken: %s", why);
 }
 
@@ -200,10 +198,6 @@ size_t host_link_write(enum host_link_stream stream, const void *bytes, size_t s
         done += step;
         pump_out();
     }
-    if (link.output_closed[stream] && !link.refused[stream]) {
-        uint8_t which = (uint8_t)stream;
-        link.refused[stream] = send_record(HOST_LINK_REFUSED, &which, sizeof(which));
-    }
     return done;
 }
 
@@ -211,6 +205,15 @@ bool host_link_closed(enum host_link_stream stream)
 {
     KASSERT(stream <= HOST_LINK_STREAM_ERR);
     return link.output_closed[stream] || link.ending;
+}
+
+bool host_link_refuses(enum host_link_stream stream)
+{
+    uint8_t which = (uint8_t)stream;
+    if (link.output_closed[stream] && !link.refused[stream]) {
+        link.refused[stream] = send_record(HOST_LINK_REFUSED, &which, sizeof(which));
+    }
+    return host_link_closed(stream);
 }
 
 bool host_link_log(const char *text, size_t size)
@@ -277,7 +280,6 @@ static const char *take_hello(const struct frame *f)
     link.greeted = true;
     link.terminal = hello->terminal;
     link.window = hello->window;
-    link.events |= HOST_LINK_EVENT_TERMINAL;
     return NULL;
 }
 
@@ -287,7 +289,6 @@ static const char *take_credit(const struct frame *f)
         return "more output credit than there is";
     }
     link.output_credit += f->word;
-    link.events |= HOST_LINK_EVENT_OUTPUT;
     return NULL;
 }
 
@@ -298,7 +299,6 @@ static const char *take_closed(const struct frame *f)
         return "CLOSED for what is no open output";
     }
     link.output_closed[f->byte] = true;
-    link.events |= HOST_LINK_EVENT_OUTPUT;
     return NULL;
 }
 
@@ -312,7 +312,6 @@ static const char *take_interrupt(const struct frame *f)
 static const char *take_window(const struct frame *f)
 {
     link.window = f->window;
-    link.events |= HOST_LINK_EVENT_TERMINAL;
     return NULL;
 }
 
@@ -323,7 +322,6 @@ static const char *take_input_end(const struct frame *f)
         return "a second end of input";
     }
     link.input_ended = true;
-    link.events |= HOST_LINK_EVENT_INPUT;
     return NULL;
 }
 
@@ -406,8 +404,10 @@ static void advance(uint32_t size)
     }
 }
 
-static void pump_in(void)
+/* Whether something came. */
+static bool pump_in(void)
 {
+    bool news = false;
     while (!link.broken) {
         bool data = input_under_way();
         uint32_t size = frame_left(), span = size;
@@ -417,15 +417,16 @@ static void pump_in(void)
         KASSERT(size > 0); /* there is room for input: the credit was checked */
         size_t got = arch_link_read(to, size);
         if (got == 0) {
-            return;
+            break;
         }
         KASSERT(got <= size);
+        news = true;
         if (data) {
             input.used += (uint32_t)got;
-            link.events |= HOST_LINK_EVENT_INPUT;
         }
         advance((uint32_t)got);
     }
+    return news;
 }
 
 void host_link_input(void)
@@ -437,20 +438,15 @@ void host_link_input(void)
     uint32_t coming = input_under_way() ? frame_left() : 0;
     KASSERT(input.used + coming + link.input_credit + link.owed == HOST_LINK_INPUT_CREDIT);
     KASSERT(link.output_credit <= HOST_LINK_OUTPUT_CREDIT);
-    pump_in();
-    if (link.transport_full) {
-        link.transport_full = false;
-        link.events |= HOST_LINK_EVENT_OUTPUT;
-    }
+    bool news = pump_in() || link.transport_full;
+    link.transport_full = false;
     if (!link.broken) {
         pump_out();
     } else if (link.ending) {
         arch_machine_exit(0);
     }
-    uint32_t events = link.events;
-    link.events = 0;
-    if (events != 0 && link.notify != NULL && !link.ending) {
-        link.notify(events);
+    if (news && link.notify != NULL && !link.ending) {
+        link.notify();
     }
 }
 
@@ -474,7 +470,7 @@ void host_link_start(uint32_t cpus, uint64_t memory_bytes)
     host_link_input();
 }
 
-void host_link_listen(void (*notify)(uint32_t events))
+void host_link_listen(void (*notify)(void))
 {
     link.notify = notify;
 }
