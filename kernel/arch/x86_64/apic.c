@@ -15,7 +15,6 @@ enum lapic_register {
     LAPIC_COMMAND_HIGH = 0x310,
     LAPIC_TIMER = 0x320,
     LAPIC_LINT0 = 0x350,
-    LAPIC_LINT1 = 0x360,
     LAPIC_INITIAL_COUNT = 0x380,
     LAPIC_CURRENT_COUNT = 0x390,
     LAPIC_DIVIDE = 0x3e0,
@@ -31,7 +30,6 @@ enum lapic_register {
 #define IOAPIC_VERSION 1u
 #define IOAPIC_REDIRECTION 0x10u
 #define IOAPIC_LEVEL 0x8000u
-#define IOAPIC_MASKED 0x10000u
 
 static volatile uint32_t *lapic; /* NULL: x2APIC */
 static volatile uint32_t *ioapic;

@@ -47,23 +47,18 @@ struct table_pointer {
     uint64_t base;
 } __attribute__((packed));
 
-_Static_assert(offsetof(struct arch_cpu, user_rsp) == CPU_USER_RSP, "offsets.h");
-_Static_assert(offsetof(struct arch_cpu, frame_top) == CPU_FRAME_TOP, "offsets.h");
-_Static_assert(offsetof(struct arch_cpu, stack) == CPU_STACK, "offsets.h");
-_Static_assert(offsetof(struct arch_cpu, running) == CPU_RUNNING, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, r10) == FRAME_R10, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, r9) == FRAME_R9, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, r8) == FRAME_R8, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rdi) == FRAME_RDI, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rsi) == FRAME_RSI, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rdx) == FRAME_RDX, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rax) == FRAME_RAX, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, r11) == FRAME_R11, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, vector) == FRAME_VECTOR, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rip) == FRAME_RIP, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, cs) == FRAME_CS, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rflags) == FRAME_RFLAGS, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rsp) == FRAME_RSP, "offsets.h");
+#define CPU_AT(field, offset) (offsetof(struct arch_cpu, field) == (offset))
+#define FRAME_AT(field, offset) (offsetof(struct arch_frame, field) == (offset))
+_Static_assert(CPU_AT(user_rsp, CPU_USER_RSP) && CPU_AT(frame_top, CPU_FRAME_TOP)
+                   && CPU_AT(stack, CPU_STACK) && CPU_AT(running, CPU_RUNNING),
+               "offsets.h");
+_Static_assert(FRAME_AT(r10, FRAME_R10) && FRAME_AT(r9, FRAME_R9) && FRAME_AT(r8, FRAME_R8)
+                   && FRAME_AT(rdi, FRAME_RDI) && FRAME_AT(rsi, FRAME_RSI)
+                   && FRAME_AT(rdx, FRAME_RDX) && FRAME_AT(rax, FRAME_RAX)
+                   && FRAME_AT(r11, FRAME_R11) && FRAME_AT(vector, FRAME_VECTOR)
+                   && FRAME_AT(rip, FRAME_RIP) && FRAME_AT(cs, FRAME_CS)
+                   && FRAME_AT(rflags, FRAME_RFLAGS) && FRAME_AT(rsp, FRAME_RSP),
+               "offsets.h");
 _Static_assert(sizeof(struct arch_frame) == FRAME_SIZE && FRAME_SIZE % 16 == 0, "offsets.h");
 _Static_assert(offsetof(struct arch_thread, frame) == 0, "a thread begins with its frame");
 _Static_assert(offsetof(struct cpu, arch) == 0, "GS finds both");
@@ -195,13 +190,11 @@ void x86_cpu_start(struct cpu *c, uint32_t number, uint32_t apic_id)
     struct x86_tables *t = &first_tables;
     KASSERT(number == 0); /* the others bring their tables when they are started */
     struct arch_cpu *a = &c->arch;
-    a->self = a;
-    a->stack = (uint64_t)x86_first_stack_top;
-    a->running = NULL;
-    a->space = NULL;
-    a->deadline_ns = UINT64_MAX;
-    a->apic_id = apic_id;
-    a->tables = t;
+    *a = (struct arch_cpu){.self = a,
+                           .stack = (uint64_t)x86_first_stack_top,
+                           .deadline_ns = UINT64_MAX,
+                           .apic_id = apic_id,
+                           .tables = t};
     write_msr(MSR_GS_BASE, (uint64_t)a);
     write_msr(MSR_KERNEL_GS_BASE, 0);
     set_segments(t);

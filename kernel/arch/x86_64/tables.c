@@ -37,19 +37,15 @@ static uint64_t *table_at(uint64_t entry)
 
 static uint64_t page_entry(frame_t f, enum protection p)
 {
+    static const uint64_t bits[PROTECTION_COUNT] = {
+        [PROTECTION_READ] = ENTRY_NO_EXECUTE,
+        [PROTECTION_READ_WRITE] = ENTRY_NO_EXECUTE | ENTRY_WRITE,
+    };
     uint64_t address = f << PAGE_SHIFT;
-    const uint64_t common = ENTRY_PRESENT | ENTRY_USER | ENTRY_ACCESSED | ENTRY_DIRTY;
-    switch (p) {
-    case PROTECTION_READ:
-        return address | common | ENTRY_NO_EXECUTE;
-    case PROTECTION_READ_WRITE:
-        return address | common | ENTRY_WRITE | ENTRY_NO_EXECUTE;
-    case PROTECTION_READ_EXECUTE:
-        return address | common;
-    case PROTECTION_NONE:
-        break;
+    if (p == PROTECTION_NONE) {
+        return (~address & ENTRY_ADDRESS) | ENTRY_HELD;
     }
-    return (~address & ENTRY_ADDRESS) | ENTRY_HELD;
+    return address | bits[p] | ENTRY_PRESENT | ENTRY_USER | ENTRY_ACCESSED | ENTRY_DIRTY;
 }
 
 static frame_t frame_of(uint64_t entry)

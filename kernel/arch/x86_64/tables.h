@@ -26,7 +26,6 @@
 #define ENTRY_NO_EXECUTE (1ull << 63)
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
 #define ENTRY_COUNT_SHIFT 52
-#define ENTRY_COUNT_ONE (1ull << ENTRY_COUNT_SHIFT)
 #define ENTRY_COUNT_MASK (0x3ffull << ENTRY_COUNT_SHIFT)
 
 /* shootdown.c: makes translations of an address space invalid on every CPU. addresses: NULL or

@@ -66,26 +66,22 @@ static void give_in_buffer(uint32_t id)
     give(&in, id);
 }
 
-/* How many the device has used and we have not seen. False: it cannot be. */
-static bool used_count(struct queue *q, uint16_t *count)
+/* How many the device has used and we have not seen. */
+static uint16_t used_count(struct queue *q)
 {
     uint16_t index = __atomic_load_n(&q->rings.used.index, __ATOMIC_ACQUIRE);
-    *count = (uint16_t)(index - q->taken);
-    if (*count > (uint16_t)(q->given - q->taken)) {
+    uint16_t count = (uint16_t)(index - q->taken);
+    if (count > (uint16_t)(q->given - q->taken)) {
         broken("used what it was not given");
-        return false;
+        return 0;
     }
-    return true;
+    return count;
 }
 
 /* Takes back the room of output that has left. */
 static void reap_out(void)
 {
-    uint16_t count;
-    if (!used_count(&out, &count)) {
-        return;
-    }
-    for (; count > 0; count--, out.taken++) {
+    for (uint16_t count = used_count(&out); count > 0; count--, out.taken++) {
         if (out.rings.used.ring[out.taken & MASK].id != (out.taken & MASK)) {
             broken("finished output out of order");
             return;
@@ -136,8 +132,7 @@ size_t arch_link_write(const void *bytes, size_t size)
 /* The next buffer that the device has filled. False: none. */
 static bool take_in_buffer(void)
 {
-    uint16_t count;
-    if (!used_count(&in, &count) || count == 0) {
+    if (used_count(&in) == 0) {
         return false;
     }
     /* each read once: the device may change its mind after the check */

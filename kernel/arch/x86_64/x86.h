@@ -48,7 +48,6 @@ enum vector {
 #define MSR_GS_BASE 0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 
-#define EFER_SCE 1u
 #define CR4_TSD (1ull << 2)
 #define CR4_PGE (1ull << 7)
 #define CR4_OSFXSR (1ull << 9)
@@ -58,10 +57,6 @@ enum vector {
 #define CR4_OSXSAVE (1ull << 18)
 #define CR4_SMEP (1ull << 20)
 #define CR4_SMAP (1ull << 21)
-#define CR0_MP (1ull << 1)
-#define CR0_EM (1ull << 2)
-#define CR0_TS (1ull << 3)
-#define CR0_NE (1ull << 5)
 
 #define FLAG_RESERVED 0x2ull
 #define FLAG_TF 0x100ull
@@ -141,36 +136,21 @@ static inline void out32(uint16_t port, uint32_t v)
     __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port));
 }
 
-static inline uint64_t read_cr2(void)
-{
-    uint64_t v;
-    __asm__ volatile("movq %%cr2, %0" : "=r"(v));
-    return v;
-}
-
-static inline uint64_t read_cr3(void)
-{
-    uint64_t v;
-    __asm__ volatile("movq %%cr3, %0" : "=r"(v));
-    return v;
-}
-
-static inline void write_cr3(uint64_t v)
-{
-    __asm__ volatile("movq %0, %%cr3" ::"r"(v) : "memory");
-}
-
-static inline uint64_t read_cr4(void)
-{
-    uint64_t v;
-    __asm__ volatile("movq %%cr4, %0" : "=r"(v));
-    return v;
-}
-
-static inline void write_cr4(uint64_t v)
-{
-    __asm__ volatile("movq %0, %%cr4" ::"r"(v) : "memory");
-}
+/* read_cr2(), write_cr2() and so on. */
+#define CONTROL_REGISTER(name)                                                                     \
+    static inline uint64_t read_##name(void)                                                       \
+    {                                                                                              \
+        uint64_t v;                                                                                \
+        __asm__ volatile("movq %%" #name ", %0" : "=r"(v));                                        \
+        return v;                                                                                  \
+    }                                                                                              \
+    static inline void write_##name(uint64_t v)                                                    \
+    {                                                                                              \
+        __asm__ volatile("movq %0, %%" #name ::"r"(v) : "memory");                                 \
+    }
+CONTROL_REGISTER(cr2)
+CONTROL_REGISTER(cr3)
+CONTROL_REGISTER(cr4)
 
 static inline void invalidate_page(uint64_t address)
 {
