@@ -51,23 +51,14 @@ void exit_record_trace(struct thread *t, struct exit_record *record)
     }
 }
 
-static struct wire_span span_of(const char *text, size_t room)
-{
-    size_t size = 0;
-    while (size < room && text[size] != '\0') {
-        size++;
-    }
-    return (struct wire_span){text, size};
-}
-
 static void fill_denial(const struct process *p, const struct denial *d, struct wire_builder b)
 {
-    denial_set_process(b, span_of(p->name, sizeof p->name));
+    denial_set_process(b, wire_span_of(p->name));
     denial_set_interface_id(b, d->interface_id);
     denial_set_method(b, d->method);
-    denial_set_name(b, span_of(d->name, sizeof d->name));
+    denial_set_name(b, wire_span_of(d->name));
     denial_set_reason(b, d->reason);
-    denial_set_grant(b, span_of(d->grant, sizeof d->grant));
+    denial_set_grant(b, wire_span_of(d->grant));
 }
 
 void exit_record_fill(const struct process *p, struct wire_builder status)
@@ -98,22 +89,13 @@ void exit_record_fill(const struct process *p, struct wire_builder status)
     }
 }
 
-static void copy_name(char *out, const char *name)
-{
-    format_text(out, HOST_LINK_NAME_SIZE, "%s", name);
-}
-
 static const char *cause_name(enum upcall_cause cause)
 {
-    static const char *const names[] = {"?",
-                                        "page fault",
-                                        "divide error",
-                                        "illegal instruction",
-                                        "breakpoint",
-                                        "protection fault",
-                                        "floating point error",
-                                        "interrupt",
-                                        "foreign system call"};
+    static const char *const names[] = {
+        "?",          "page fault",       "divide error",         "illegal instruction",
+        "breakpoint", "protection fault", "floating point error", "interrupt",
+        "foreign system call",
+    };
     return (size_t)cause < ARRAY_SIZE(names) ? names[cause] : names[0];
 }
 
@@ -137,8 +119,8 @@ static void report_fault(const struct process *p)
     for (uint32_t i = 0; i < e->backtrace_count; i++) {
         record.frames[i] = e->backtrace[i];
     }
-    copy_name(record.process_name, p->name);
-    copy_name(record.binary, boot_package_name_of(p->image));
+    format_text(record.process_name, sizeof record.process_name, "%s", p->name);
+    format_text(record.binary, sizeof record.binary, "%s", boot_package_name_of(p->image));
     host_link_send_fault(&record);
 }
 
@@ -197,18 +179,16 @@ void exit_record_boot_failed(void)
 void exit_record_end_machine(const struct process *init)
 {
     const struct process *p = process_program;
-    struct host_link_exit record = {0};
-    if (p != NULL && p->ended && init->exit.kind == EXIT_KIND_EXITED) {
-        record.kind = (uint32_t)p->exit.kind;
-    } else {
+    if (p == NULL || !p->ended || init->exit.kind != EXIT_KIND_EXITED) {
         p = init;
-        record.kind = p->exit.kind == EXIT_KIND_EXITED ? (uint32_t)HOST_LINK_BOOT_FAILED
-                                                       : (uint32_t)p->exit.kind;
     }
-    record.process = p->id;
-    record.code = p->exit.kind == EXIT_KIND_OUT_OF_BUDGET ? (uint32_t)p->exit.exhausted
-                                                          : (uint32_t)p->exit.code;
-    end_machine(&record);
+    const struct exit_record *e = &p->exit;
+    bool boot_failed = p == init && e->kind == EXIT_KIND_EXITED;
+    end_machine(&(struct host_link_exit){
+        .kind = boot_failed ? (uint32_t)HOST_LINK_BOOT_FAILED : (uint32_t)e->kind,
+        .process = p->id,
+        .code = e->kind == EXIT_KIND_OUT_OF_BUDGET ? (uint32_t)e->exhausted : (uint32_t)e->code,
+    });
 }
 
 bool exit_record_machine_ended(void)
