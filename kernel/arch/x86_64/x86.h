@@ -107,34 +107,21 @@ static inline uint64_t read_tsc(void)
     return (uint64_t)high << 32 | low;
 }
 
-static inline uint8_t in8(uint16_t port)
-{
-    uint8_t v;
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-
-static inline uint32_t in32(uint16_t port)
-{
-    uint32_t v;
-    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-
-static inline void out8(uint16_t port, uint8_t v)
-{
-    __asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port));
-}
-
-static inline void out16(uint16_t port, uint16_t v)
-{
-    __asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port));
-}
-
-static inline void out32(uint16_t port, uint32_t v)
-{
-    __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port));
-}
+/* in8(), out8() and so on. */
+#define PORT(bits, suffix)                                                                         \
+    static inline uint##bits##_t in##bits(uint16_t port)                                           \
+    {                                                                                              \
+        uint##bits##_t v;                                                                          \
+        __asm__ volatile("in" suffix " %1, %0" : "=a"(v) : "Nd"(port));                            \
+        return v;                                                                                  \
+    }                                                                                              \
+    static inline void out##bits(uint16_t port, uint##bits##_t v)                                  \
+    {                                                                                              \
+        __asm__ volatile("out" suffix " %0, %1" ::"a"(v), "Nd"(port));                             \
+    }
+PORT(8, "b")
+PORT(16, "w")
+PORT(32, "l")
 
 /* read_cr2(), write_cr2() and so on. */
 #define CONTROL_REGISTER(name)                                                                     \
