@@ -19,17 +19,10 @@
 
 #define STREAMS 3u
 
-static struct {
-    struct list reads;     /* value[0]: at most how many bytes */
-    struct list writes;    /* stream.h */
-    struct list readies;
-    struct list questions; /* isTerminal, windowSize; value[0]: the stream */
-} waiting = {
-    .reads = {&waiting.reads, &waiting.reads},
-    .writes = {&waiting.writes, &waiting.writes},
-    .readies = {&waiting.readies, &waiting.readies},
-    .questions = {&waiting.questions, &waiting.questions},
-};
+static struct list reads = {&reads, &reads};         /* value[0]: at most how many bytes */
+static struct list writes = {&writes, &writes};      /* stream.h */
+static struct list readies = {&readies, &readies};   /* stream.h */
+static struct list questions = {&questions, &questions}; /* value[0]: the stream, of isTerminal */
 
 /* --- what waits, and what it waits for --- */
 
@@ -52,8 +45,8 @@ static void answer_read(const struct call *call, uint32_t max_bytes, struct wire
 
 static void serve_reads(void)
 {
-    while (!list_empty(&waiting.reads) && input_there()) {
-        struct call *call = LIST_FIRST(&waiting.reads, struct call, queue);
+    while (!list_empty(&reads) && input_there()) {
+        struct call *call = LIST_FIRST(&reads, struct call, queue);
         list_remove(&call->queue);
         answer_read(call, (uint32_t)call->value[0], call_reply(call));
         call_finish(call, STATUS_OK);
@@ -96,8 +89,8 @@ static bool go_on_writing(struct call *call)
 static void serve_writes(void)
 {
     bool done = true;
-    while (done && !list_empty(&waiting.writes)) {
-        done = go_on_writing(LIST_FIRST(&waiting.writes, struct call, queue));
+    while (done && !list_empty(&writes)) {
+        done = go_on_writing(LIST_FIRST(&writes, struct call, queue));
     }
 }
 
@@ -110,7 +103,7 @@ static uint32_t readiness(void)
     if (input != 0 || end) {
         state |= READINESS_READABLE;
     }
-    if (closed || (list_empty(&waiting.writes) && host_link_output_room() != 0)) {
+    if (closed || (list_empty(&writes) && host_link_output_room() != 0)) {
         state |= READINESS_WRITABLE;
     }
     if (closed || (input == 0 && end)) {
@@ -134,8 +127,8 @@ static void answer_window(struct wire_builder results)
 
 static void serve_questions(void)
 {
-    while (!list_empty(&waiting.questions) && host_link_greeted()) {
-        struct call *call = LIST_FIRST(&waiting.questions, struct call, queue);
+    while (!list_empty(&questions) && host_link_greeted()) {
+        struct call *call = LIST_FIRST(&questions, struct call, queue);
         list_remove(&call->queue);
         if (call->method_number == STD_IO_METHOD_IS_TERMINAL) {
             answer_terminal((uint32_t)call->value[0], call_reply(call));
@@ -152,7 +145,7 @@ static void link_news(void)
     serve_questions();
     serve_reads();
     serve_writes();
-    stream_wake_ready(&waiting.readies, readiness(), std_io_ready_results_set_mask);
+    stream_wake_ready(&readies, readiness(), std_io_ready_results_set_mask);
 }
 
 /* --- the methods --- */
@@ -172,12 +165,12 @@ status_t std_io_read(const struct invocation *in)
     if (s != STATUS_OK) {
         return s;
     }
-    if (max_bytes == 0 || (list_empty(&waiting.reads) && input_there())) {
+    if (max_bytes == 0 || (list_empty(&reads) && input_there())) {
         answer_read(in->call, max_bytes, in->results);
         return STATUS_OK;
     }
     in->call->value[0] = max_bytes;
-    return call_wait(in->call, &waiting.reads, call_leave_queue);
+    return call_wait(in->call, &reads, call_leave_queue);
 }
 
 static status_t begin_write(const struct invocation *in, struct wire_span data)
@@ -191,10 +184,10 @@ static status_t begin_write(const struct invocation *in, struct wire_span data)
     if (host_link_refuses(stream_of(in->call))) {
         return STATUS_DISCONNECTED;
     }
-    if (list_empty(&waiting.writes)) {
+    if (list_empty(&writes)) {
         done = (uint32_t)host_link_write(stream_of(in->call), data.data, data.size);
     }
-    return stream_end_write(in, data, done, s, &waiting.writes, written_setter(in->call));
+    return stream_end_write(in, data, done, s, &writes, written_setter(in->call));
 }
 
 status_t std_io_write(const struct invocation *in)
@@ -210,7 +203,7 @@ status_t std_io_write_error(const struct invocation *in)
 status_t std_io_ready(const struct invocation *in)
 {
     listen(in);
-    return stream_ready(in, std_io_ready_params_mask(in->params), readiness(), &waiting.readies,
+    return stream_ready(in, std_io_ready_params_mask(in->params), readiness(), &readies,
                         std_io_ready_results_set_mask);
 }
 
@@ -218,7 +211,7 @@ static status_t wait_for_greeting(const struct invocation *in, uint32_t stream)
 {
     listen(in);
     in->call->value[0] = stream;
-    return call_wait(in->call, &waiting.questions, call_leave_queue);
+    return call_wait(in->call, &questions, call_leave_queue);
 }
 
 status_t std_io_is_terminal(const struct invocation *in)

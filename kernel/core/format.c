@@ -49,11 +49,6 @@ static void put_number(struct sink *s, const struct conversion *c, uint64_t n, u
     put_padded(s, c, digits + at, sizeof digits - at);
 }
 
-static uint64_t take_unsigned(va_list *a, const struct conversion *c)
-{
-    return c->is_long ? va_arg(*a, unsigned long) : va_arg(*a, unsigned);
-}
-
 static const char *parse(const char *f, struct conversion *c)
 {
     *c = (struct conversion){.zero = *f == '0'};
@@ -78,11 +73,11 @@ static void convert(struct sink *s, char kind, const struct conversion *c, va_li
         break;
     }
     case 'u':
-        put_number(s, c, take_unsigned(a, c), 10, false);
+    case 'x': {
+        uint64_t n = c->is_long ? va_arg(*a, unsigned long) : va_arg(*a, unsigned);
+        put_number(s, c, n, kind == 'u' ? 10 : 16, false);
         break;
-    case 'x':
-        put_number(s, c, take_unsigned(a, c), 16, false);
-        break;
+    }
     case 'p':
         put_padded(s, c, "0x", 2);
         put_number(s, c, (uint64_t)(uintptr_t)va_arg(*a, void *), 16, false);

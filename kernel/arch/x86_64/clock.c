@@ -164,14 +164,11 @@ void x86_clock_start(void)
         hypervisor = cpuid(0x40000000, 0);
     }
     bool kvm = is_hypervisor(hypervisor, "KVMKVMKVM\0\0\0");
-    if (kvm && rate_from_kvm(cpuid(0x40000001, 0).a)) {
-        settle_at(start, 0);
-        return;
-    }
-    if (kvm || is_hypervisor(hypervisor, "TCGTCGTCGTCG")) {
+    bool known = kvm && rate_from_kvm(cpuid(0x40000001, 0).a);
+    if (!known && (kvm || is_hypervisor(hypervisor, "TCGTCGTCGTCG"))) {
         return; /* x86_clock_settle() will know */
     }
-    bool known = rate_from_cpuid() && x86_features.tsc_deadline;
+    known = known || (rate_from_cpuid() && x86_features.tsc_deadline);
     if (!known && !rate_from_pit()) {
         panic("no clock: neither a known hypervisor, nor a named crystal, nor a PIT");
     }

@@ -44,33 +44,25 @@ static void say_line(const char *text)
     say("  %s\n", text);
 }
 
-/* The function that the address lies in; *offset: how far into it. */
-static const char *name_of(uint64_t address, uint64_t *offset)
-{
-    const struct symbol_table *t = (const void *)x86_symbols_start;
-    *offset = 0;
-    if (address < (uint64_t)x86_image_start || address >= (uint64_t)x86_text_end ||
-        t->count == 0) {
-        return "?";
-    }
-    uint32_t wanted = (uint32_t)(address - KERNEL_BASE), low = 0, high = t->count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (t->symbols[middle].address <= wanted) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    *offset = wanted - t->symbols[low].address;
-    return (const char *)(t->symbols + t->count) + t->symbols[low].name;
-}
-
+/* With the function that the address lies in, and how far into it. */
 static void say_address(const char *what, uint64_t address)
 {
-    uint64_t offset;
-    const char *name = name_of(address, &offset);
-    say("  %s %016lx %s+0x%lx\n", what, (unsigned long)address, name, (unsigned long)offset);
+    const struct symbol_table *t = (const void *)x86_symbols_start;
+    const char *name = "?";
+    uint32_t wanted = (uint32_t)(address - KERNEL_BASE), low = 0, high = t->count, offset = 0;
+    if (address >= (uint64_t)x86_image_start && address < (uint64_t)x86_text_end && high > 0) {
+        while (high - low > 1) {
+            uint32_t middle = low + (high - low) / 2;
+            if (t->symbols[middle].address <= wanted) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        name = (const char *)(t->symbols + t->count) + t->symbols[low].name;
+        offset = wanted - t->symbols[low].address;
+    }
+    say("  %s %016lx %s+0x%x\n", what, (unsigned long)address, name, offset);
 }
 
 static bool in_stack(uint64_t frame)
