@@ -214,9 +214,10 @@ static void free_bytes(struct pipe *p)
     p->head = p->tail = 0;
 }
 
-void pipe_end_gone(struct pipe *p)
+void pipe_end_gone(struct pipe *p, bool *gone)
 {
-    KASSERT(p->reader_gone || p->writer_gone);
+    KASSERT(!*gone);
+    *gone = true;
     if (p->reader_gone) {
         free_bytes(p); /* nobody can read them */
     }

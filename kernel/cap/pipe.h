@@ -56,4 +56,5 @@ uint32_t pipe_reader_state(const struct pipe *p); /* bits of Readiness */
 uint32_t pipe_writer_state(const struct pipe *p);
 void pipe_answer_read(struct pipe *p, const struct call *call, uint32_t max_bytes,
                       struct wire_builder results);
-void pipe_end_gone(struct pipe *p); /* one of the two was marked gone */
+/* The last reference to an end has gone; gone: the mark of which. */
+void pipe_end_gone(struct pipe *p, bool *gone);

@@ -38,9 +38,7 @@ status_t pipe_reader_ready(const struct invocation *in)
 static void pipe_reader_destroy(struct object *o)
 {
     struct pipe *p = of_reader(o);
-    KASSERT(!p->reader_gone);
-    p->reader_gone = true;
-    pipe_end_gone(p);
+    pipe_end_gone(p, &p->reader_gone);
 }
 
 const struct object_class pipe_reader_class = {.interface = &pipe_reader_interface,

@@ -44,9 +44,7 @@ status_t pipe_writer_ready(const struct invocation *in)
 static void pipe_writer_destroy(struct object *o)
 {
     struct pipe *p = of_writer(o);
-    KASSERT(!p->writer_gone);
-    p->writer_gone = true;
-    pipe_end_gone(p);
+    pipe_end_gone(p, &p->writer_gone);
 }
 
 const struct object_class pipe_writer_class = {.interface = &pipe_writer_interface,

@@ -16,12 +16,8 @@ void denial_record(struct process *p, uint64_t interface_id, uint16_t method,
     *d = (struct denial){.interface_id = interface_id, .method = method, .reason = reason};
     format_text(d->name, sizeof d->name, "%s", name != NULL ? name : "");
     format_text(d->grant, sizeof d->grant, "%s", grant != NULL ? grant : "");
-    struct host_link_denial record = {
-        .process = p->id,
-        .interface_id = interface_id,
-        .method = method,
-        .reason = (uint8_t)reason,
-    };
+    struct host_link_denial record = {.process = p->id, .interface_id = interface_id,
+                                      .method = method, .reason = (uint8_t)reason};
     format_text(record.process_name, sizeof record.process_name, "%s", p->name);
     format_text(record.name, sizeof record.name, "%s", d->name);
     format_text(record.grant, sizeof record.grant, "%s", d->grant);

@@ -28,8 +28,7 @@ void exit_record_trace(struct thread *t, struct exit_record *record)
     arch_thread_registers(t, &registers);
     record->instruction = registers.rip;
     record->stack_pointer = registers.rsp;
-    if (registers.rsp > USER_END - sizeof record->stack_word ||
-        user_copy_in(t->process->space, &record->stack_word, registers.rsp,
+    if (user_copy_in(t->process->space, &record->stack_word, registers.rsp,
                      sizeof record->stack_word) != STATUS_OK) {
         record->stack_word = 0;
     }
@@ -38,7 +37,7 @@ void exit_record_trace(struct thread *t, struct exit_record *record)
     uint64_t frame = registers.rbp;
     while (record->backtrace_count < BACKTRACE_MAX) {
         uint64_t words[2]; /* the caller's frame pointer, the return address */
-        if (frame % 8 != 0 || frame >= USER_END - sizeof words
+        if (frame % 8 != 0
             || user_copy_in(t->process->space, words, frame, sizeof words) != STATUS_OK
             || words[1] == 0) {
             break;
@@ -105,16 +104,10 @@ static void report_fault(const struct process *p)
     log_line("%s: %s at %lx, address %lx", p->name, cause_name(e->cause), e->instruction,
              e->address);
     struct host_link_fault record = {
-        .process = p->id,
-        .thread = (uint32_t)e->thread,
-        .cause = e->cause,
-        .address = e->address,
-        .access = e->access,
-        .frame_count = e->backtrace_count,
-        .instruction = e->instruction,
-        .stack_pointer = e->stack_pointer,
-        .stack_word = e->stack_word,
-        .image_base = e->image_base,
+        .process = p->id, .thread = (uint32_t)e->thread, .image_base = e->image_base,
+        .cause = e->cause, .address = e->address, .access = e->access,
+        .instruction = e->instruction, .stack_pointer = e->stack_pointer,
+        .stack_word = e->stack_word, .frame_count = e->backtrace_count,
     };
     for (uint32_t i = 0; i < e->backtrace_count; i++) {
         record.frames[i] = e->backtrace[i];

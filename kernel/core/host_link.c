@@ -41,7 +41,8 @@ _Static_assert(offsetof(struct frame, hello) == sizeof(struct host_link_header),
 static struct byte_ring input, output;
 
 static struct {
-    bool started, broken, greeted, input_ended, ending, exit_waits, program_started;
+    bool works; /* it was started, and is not broken */
+    bool greeted, input_ended, ending, exit_waits, program_started;
     bool transport_full;   /* it took less than it was given: host_link_input() will come */
     bool input_wanted;     /* somebody has looked for input: the host may send */
     bool output_closed[3]; /* by host_link_stream */
@@ -104,17 +105,13 @@ static void ring_put(struct byte_ring *r, const void *bytes, uint32_t size)
 
 static void link_break(const char *why)
 {
-    KASSERT(!link.broken);
-    link.broken = link.input_ended = link.greeted = true;
+    KASSERT(link.works);
+    link.works = false;
+    link.input_ended = link.greeted = true;
     link.terminal = 0;
     link.window = (struct host_link_window){0};
     link.output_closed[HOST_LINK_STREAM_OUT] = link.output_closed[HOST_LINK_STREAM_ERR] = true;
     log_line("host link: broken: %s", why);
-}
-
-static bool link_works(void)
-{
-    return link.started && !link.broken;
 }
 
 /* --- sending --- */
@@ -139,8 +136,7 @@ static void put_frame(enum host_link_type type, const void *payload, uint32_t si
  * would wait for ever. */
 static void pump_out(void)
 {
-    if (link.input_wanted && link.owed >= OWED_MIN && !link.ending &&
-        has_room(sizeof(link.owed))) {
+    if (link.input_wanted && link.owed >= OWED_MIN && !link.ending && has_room(sizeof(link.owed))) {
         put_frame(HOST_LINK_CREDIT, &link.owed, sizeof(link.owed));
         link.input_credit += link.owed;
         link.owed = 0;
@@ -166,7 +162,7 @@ static void pump_out(void)
 /* A record: queued now or not at all. */
 static bool send_record(enum host_link_type type, const void *payload, uint32_t size)
 {
-    if (!link_works() || link.ending || !has_room(size)) {
+    if (!link.works || link.ending || !has_room(size)) {
         return false;
     }
     put_frame(type, payload, size);
@@ -178,7 +174,7 @@ size_t host_link_output_room(void)
 {
     uint32_t overhead = CONTROL_ROOM + sizeof(struct host_link_header);
     uint32_t free = RING_SIZE - output.used;
-    if (!link_works() || link.ending || free <= overhead) {
+    if (!link.works || link.ending || free <= overhead) {
         return 0;
     }
     return smaller(smaller(free - overhead, HOST_LINK_MAX_PAYLOAD), link.output_credit);
@@ -258,7 +254,7 @@ void host_link_end(const struct host_link_exit *record)
     link.exit = *record;
     link.exit.first_run_ns = link.first_run_ns;
     link.exit.end_ns = arch_now_ns();
-    if (!link_works()) {
+    if (!link.works) {
         arch_machine_exit(0);
     }
     link.exit_waits = true;
@@ -408,7 +404,7 @@ static void advance(uint32_t size)
 static bool pump_in(void)
 {
     bool news = false;
-    while (!link.broken) {
+    while (link.works) {
         bool data = input_under_way();
         uint32_t size = frame_left(), span = size;
         uint8_t *to =
@@ -431,7 +427,7 @@ static bool pump_in(void)
 
 void host_link_input(void)
 {
-    if (!link_works()) {
+    if (!link.works) {
         return;
     }
     /* every byte of input credit is somewhere */
@@ -440,7 +436,7 @@ void host_link_input(void)
     KASSERT(link.output_credit <= HOST_LINK_OUTPUT_CREDIT);
     bool news = pump_in() || link.transport_full;
     link.transport_full = false;
-    if (!link.broken) {
+    if (link.works) {
         pump_out();
     } else if (link.ending) {
         arch_machine_exit(0);
@@ -458,14 +454,12 @@ void host_link_init(void)
 
 void host_link_start(uint32_t cpus, uint64_t memory_bytes)
 {
-    struct host_link_machine_hello hello = {.magic = HOST_LINK_MAGIC,
-                                            .version = HOST_LINK_VERSION,
-                                            .cpus = cpus,
-                                            .memory_bytes = memory_bytes};
-    KASSERT(!link.started);
+    struct host_link_machine_hello hello = {.magic = HOST_LINK_MAGIC, .version = HOST_LINK_VERSION,
+                                            .cpus = cpus, .memory_bytes = memory_bytes};
+    KASSERT(!link.works);
     link.owed = HOST_LINK_INPUT_CREDIT;
     link.output_credit = HOST_LINK_OUTPUT_CREDIT;
-    link.started = true;
+    link.works = true;
     put_frame(HOST_LINK_HELLO, &hello, sizeof(hello));
     host_link_input();
 }
@@ -479,7 +473,7 @@ void host_link_listen(void (*notify)(void))
 
 static void want_input(void)
 {
-    if (!link.input_wanted && link_works()) {
+    if (!link.input_wanted && link.works) {
         link.input_wanted = true;
         pump_out();
     }
@@ -506,7 +500,7 @@ size_t host_link_read(void *to, size_t size, bool *end)
         link.owed += step;
         done += step;
     }
-    if (done > 0 && link_works()) {
+    if (done > 0 && link.works) {
         pump_out();
     }
     *end = link.input_ended && input.used == 0 && done == 0;

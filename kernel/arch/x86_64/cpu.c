@@ -190,11 +190,8 @@ void x86_cpu_start(struct cpu *c, uint32_t number, uint32_t apic_id)
     struct x86_tables *t = &first_tables;
     KASSERT(number == 0); /* the others bring their tables when they are started */
     struct arch_cpu *a = &c->arch;
-    *a = (struct arch_cpu){.self = a,
-                           .stack = (uint64_t)x86_first_stack_top,
-                           .deadline_ns = UINT64_MAX,
-                           .apic_id = apic_id,
-                           .tables = t};
+    *a = (struct arch_cpu){.self = a, .stack = (uint64_t)x86_first_stack_top, .tables = t,
+                           .deadline_ns = UINT64_MAX, .apic_id = apic_id};
     write_msr(MSR_GS_BASE, (uint64_t)a);
     write_msr(MSR_KERNEL_GS_BASE, 0);
     set_segments(t);

@@ -11,7 +11,7 @@
 #include "kernel/core/frame.h"
 
 #define LEVELS 4
-#define BATCH_PAGES 32u
+#define BATCH_PAGES INVALIDATE_MAX
 #define BATCH_TABLES (BATCH_PAGES * (LEVELS - 1)) /* each page may be the last in all its tables */
 
 extern uint64_t x86_root_table[TABLE_ENTRIES];
@@ -303,7 +303,7 @@ void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t page
         } while (address < end && index_of(address, 1) != 0);
     }
     if (count > 0) {
-        x86_invalidate(as, count <= BATCH_PAGES ? stale : NULL, count);
+        x86_invalidate(as, stale, count);
     }
 }
 

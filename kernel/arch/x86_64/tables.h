@@ -28,7 +28,8 @@
 #define ENTRY_COUNT_SHIFT 52
 #define ENTRY_COUNT_MASK (0x3ffull << ENTRY_COUNT_SHIFT)
 
-/* shootdown.c: makes translations of an address space invalid on every CPU. addresses: NULL or
- * more than it likes to take one by one: all of them. */
+/* shootdown.c: makes translations of an address space invalid on every CPU. More of them than this
+ * are not looked at: emptying the whole TLB is cheaper. */
+#define INVALIDATE_MAX 32u
 struct arch_address_space;
 void x86_invalidate(struct arch_address_space *as, const uint64_t *addresses, uint32_t count);

@@ -71,12 +71,8 @@ static void acknowledge(void)
 }
 
 static const struct virtio_transport transport = {
-    .set_status = set_status,
-    .status = status,
-    .accept = accept,
-    .set_queue = set_queue,
-    .notify = notify,
-    .acknowledge = acknowledge,
+    .set_status = set_status, .status = status, .accept = accept, .set_queue = set_queue,
+    .notify = notify, .acknowledge = acknowledge,
 };
 
 const struct virtio_transport *virtio_mmio_find(void)

@@ -173,10 +173,7 @@ static void notify(uint16_t index)
 }
 
 static const struct virtio_transport transport = {
-    .set_status = set_status,
-    .status = status,
-    .accept = accept,
-    .set_queue = set_queue,
+    .set_status = set_status, .status = status, .accept = accept, .set_queue = set_queue,
     .notify = notify,
 };
 
