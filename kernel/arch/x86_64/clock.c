@@ -49,7 +49,7 @@ static uint64_t inverse;       /* ticks per ns, times 2^32 */
 static uint64_t lapic_inverse; /* LAPIC ticks per ns, times 2^32 */
 static bool deadline_mode;
 static struct sample start;
-static struct kvm_clock kvm_clock __attribute__((aligned(64)));
+static volatile struct kvm_clock kvm_clock __attribute__((aligned(64)));
 
 static uint64_t multiply(uint64_t a, uint64_t by)
 {
@@ -93,10 +93,9 @@ static bool rate_from_kvm(uint32_t features)
     if (!(features & KVM_FEATURE_CLOCK2)) {
         return false;
     }
-    write_msr(MSR_KVM_CLOCK, x86_physical_of_image(&kvm_clock) | 1);
-    volatile struct kvm_clock *c = &kvm_clock;
-    uint32_t mul = c->scale;
-    int shift = c->shift;
+    write_msr(MSR_KVM_CLOCK, x86_physical_of_image((const void *)&kvm_clock) | 1);
+    uint32_t mul = kvm_clock.scale;
+    int shift = kvm_clock.shift;
     write_msr(MSR_KVM_CLOCK, 0);
     if (mul == 0 || shift < -31 || shift > 31) {
         return false;
@@ -236,10 +235,7 @@ void arch_time_page(struct time_page *out)
         *(volatile int *)0xdead000 = 0; /* make run-panic: in the middle of a program's call */
     }
     *out = (struct time_page){
-        .shift = SHIFT,
-        .base_tsc = base_tsc,
-        .base_ns = base_ns,
-        .scale = scale,
+        .shift = SHIFT, .base_tsc = base_tsc, .base_ns = base_ns, .scale = scale,
         .tick_hz = multiply(NS_PER_S, inverse),
     };
 }

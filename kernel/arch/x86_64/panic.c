@@ -90,17 +90,14 @@ static void say_backtrace(uint64_t rip, uint64_t rbp)
 
 static void say_registers(const struct arch_frame *f)
 {
-    const struct {
-        const char *name;
-        uint64_t value;
-    } all[] = {
-        {"rax", f->rax}, {"rbx", f->rbx}, {"rcx", f->rcx}, {"rdx", f->rdx}, {"rsi", f->rsi},
-        {"rdi", f->rdi}, {"rbp", f->rbp}, {"rsp", f->rsp}, {"r8 ", f->r8}, {"r9 ", f->r9},
-        {"r10", f->r10}, {"r11", f->r11}, {"r12", f->r12}, {"r13", f->r13}, {"r14", f->r14},
-        {"r15", f->r15}, {"rip", f->rip}, {"flg", f->rflags},
+    static const char *const names[] = { /* as they lie in the frame */
+        "r15", "r14", "r13", "r12", "r10", "r9 ", "r8 ", "rbp", "rdi", "rsi", "rdx",
+        "rbx", "rax", "r11", "rcx", "vec", "err", "rip", "cs ", "flg", "rsp", "ss ",
     };
-    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-        say("%s%s %016lx", i % 3 == 0 ? "\n  " : "  ", all[i].name, (unsigned long)all[i].value);
+    const uint64_t *values = (const uint64_t *)(const void *)f;
+    _Static_assert(ARRAY_SIZE(names) * sizeof(*values) == sizeof(*f), "a name for each");
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        say("%s%s %016lx", i % 3 == 0 ? "\n  " : "  ", names[i], (unsigned long)values[i]);
     }
     say("\n");
 }

@@ -101,14 +101,6 @@ static uint64_t *next_entry(const struct arch_address_space *as, uint64_t *addre
     return NULL;
 }
 
-/* One entry of the table at `level` came into use; the top table is not counted. */
-static void count_up(struct path *path, int level, uint64_t entries)
-{
-    if (level < LEVELS) {
-        *path->entry[level + 1] += entries << ENTRY_COUNT_SHIFT;
-    }
-}
-
 /* Entries of the table at `level` went out of use. Tables that are empty now are taken out and
  * kept in `gone`. */
 static void count_down(struct path *path, int level, uint64_t entries, frame_t *gone,
@@ -116,7 +108,7 @@ static void count_down(struct path *path, int level, uint64_t entries, frame_t *
 {
     while (level < LEVELS) {
         uint64_t *above = path->entry[level + 1];
-        *above -= entries << ENTRY_COUNT_SHIFT;
+        *above -= entries * ENTRY_COUNT_ONE;
         if (*above & ENTRY_COUNT_MASK) {
             return;
         }
@@ -145,7 +137,9 @@ static status_t walk_and_make(struct arch_address_space *as, uint64_t address, s
         }
         *path->entry[level] =
             f << PAGE_SHIFT | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_ACCESSED;
-        count_up(path, level, 1);
+        if (level < LEVELS) { /* the top table's are not counted */
+            *path->entry[level + 1] += ENTRY_COUNT_ONE;
+        }
         level = walk(as, address, path);
     }
     return STATUS_OK;
@@ -216,7 +210,7 @@ status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t
             KASSERT(entry[i] == 0);
             entry[i] = page_entry(frames[done + i], p);
         }
-        count_up(&path, 1, count);
+        *path.entry[2] += count * ENTRY_COUNT_ONE;
         done += count;
     }
     return STATUS_OK;
