@@ -27,3 +27,27 @@ status_t memory_answer_check_mapped(const struct invocation *in, uint64_t addres
                                     uint64_t size) MUST_CHECK;
 status_t memory_answer_unmap_object(const struct invocation *in, uint64_t address,
                                     uint64_t size) MUST_CHECK;
+
+/* The methods that all three faces have: the generated names differ, what they do does not. */
+#define MEMORY_ANSWER_FACE(face)                                                                   \
+    status_t face##_info(const struct invocation *in)                                              \
+    {                                                                                              \
+        const struct memory_object *m = memory_answer_of(in->self);                                \
+        face##_info_results_set_size(in->results, memory_object_size(m));                          \
+        face##_info_results_set_sealed(in->results, memory_object_sealed(m));                      \
+        return STATUS_OK;                                                                          \
+    }                                                                                              \
+    status_t face##_map(const struct invocation *in)                                               \
+    {                                                                                              \
+        struct wire_reader p = in->params;                                                         \
+        return memory_answer_map_object(in, face##_map_params_hint(p),                             \
+                                        face##_map_params_offset(p), face##_map_params_size(p),    \
+                                        face##_map_params_protection(p),                           \
+                                        face##_map_params_sharing(p),                              \
+                                        face##_map_results_set_address);                           \
+    }                                                                                              \
+    status_t face##_unmap(const struct invocation *in)                                             \
+    {                                                                                              \
+        return memory_answer_unmap_object(in, face##_unmap_params_address(in->params),             \
+                                          face##_unmap_params_size(in->params));                   \
+    }

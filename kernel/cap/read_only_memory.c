@@ -4,26 +4,4 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/read_only_memory.h"
 
-status_t read_only_memory_info(const struct invocation *in)
-{
-    const struct memory_object *m = memory_answer_of(in->self);
-    read_only_memory_info_results_set_size(in->results, memory_object_size(m));
-    read_only_memory_info_results_set_sealed(in->results, memory_object_sealed(m));
-    return STATUS_OK;
-}
-
-status_t read_only_memory_map(const struct invocation *in)
-{
-    return memory_answer_map_object(in, read_only_memory_map_params_hint(in->params),
-                                    read_only_memory_map_params_offset(in->params),
-                                    read_only_memory_map_params_size(in->params),
-                                    read_only_memory_map_params_protection(in->params),
-                                    read_only_memory_map_params_sharing(in->params),
-                                    read_only_memory_map_results_set_address);
-}
-
-status_t read_only_memory_unmap(const struct invocation *in)
-{
-    return memory_answer_unmap_object(in, read_only_memory_unmap_params_address(in->params),
-                                      read_only_memory_unmap_params_size(in->params));
-}
+MEMORY_ANSWER_FACE(read_only_memory)

@@ -43,12 +43,6 @@ static void lapic_write(enum lapic_register r, uint32_t value)
     }
 }
 
-static uint32_t ioapic_read(uint32_t index)
-{
-    ioapic[0] = index;
-    return ioapic[4];
-}
-
 static void ioapic_write(uint32_t index, uint32_t value)
 {
     ioapic[0] = index;
@@ -77,7 +71,8 @@ void x86_apic_start(void)
 
 void x86_apic_route(uint32_t input, enum vector vector)
 {
-    uint32_t inputs = (ioapic_read(IOAPIC_VERSION) >> 16 & 0xff) + 1;
+    ioapic[0] = IOAPIC_VERSION;
+    uint32_t inputs = (ioapic[4] >> 16 & 0xff) + 1;
     if (input >= inputs) {
         panic("interrupt input %u: the I/O APIC has %u", input, inputs);
     }

@@ -70,17 +70,6 @@ static struct x86_tables first_tables;
 static struct gate idt[VECTOR_COUNT]; /* shared: the stacks differ by the TSS */
 extern char x86_first_stack_top[];
 
-static void detect_extended(void)
-{
-    struct cpuid d = cpuid(0xd, 0);
-    uint64_t wanted = d.a & 0xe7;       /* x87, SSE, AVX and the three of AVX-512 */
-    if ((wanted & 0xe0) != 0xe0 || !(wanted & 4)) {
-        wanted &= 7;
-    }
-    x86_features.xcr0 = wanted;
-    x86_features.xsaveopt = cpuid(0xd, 1).a & 1;
-}
-
 /* Boot, first CPU, while the text can still be written: takes stac and clac out where they are
  * illegal. */
 static void patch_smap_sites(void)
@@ -114,7 +103,12 @@ void x86_detect_features(void)
     f->huge_pages = cpuid(0x80000001, 0).d >> 26 & 1;
     f->extended_size = 512 + 64; /* FXSAVE's, with an XSAVE header */
     if (f->xsave) {
-        detect_extended();
+        uint64_t wanted = cpuid(0xd, 0).a & 0xe7; /* x87, SSE, AVX and the three of AVX-512 */
+        if ((wanted & 0xe0) != 0xe0 || !(wanted & 4)) {
+            wanted &= 7;
+        }
+        f->xcr0 = wanted;
+        f->xsaveopt = cpuid(0xd, 1).a & 1;
     }
     if (!f->smap) {
         patch_smap_sites();
@@ -147,12 +141,10 @@ static void set_gates(void)
         uint64_t stub = x86_trap_stubs[v];
         bool own_stack = v == VECTOR_NMI || v == VECTOR_DOUBLE_FAULT || v == VECTOR_MACHINE_CHECK;
         idt[v] = (struct gate){
-            .offset_low = (uint16_t)stub,
-            .segment = SEGMENT_KERNEL_CODE,
+            .offset_low = (uint16_t)stub, .offset_middle = (uint16_t)(stub >> 16),
+            .offset_high = (uint32_t)(stub >> 32), .segment = SEGMENT_KERNEL_CODE,
             .ist = own_stack ? 1 : v == VECTOR_DEBUG ? 2 : 0,
             .type = v == VECTOR_BREAKPOINT ? 0xee : 0x8e, /* int3 is for users too */
-            .offset_middle = (uint16_t)(stub >> 16),
-            .offset_high = (uint32_t)(stub >> 32),
         };
     }
 }
