@@ -17,8 +17,6 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/std_io.h"
 
-#define STREAMS 3u
-
 static struct list reads = {&reads, &reads};         /* value[0]: at most how many bytes */
 static struct list writes = {&writes, &writes};      /* stream.h */
 static struct list readies = {&readies, &readies};   /* stream.h */
@@ -218,7 +216,7 @@ status_t std_io_is_terminal(const struct invocation *in)
 {
     uint32_t stream = std_io_is_terminal_params_stream(in->params);
     KASSERT(in->self == &std_io_object);
-    if (stream >= STREAMS) {
+    if (stream > HOST_LINK_STREAM_ERR) {
         return call_bad_argument(in->call, "stream", "streams are 0, 1 and 2");
     }
     if (!host_link_greeted()) {

@@ -138,7 +138,7 @@ static void set_control_registers(void)
 static void set_gates(void)
 {
     for (uint32_t v = 0; v < VECTOR_COUNT; v++) {
-        uint64_t stub = x86_trap_stubs[v];
+        uint64_t stub = (uint64_t)x86_trap_stubs[v];
         bool own_stack = v == VECTOR_NMI || v == VECTOR_DOUBLE_FAULT || v == VECTOR_MACHINE_CHECK;
         idt[v] = (struct gate){
             .offset_low = (uint16_t)stub, .offset_middle = (uint16_t)(stub >> 16),

@@ -227,8 +227,7 @@ x86_leave_boot:
 /* --- traps --- */
 
 .macro TRAP_STUB vector
-    .balign 16
-trap_\vector:
+    .balign TRAP_STUB_SIZE
     .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) \
         || (\vector == 21) || (\vector == 29) || (\vector == 30)
     .else
@@ -240,16 +239,11 @@ trap_\vector:
     .else
     jmp .Ltrap
     .endif
-    .pushsection .rodata.stubs, "a"
-    .quad trap_\vector
-    .popsection
 .endm
 
-    .section .rodata.stubs, "a"
-    .balign 8
+    .balign TRAP_STUB_SIZE
     .globl x86_trap_stubs
 x86_trap_stubs:
-    .text
     .altmacro
     .set i, 0
     .rept VECTOR_COUNT
@@ -257,6 +251,7 @@ x86_trap_stubs:
     .set i, i + 1
     .endr
     .noaltmacro
+    .org x86_trap_stubs + VECTOR_COUNT * TRAP_STUB_SIZE /* fails when a stub is too long */
 
 .Ltrap:
     testb $3, FRAME_CS - FRAME_VECTOR(%rsp)

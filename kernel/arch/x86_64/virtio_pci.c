@@ -63,13 +63,10 @@ static volatile void *map_bar(uint32_t bar, uint32_t offset, uint32_t size)
     }
     uint32_t low = config_read(BAR + 4 * bar);
     uint64_t base = low & ~15u;
-    if (low & 1) {
-        return NULL;
-    }
     if ((low & 6) == 4 && bar < 5) {
         base |= (uint64_t)config_read(BAR + 4 * bar + 4) << 32;
     }
-    return base == 0 ? NULL : x86_map_device(base + offset, size);
+    return (low & 1) || base == 0 ? NULL : x86_map_device(base + offset, size);
 }
 
 static void take_capability(uint32_t at)

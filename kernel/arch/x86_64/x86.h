@@ -19,28 +19,16 @@
 #define SEGMENT_TSS 0x28
 
 enum vector {
-    VECTOR_DEBUG = 1,
-    VECTOR_NMI = 2,
-    VECTOR_BREAKPOINT = 3,
-    VECTOR_ILLEGAL = 6,
-    VECTOR_DOUBLE_FAULT = 8,
-    VECTOR_PROTECTION = 13,
-    VECTOR_PAGE_FAULT = 14,
-    VECTOR_FLOATING_POINT = 16,
-    VECTOR_MACHINE_CHECK = 18,
-    VECTOR_SIMD = 19,
+    VECTOR_DEBUG = 1, VECTOR_NMI = 2, VECTOR_BREAKPOINT = 3, VECTOR_ILLEGAL = 6,
+    VECTOR_DOUBLE_FAULT = 8, VECTOR_PROTECTION = 13, VECTOR_PAGE_FAULT = 14,
+    VECTOR_FLOATING_POINT = 16, VECTOR_MACHINE_CHECK = 18, VECTOR_SIMD = 19,
     VECTOR_EXCEPTIONS = 32, /* so many are the processor's own */
-    VECTOR_TIMER = 32,
-    VECTOR_LINK = 33,
-    VECTOR_POKE = 34,
-    VECTOR_SHOOTDOWN = 35,
-    VECTOR_SPURIOUS = 36,
+    VECTOR_TIMER = 32, VECTOR_LINK, VECTOR_POKE, VECTOR_SHOOTDOWN, VECTOR_SPURIOUS,
 };
 
 #define MSR_APIC_BASE 0x1b
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_X2APIC 0x800
-#define MSR_EFER 0xc0000080
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
 #define MSR_FMASK 0xc0000084
@@ -165,7 +153,7 @@ static inline uint64_t x86_physical_of_image(const void *in_image)
 /* entry.S */
 extern const char x86_copy_begin[], x86_copy_end[], x86_copy_fail[];
 extern const uint32_t x86_smap_sites[], x86_smap_sites_end[]; /* stac, clac: less KERNEL_BASE */
-extern const uint64_t x86_trap_stubs[VECTOR_COUNT];
+extern const char x86_trap_stubs[VECTOR_COUNT][TRAP_STUB_SIZE]; /* code */
 void x86_syscall_entry(void);
 extern uint32_t kernel_lock;
 _Noreturn void x86_leave_boot(void); /* lock held: runs whoever is next */
