@@ -173,10 +173,8 @@ static bool serve_write(struct pipe *p)
 
 void pipe_serve(struct pipe *p)
 {
-    bool moved = true;
-    while (moved) { /* each round takes bytes or a call away */
-        moved = serve_read(p);
-        moved = serve_write(p) || moved;
+    while (serve_read(p) || serve_write(p)) {
+        /* each round takes bytes or a call away */
     }
     stream_wake_ready(&p->reader_readies, pipe_reader_state(p), pipe_reader_ready_results_set_mask);
     stream_wake_ready(&p->writer_readies, pipe_writer_state(p), pipe_writer_ready_results_set_mask);
@@ -214,8 +212,12 @@ static void free_bytes(struct pipe *p)
     p->head = p->tail = 0;
 }
 
-void pipe_end_gone(struct pipe *p, bool *gone)
+void pipe_end_destroy(struct object *end)
 {
+    bool reader = end->class == &pipe_reader_class;
+    struct pipe *p = reader ? CONTAINER_OF(end, struct pipe, reader)
+                            : CONTAINER_OF(end, struct pipe, writer);
+    bool *gone = reader ? &p->reader_gone : &p->writer_gone;
     KASSERT(!*gone);
     *gone = true;
     if (p->reader_gone) {

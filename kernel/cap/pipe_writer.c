@@ -41,11 +41,5 @@ status_t pipe_writer_ready(const struct invocation *in)
                         &p->writer_readies, pipe_writer_ready_results_set_mask);
 }
 
-static void pipe_writer_destroy(struct object *o)
-{
-    struct pipe *p = of_writer(o);
-    pipe_end_gone(p, &p->writer_gone);
-}
-
 const struct object_class pipe_writer_class = {.interface = &pipe_writer_interface,
-                                               .destroy = pipe_writer_destroy};
+                                               .destroy = pipe_end_destroy};

@@ -86,9 +86,8 @@ static bool go_on_writing(struct call *call)
 
 static void serve_writes(void)
 {
-    bool done = true;
-    while (done && !list_empty(&writes)) {
-        done = go_on_writing(LIST_FIRST(&writes, struct call, queue));
+    while (!list_empty(&writes) && go_on_writing(LIST_FIRST(&writes, struct call, queue))) {
+        /* one after the other, in their order */
     }
 }
 

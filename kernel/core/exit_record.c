@@ -88,21 +88,16 @@ void exit_record_fill(const struct process *p, struct wire_builder status)
     }
 }
 
-static const char *cause_name(enum upcall_cause cause)
+static void report_fault(const struct process *p)
 {
-    static const char *const names[] = {
+    static const char *const causes[] = { /* by enum upcall_cause */
         "?",          "page fault",       "divide error",         "illegal instruction",
         "breakpoint", "protection fault", "floating point error", "interrupt",
         "foreign system call",
     };
-    return (size_t)cause < ARRAY_SIZE(names) ? names[cause] : names[0];
-}
-
-static void report_fault(const struct process *p)
-{
     const struct exit_record *e = &p->exit;
-    log_line("%s: %s at %lx, address %lx", p->name, cause_name(e->cause), e->instruction,
-             e->address);
+    const char *cause = causes[(size_t)e->cause < ARRAY_SIZE(causes) ? e->cause : 0];
+    log_line("%s: %s at %lx, address %lx", p->name, cause, e->instruction, e->address);
     struct host_link_fault record = {
         .process = p->id, .thread = (uint32_t)e->thread, .image_base = e->image_base,
         .cause = e->cause, .address = e->address, .access = e->access,

@@ -1,5 +1,4 @@
-/* The kernel's end of the host link. Protocol: abi/host_link.h; contract:
- * kernel/core/host_link.h.
+/* The kernel's end of the host link. Protocol: abi/host_link.h; contract: kernel/core/host_link.h.
  *
  * Sending: frames are put whole into the ring `output`, in order, and pumped from there into the
  * transport. Data leaves CONTROL_ROOM of it free, so that records and credits find room while a

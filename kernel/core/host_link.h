@@ -28,9 +28,8 @@ void host_link_input(void);
 void host_link_listen(void (*notify)(void));
 
 /* --- streams --- */
-/* Takes up to `size` bytes of input. The first call of this or of host_link_input_size() lets
- * the host begin to read its own. 0 with *end: the end of input; 0 without: nothing has come
- * yet. */
+/* Takes up to `size` bytes of input. The first call of this or of host_link_input_size() lets the
+ * host begin to read its own. 0 with *end: the end of input; 0 without: nothing has come yet. */
 size_t host_link_read(void *to, size_t size, bool *end);
 /* Bytes that host_link_read() would give at once; *end: it would say the end, or does so after
  * them. */
@@ -60,8 +59,7 @@ void host_link_started(void);
 /* Both are dropped, and counted for the exit record, while there is no room. */
 void host_link_send_denial(const struct host_link_denial *denial);
 void host_link_send_fault(const struct host_link_fault *fault);
-/* The machine's last words: sends the record, with the times and counts that the link itself
- * knows, and calls arch_machine_exit(0) once the host has acknowledged it, or at once when the
- * link is broken or was never there. Only the first call counts. Returns; nothing should run any
- * more. */
+/* The machine's last words: sends the record, with the times and counts that the link itself knows,
+ * and calls arch_machine_exit(0) once the host has acknowledged it, or at once when the link is
+ * broken or was never there. Only the first call counts. Returns; nothing should run any more. */
 void host_link_end(const struct host_link_exit *record);

@@ -47,10 +47,8 @@ void x86_apic_start(void)
     out8(0x21, 0xff); /* the PIC, where there is one */
     out8(0xa1, 0xff);
     uint64_t base = read_msr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
-    if (x86_features.x2apic) {
-        write_msr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
-    } else {
-        write_msr(MSR_APIC_BASE, base);
+    write_msr(MSR_APIC_BASE, base | (x86_features.x2apic ? APIC_BASE_X2APIC : 0));
+    if (!x86_features.x2apic) {
         lapic = x86_map_device(LAPIC_PHYSICAL, PAGE_SIZE);
     }
     ioapic = x86_map_device(IOAPIC_PHYSICAL, PAGE_SIZE);

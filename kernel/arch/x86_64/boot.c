@@ -1,9 +1,8 @@
 /* From the loader's hand-over (PVH: Xen's "x86/HVM direct boot ABI") to core's kernel_start().
  * First CPU, once.
  *
- * Everything that the loader says is read before the memory it lies in is handed out; memory
- * ranges are clipped and what is in use is cut out of them. Nothing is cleared and nothing is
- * copied. */
+ * Everything that the loader says is read before the memory it lies in is handed out; memory ranges
+ * are clipped and what is in use is cut out of them. Nothing is cleared and nothing is copied. */
 #include "kernel/arch/x86_64/x86.h"
 
 #include "kernel/core/entry.h"

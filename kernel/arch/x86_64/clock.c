@@ -139,10 +139,11 @@ static bool rate_from_pit(void)
     return true;
 }
 
-static bool is_hypervisor(struct cpuid c, const char signature[12])
+static bool is_hypervisor(const char signature[12])
 {
+    struct cpuid c = cpuid(0x40000000, 0);
     uint32_t words[3] = {c.b, c.c, c.d};
-    return memcmp(words, signature, 12) == 0;
+    return x86_features.hypervisor && memcmp(words, signature, 12) == 0;
 }
 
 static void settle_at(struct sample s, uint64_t ns)
@@ -158,13 +159,9 @@ void x86_clock_start(void)
 {
     start = take_sample();
     lapic_inverse = 1ull << SHIFT;
-    struct cpuid hypervisor = {0, 0, 0, 0};
-    if (x86_features.hypervisor) {
-        hypervisor = cpuid(0x40000000, 0);
-    }
-    bool kvm = is_hypervisor(hypervisor, "KVMKVMKVM\0\0\0");
+    bool kvm = is_hypervisor("KVMKVMKVM\0\0\0");
     bool known = kvm && rate_from_kvm(cpuid(0x40000001, 0).a);
-    if (!known && (kvm || is_hypervisor(hypervisor, "TCGTCGTCGTCG"))) {
+    if (!known && (kvm || is_hypervisor("TCGTCGTCGTCG"))) {
         return; /* x86_clock_settle() will know */
     }
     known = known || (rate_from_cpuid() && x86_features.tsc_deadline);

@@ -6,8 +6,6 @@
 
 #include "kernel/core/sched.h"
 
-#include <stddef.h>
-
 #define TRAP_STACK_SIZE 8192  /* NMI, double fault, machine check: prints a panic */
 #define DEBUG_STACK_SIZE 1024 /* copies its frame away */
 
@@ -75,10 +73,7 @@ extern char x86_first_stack_top[];
 static void patch_smap_sites(void)
 {
     for (const uint32_t *site = x86_smap_sites; site < x86_smap_sites_end; site++) {
-        uint8_t *code = (uint8_t *)(KERNEL_BASE + *site);
-        code[0] = 0x0f; /* nopl (%rax) */
-        code[1] = 0x1f;
-        code[2] = 0x00;
+        memcpy((void *)(KERNEL_BASE + *site), "\x0f\x1f\x00", 3); /* nopl (%rax) */
     }
 }
 

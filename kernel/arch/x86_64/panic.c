@@ -10,8 +10,6 @@
 
 #include "kernel/core/log.h"
 
-#include <stdarg.h>
-
 #define FRAMES_MAX 32
 #define TEXT_MAX 200
 

@@ -336,8 +336,8 @@ uint64_t arch_present_run(const struct arch_address_space *as, uint64_t address,
     if (walk(as, address, &path) != 1) {
         return 0;
     }
-    uint64_t count = 0, room = TABLE_ENTRIES - index_of(address, 1);
-    uint64_t pages = (end - address) >> PAGE_SHIFT;
+    uint64_t count = 0, pages = (end - address) >> PAGE_SHIFT;
+    uint64_t room = TABLE_ENTRIES - index_of(address, 1);
     room = pages < room ? pages : room;
     room = max < room ? max : room;
     const uint64_t *entry = path.entry[1];

@@ -175,25 +175,12 @@ static bool negotiate(const struct virtio_transport *t)
     }
     status |= VIRTIO_STATUS_FEATURES_OK;
     t->set_status(status);
-    if (!(t->status() & VIRTIO_STATUS_FEATURES_OK)) {
-        return false;
-    }
-    if (!t->set_queue(QUEUE_IN, &in.rings) || !t->set_queue(QUEUE_OUT, &out.rings) ||
-        !t->set_queue(QUEUE_CONTROL, &control.rings)) {
+    if (!(t->status() & VIRTIO_STATUS_FEATURES_OK) || !t->set_queue(QUEUE_IN, &in.rings) ||
+        !t->set_queue(QUEUE_OUT, &out.rings) || !t->set_queue(QUEUE_CONTROL, &control.rings)) {
         return false;
     }
     t->set_status(status | VIRTIO_STATUS_DRIVER_OK);
     return true;
-}
-
-/* What the device answers would come by a queue that it was not given; it has nothing to say that
- * we wait for. */
-static void open_port(void)
-{
-    for (uint32_t i = 0; i < ARRAY_SIZE(opening); i++) {
-        give(&control, &opening[i], sizeof(opening[i]), 0);
-    }
-    transport->notify(QUEUE_CONTROL);
 }
 
 void x86_link_start(void)
@@ -211,6 +198,11 @@ void x86_link_start(void)
     for (uint32_t i = 0; i < VIRTIO_QUEUE_SIZE; i++) {
         give(&in, in_bytes[i], IN_BUFFER_SIZE, VIRTIO_DESCRIPTOR_WRITE);
     }
-    open_port();
+    /* What the device answers would come by a queue that it was not given; it has nothing to say
+     * that we wait for. */
+    for (uint32_t i = 0; i < ARRAY_SIZE(opening); i++) {
+        give(&control, &opening[i], sizeof(opening[i]), 0);
+    }
+    transport->notify(QUEUE_CONTROL);
     transport->notify(QUEUE_IN);
 }
