@@ -17,10 +17,11 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/std_io.h"
 
-static struct list reads = {&reads, &reads};         /* value[0]: at most how many bytes */
-static struct list writes = {&writes, &writes};      /* stream.h */
-static struct list readies = {&readies, &readies};   /* stream.h */
-static struct list questions = {&questions, &questions}; /* value[0]: the stream, of isTerminal */
+static struct list reads = {&reads, &reads};       /* value[0]: at most how many bytes */
+static struct list writes = {&writes, &writes};    /* stream.h */
+static struct list readies = {&readies, &readies}; /* stream.h */
+/* isTerminal, windowSize; value[0]: the stream */
+static struct list questions = {&questions, &questions};
 
 /* --- what waits, and what it waits for --- */
 

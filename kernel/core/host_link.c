@@ -198,17 +198,18 @@ size_t host_link_write(enum host_link_stream stream, const void *bytes, size_t s
 
 bool host_link_closed(enum host_link_stream stream)
 {
-    KASSERT(stream <= HOST_LINK_STREAM_ERR);
+    KASSERT(stream == HOST_LINK_STREAM_OUT || stream == HOST_LINK_STREAM_ERR);
     return link.output_closed[stream] || link.ending;
 }
 
 bool host_link_refuses(enum host_link_stream stream)
 {
+    bool refuses = host_link_closed(stream);
     uint8_t which = (uint8_t)stream;
     if (link.output_closed[stream] && !link.refused[stream]) {
         link.refused[stream] = send_record(HOST_LINK_REFUSED, &which, sizeof(which));
     }
-    return host_link_closed(stream);
+    return refuses;
 }
 
 bool host_link_log(const char *text, size_t size)

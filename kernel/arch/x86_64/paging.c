@@ -75,16 +75,16 @@ void x86_paging_start(void)
     map_gib(direct_l2, 0);
     direct_l2[0] = table_entry(direct_l1);
     direct_l3[0] = table_entry(direct_l2);
-    device_l2[0] = table_entry(device_l1) | ENTRY_USER;
-    device_l1[TABLE_ENTRIES - 1] = x86_physical_of_image(x86_gate_code) | ENTRY_PRESENT |
-                                   ENTRY_USER | ENTRY_GLOBAL | ENTRY_ACCESSED;
     x86_root_table[X86_DIRECT_INDEX] = table_entry(direct_l3);
-    x86_image_l3[511] = table_entry(device_l2) | ENTRY_USER;
     x86_image_l2[0] = table_entry(image_l1);
     x86_image_l3[0] = 0;
     x86_root_table[0] = 0;
     /* User mode may follow this path, to the gate; every other page at its ends is the kernel's. */
     x86_root_table[X86_IMAGE_INDEX] |= ENTRY_USER;
+    x86_image_l3[511] = table_entry(device_l2) | ENTRY_USER;
+    device_l2[0] = table_entry(device_l1) | ENTRY_USER;
+    device_l1[TABLE_ENTRIES - 1] = x86_physical_of_image(x86_gate_code) | ENTRY_PRESENT |
+                                   ENTRY_USER | ENTRY_GLOBAL | ENTRY_ACCESSED;
     write_cr3(x86_physical_of_image(x86_root_table));
 }
 
