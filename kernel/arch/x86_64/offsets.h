@@ -22,3 +22,4 @@
 
 #define FRAME_BY_SYSCALL 0x100 /* frame.vector of a thread that came by `syscall` */
 #define VECTOR_COUNT 37        /* trap stubs */
+#define TRAP_STUB_SIZE 16

@@ -132,11 +132,9 @@ void arch_time_open(struct process *p)
 static void start_extended(void *area)
 {
     memset(area, 0, x86_features.extended_size);
-    uint32_t mxcsr = MXCSR_START;
-    memcpy((char *)area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+    ((uint32_t *)area)[MXCSR_OFFSET / sizeof(uint32_t)] = MXCSR_START;
     if (!x86_features.xsave) {
-        uint16_t fcw = FCW_START;
-        memcpy(area, &fcw, sizeof(fcw));
+        *(uint16_t *)area = FCW_START;
     }
 }
 
