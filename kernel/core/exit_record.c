@@ -21,7 +21,6 @@ _Static_assert((int)UPCALL_FOREIGN_SYSCALL == (int)FAULT_CAUSE_FOREIGN_SYSCALL
                "the schema's causes are those of abi/upcall.h");
 
 static struct timer acknowledge_timer;
-static bool machine_ended;
 
 void exit_record_trace(struct thread *t, struct exit_record *record)
 {
@@ -150,15 +149,9 @@ static void not_acknowledged(struct timer *t)
 
 static void end_machine(const struct host_link_exit *record)
 {
-    machine_ended = true;
     sched_end();
     timer_start(&acknowledge_timer, arch_now_ns() + ACKNOWLEDGE_NS, not_acknowledged);
     host_link_end(record);
-}
-
-void exit_record_bring_up(void)
-{
-    machine_ended = false;
 }
 
 void exit_record_boot_failed(void)
@@ -179,9 +172,4 @@ void exit_record_end_machine(const struct process *init)
         .process = p->id,
         .code = e->kind == EXIT_KIND_OUT_OF_BUDGET ? (uint32_t)e->exhausted : (uint32_t)e->code,
     });
-}
-
-bool exit_record_machine_ended(void)
-{
-    return machine_ended;
 }
