@@ -100,7 +100,7 @@ static __attribute__((noinline)) status_t take_capabilities(struct call *call)
 static inline status_t open_message(const struct call *call, struct cpu *cpu,
                                     struct wire_message *message, struct wire_reader *params)
 {
-    void *request = __builtin_assume_aligned(cpu->request, WIRE_WORD_BYTES);
+    void *request = cpu->request;
     size_t size = call->message_size;
     if (size == 0 || (call->flags & RING_FLAG_SHORT) != 0) {
         size = call_short_message(call, request);
