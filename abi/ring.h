@@ -24,7 +24,8 @@ enum ring_opcode {
     RING_OP_CALL = 1,    /* cap, interface_id, method, message, result, transfers */
     /* cap: an Endpoint. result: where a request goes, transfers: room for its capabilities */
     RING_OP_RECV = 2,
-    RING_OP_RETURN = 3,  /* cap: a Reply. message, transfers; flags may have RING_FLAG_EXCEPTION */
+    /* cap: a Reply. message, transfers; flags may have RING_FLAG_EXCEPTION and RING_FLAG_RECEIVE */
+    RING_OP_RETURN = 3,
     RING_OP_RELEASE = 4, /* cap */
     /* cap: ParkSpace. message: address of the word, interface_id: time-out in ns or
      * CAP_ENTER_FOREVER, result_size: expected value */
@@ -42,6 +43,14 @@ enum ring_entry_flag {
     RING_FLAG_CALLER_GONE = 2, /* completion of RETURN: nobody took the answer */
     /* completion of RECV: the last reference to the facet with this tag is gone */
     RING_FLAG_NOTICE = 4,
+    /* RETURN: then receives, as RECV would: interface_id is the Endpoint's id, result where the
+     * request goes; the completion is that of the RECV, or says why the answer was refused */
+    RING_FLAG_RECEIVE = 8,
+    /* CALL: the parameters have no pointers and at most two words of data, which lie in the entry:
+     * the first in `message`, the second in `transfers`; message_size is their size, no capability
+     * goes either way. Completion: the results have no pointers and at most one word, `value`;
+     * nothing was written at result. Any other answer comes as always. */
+    RING_FLAG_SHORT = 16,
 };
 
 struct ring_entry {
@@ -70,10 +79,17 @@ struct ring_completion {
     uint8_t flags;           /* enum ring_entry_flag */
     uint8_t reserved;
     uint32_t aux;            /* RECV: the Reply's id. UNPARK: threads woken */
-    uint16_t method;         /* RECV: the method called */
-    uint16_t reserved2;
-    uint32_t reserved3;
+    union {
+        struct {
+            uint16_t method; /* RECV: the method called */
+            uint16_t reserved2;
+            uint32_t reserved3;
+        };
+        uint64_t value; /* RING_FLAG_SHORT */
+    };
 };
+
+#define RING_SHORT_WORDS_MAX 2 /* of the parameters; the results have one */
 
 /* What a RECV writes at `result` before the message, which follows at once; result_size counts
  * both. */

@@ -7,8 +7,7 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/boot_package.h"
 
-#define READ_MAX                                                                                   \
-    (MESSAGE_MAX / 2) /* a chunk of the manifest; leaves room for the message around it */
+#define READ_MAX (MESSAGE_MAX / 2) /* of the manifest: leaves room for the message around it */
 
 status_t boot_package_manifest_size(const struct invocation *in)
 {

@@ -4,31 +4,4 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/image.h"
 
-status_t image_info(const struct invocation *in)
-{
-    const struct memory_object *m = memory_answer_of(in->self);
-    image_info_results_set_size(in->results, memory_object_size(m));
-    image_info_results_set_sealed(in->results, memory_object_sealed(m));
-    return STATUS_OK;
-}
-
-status_t image_map(const struct invocation *in)
-{
-    struct memory_answer_map map = {.hint = image_map_params_hint(in->params),
-                                    .offset = image_map_params_offset(in->params),
-                                    .size = image_map_params_size(in->params),
-                                    .protection = image_map_params_protection(in->params),
-                                    .sharing = image_map_params_sharing(in->params)};
-    uint64_t address;
-    status_t status = memory_answer_map_object(in, &map, &address);
-    if (status == STATUS_OK) {
-        image_map_results_set_address(in->results, address);
-    }
-    return status;
-}
-
-status_t image_unmap(const struct invocation *in)
-{
-    return memory_answer_unmap_object(in, image_unmap_params_address(in->params),
-                                      image_unmap_params_size(in->params));
-}
+MEMORY_ANSWER_FACE(image)

@@ -26,21 +26,11 @@ status_t memory_answer_check_protection(struct call *call, enum protection p)
 
 /* Only CodeMemory makes memory that runs out of memory that was written; the other faces are
  * narrower by design. */
-static void record_denial(struct call *call, bool to_run)
-{
-    uint64_t interface_id = object_interface_id(call->target);
-    if (to_run) {
-        denial_record(call->process, interface_id, call->method_number, DENIAL_REASON_NOT_GRANTED,
-                      "code", "code");
-    } else {
-        denial_record(call->process, interface_id, call->method_number, DENIAL_REASON_ATTENUATED,
-                      NULL, NULL);
-    }
-}
-
 static status_t refuse_protection(struct call *call, bool to_run)
 {
-    record_denial(call, to_run);
+    const char *missing = to_run ? "code" : NULL;
+    denial_record(call->process, object_interface_id(call->target), call->method_number,
+                  to_run ? DENIAL_REASON_NOT_GRANTED : DENIAL_REASON_ATTENUATED, missing, missing);
     return call_bad_argument(call, "protection", "the capability does not allow this protection");
 }
 
@@ -62,21 +52,26 @@ status_t memory_answer(struct call *call, status_t status)
     }
 }
 
-status_t memory_answer_map_object(const struct invocation *in, const struct memory_answer_map *map,
-                                  uint64_t *address)
+status_t memory_answer_map_object(const struct invocation *in, uint64_t hint, uint64_t offset,
+                                  uint64_t size, enum protection p, enum sharing sharing,
+                                  void (*set_address)(struct wire_builder, uint64_t))
 {
-    status_t status = memory_answer_check_protection(in->call, map->protection);
+    uint64_t address;
+    status_t status = memory_answer_check_protection(in->call, p);
     if (status != STATUS_OK) {
         return status;
     }
-    if ((uint32_t)map->sharing >= SHARING_COUNT) {
+    if ((uint32_t)sharing >= SHARING_COUNT) {
         return call_bad_argument(in->call, "sharing", "there is no such sharing");
     }
     status = address_space_map_through(memory_answer_space(in->call), in->self,
-                                       in->call->forwarder, map->hint, map->offset, map->size,
-                                       map->protection, map->sharing, address);
-    if (status == STATUS_WRONG_INTERFACE && map->protection == PROTECTION_READ_EXECUTE) {
+                                       in->call->forwarder, hint, offset, size, p, sharing,
+                                       &address);
+    if (status == STATUS_WRONG_INTERFACE && p == PROTECTION_READ_EXECUTE) {
         return refuse_protection(in->call, true);
+    }
+    if (status == STATUS_OK) {
+        set_address(in->results, address);
     }
     return memory_answer(in->call, status);
 }

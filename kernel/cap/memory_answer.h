@@ -16,17 +16,38 @@ status_t memory_answer(struct call *call, status_t status) MUST_CHECK;
 struct memory_object *memory_answer_of(struct object *face);
 /* Answers the exception if this word of a message is no value of its enum. */
 status_t memory_answer_check_protection(struct call *call, enum protection p) MUST_CHECK;
-/* map() of any face: its arguments, in the order of the schema. */
-struct memory_answer_map {
-    uint64_t hint, offset, size;
-    enum protection protection;
-    enum sharing sharing;
-};
-status_t memory_answer_map_object(const struct invocation *in, const struct memory_answer_map *map,
-                                  uint64_t *address) MUST_CHECK;
+/* map() of any face: its arguments, in the order of the schema. set_address is the generated
+ * setter. */
+status_t memory_answer_map_object(const struct invocation *in, uint64_t hint, uint64_t offset,
+                                  uint64_t size, enum protection p, enum sharing sharing,
+                                  void (*set_address)(struct wire_builder, uint64_t)) MUST_CHECK;
 /* Answers the exception unless all of the range is mapped from the face's object: unmap() and
  * protect() of any face touch only what is its own. */
 status_t memory_answer_check_mapped(const struct invocation *in, uint64_t address,
                                     uint64_t size) MUST_CHECK;
 status_t memory_answer_unmap_object(const struct invocation *in, uint64_t address,
                                     uint64_t size) MUST_CHECK;
+
+/* The methods that all three faces have: the generated names differ, what they do does not. */
+#define MEMORY_ANSWER_FACE(face)                                                                   \
+    status_t face##_info(const struct invocation *in)                                              \
+    {                                                                                              \
+        const struct memory_object *m = memory_answer_of(in->self);                                \
+        face##_info_results_set_size(in->results, memory_object_size(m));                          \
+        face##_info_results_set_sealed(in->results, memory_object_sealed(m));                      \
+        return STATUS_OK;                                                                          \
+    }                                                                                              \
+    status_t face##_map(const struct invocation *in)                                               \
+    {                                                                                              \
+        struct wire_reader p = in->params;                                                         \
+        return memory_answer_map_object(in, face##_map_params_hint(p),                             \
+                                        face##_map_params_offset(p), face##_map_params_size(p),    \
+                                        face##_map_params_protection(p),                           \
+                                        face##_map_params_sharing(p),                              \
+                                        face##_map_results_set_address);                           \
+    }                                                                                              \
+    status_t face##_unmap(const struct invocation *in)                                             \
+    {                                                                                              \
+        return memory_answer_unmap_object(in, face##_unmap_params_address(in->params),             \
+                                          face##_unmap_params_size(in->params));                   \
+    }

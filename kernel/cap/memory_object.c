@@ -6,34 +6,7 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/memory_object.h"
 
-status_t memory_object_info(const struct invocation *in)
-{
-    const struct memory_object *m = memory_answer_of(in->self);
-    memory_object_info_results_set_size(in->results, memory_object_size(m));
-    memory_object_info_results_set_sealed(in->results, memory_object_sealed(m));
-    return STATUS_OK;
-}
-
-status_t memory_object_map(const struct invocation *in)
-{
-    struct memory_answer_map map = {.hint = memory_object_map_params_hint(in->params),
-                                    .offset = memory_object_map_params_offset(in->params),
-                                    .size = memory_object_map_params_size(in->params),
-                                    .protection = memory_object_map_params_protection(in->params),
-                                    .sharing = memory_object_map_params_sharing(in->params)};
-    uint64_t address;
-    status_t status = memory_answer_map_object(in, &map, &address);
-    if (status == STATUS_OK) {
-        memory_object_map_results_set_address(in->results, address);
-    }
-    return status;
-}
-
-status_t memory_object_unmap(const struct invocation *in)
-{
-    return memory_answer_unmap_object(in, memory_object_unmap_params_address(in->params),
-                                      memory_object_unmap_params_size(in->params));
-}
+MEMORY_ANSWER_FACE(memory_object)
 
 status_t memory_object_protect(const struct invocation *in)
 {

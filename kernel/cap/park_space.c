@@ -3,8 +3,6 @@
 #include "kernel/core/process.h"
 #include "kernel/gen/dispatch.h"
 
-const struct object_class park_space_class = {
-    .interface = &park_space_interface,
-    .destroy = process_own_destroy,
-    .rebind = process_own_rebind,
-};
+const struct object_class park_space_class = {.interface = &park_space_interface,
+                                              .destroy = process_own_destroy,
+                                              .rebind = process_own_rebind};

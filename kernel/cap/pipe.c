@@ -54,18 +54,18 @@ static uint32_t span(uint32_t position, uint32_t size)
     return size < left ? size : left;
 }
 
-uint32_t pipe_take(struct pipe *p, void *to, uint32_t size)
+/* `size` bytes out of the pipe, which has them. */
+static void take(struct pipe *p, uint8_t *to, uint32_t size)
 {
-    uint8_t *bytes = to;
-    uint32_t taken = 0;
-    size = size < pipe_used(p) ? size : pipe_used(p);
-    while (taken < size) {
+    KASSERT(size <= pipe_used(p));
+    while (size > 0) {
         struct pipe_page *page = page_at(p, p->head);
-        uint32_t step = span(p->head, size - taken);
+        uint32_t step = span(p->head, size);
         uint8_t *from = (uint8_t *)arch_frame_address(page->frame) + p->head % PAGE_SIZE;
-        __builtin_memcpy(bytes + taken, from, step);
+        __builtin_memcpy(to, from, step);
         p->head += step;
-        taken += step;
+        to += step;
+        size -= step;
         /* a nearly full pipe has its newest bytes in the page of the oldest, before them */
         bool shared = pipe_used(p) > PIPE_CAPACITY - PAGE_SIZE;
         if (p->head == p->tail || (p->head % PAGE_SIZE == 0 && !shared)) {
@@ -75,20 +75,18 @@ uint32_t pipe_take(struct pipe *p, void *to, uint32_t size)
     if (p->head == p->tail) {
         p->head = p->tail = 0; /* the next byte begins a page */
     }
-    return taken;
 }
 
 status_t pipe_put(struct pipe *p, struct account *a, struct address_space *as, uint64_t from,
                   uint32_t size, uint32_t *done)
 {
     uint32_t room = PIPE_CAPACITY - pipe_used(p);
-    status_t s = STATUS_OK;
     size = size < room ? size : room;
-    for (*done = 0; *done < size && s == STATUS_OK;) {
+    for (*done = 0; *done < size;) {
         struct pipe_page *page = page_at(p, p->tail);
         uint32_t step = span(p->tail, size - *done);
         bool fresh = page->frame == FRAME_NONE;
-        s = fresh ? page_make(page, a) : STATUS_OK;
+        status_t s = fresh ? page_make(page, a) : STATUS_OK;
         if (s != STATUS_OK) {
             return s;
         }
@@ -133,16 +131,11 @@ uint32_t pipe_writer_state(const struct pipe *p)
 void pipe_answer_read(struct pipe *p, const struct call *call, uint32_t max_bytes,
                       struct wire_builder results)
 {
-    uint32_t room = stream_room(call);
-    uint32_t size = pipe_used(p);
-    bool end = size == 0 && p->writer_gone && max_bytes > 0;
-    size = size < max_bytes ? size : max_bytes;
-    size = size < room ? size : room;
+    uint32_t size = stream_fit(call, pipe_used(p), max_bytes);
     void *to = pipe_reader_read_results_init_data(results, size);
-    KASSERT(to != NULL);
-    uint32_t taken = pipe_take(p, to, size);
-    KASSERT(taken == size);
-    pipe_reader_read_results_set_end_of_file(results, end);
+    KASSERT(to != NULL && (size > 0 || max_bytes == 0 || p->writer_gone));
+    take(p, to, size);
+    pipe_reader_read_results_set_end_of_file(results, size == 0 && max_bytes > 0);
 }
 
 /* Whether something was done. */
@@ -164,31 +157,24 @@ static bool serve_write(struct pipe *p)
         return false;
     }
     struct call *call = LIST_FIRST(&p->writes, struct call, queue);
-    struct stream_rest rest = stream_rest(call);
     status_t s = STATUS_DISCONNECTED;
     if (!p->reader_gone) {
         uint32_t done;
-        s = pipe_put(p, call_account(call), call->process->space, rest.address, rest.left, &done);
+        s = pipe_put(p, call_account(call), call->process->space, call->value[0],
+                     (uint32_t)call->value[1], &done);
         stream_took(call, done);
-        if (s == STATUS_OK && done < rest.left) {
+        if (s == STATUS_OK && call->value[1] > 0) {
             return true;
         }
     }
-    stream_leave_write(call);
-    if (s == STATUS_OK) {
-        pipe_writer_write_results_set_written(call_reply(call), stream_rest(call).done);
-        call->aux = 0;
-    }
-    call_finish(call, s);
+    stream_finish_write(call, s, pipe_writer_write_results_set_written);
     return true;
 }
 
 void pipe_serve(struct pipe *p)
 {
-    bool moved = true;
-    while (moved) { /* each round takes bytes or a call away */
-        moved = serve_read(p);
-        moved = serve_write(p) || moved;
+    while (serve_read(p) || serve_write(p)) {
+        /* each round takes bytes or a call away */
     }
     stream_wake_ready(&p->reader_readies, pipe_reader_state(p), pipe_reader_ready_results_set_mask);
     stream_wake_ready(&p->writer_readies, pipe_writer_state(p), pipe_writer_ready_results_set_mask);
@@ -226,9 +212,14 @@ static void free_bytes(struct pipe *p)
     p->head = p->tail = 0;
 }
 
-void pipe_end_gone(struct pipe *p)
+void pipe_end_destroy(struct object *end)
 {
-    KASSERT(p->reader_gone || p->writer_gone);
+    bool reader = end->class == &pipe_reader_class;
+    struct pipe *p = reader ? CONTAINER_OF(end, struct pipe, reader)
+                            : CONTAINER_OF(end, struct pipe, writer);
+    bool *gone = reader ? &p->reader_gone : &p->writer_gone;
+    KASSERT(!*gone);
+    *gone = true;
     if (p->reader_gone) {
         free_bytes(p); /* nobody can read them */
     }

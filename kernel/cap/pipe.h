@@ -45,11 +45,8 @@ static inline uint32_t pipe_used(const struct pipe *p)
     return p->tail - p->head;
 }
 
-/* Up to `size` bytes out of the pipe; returns how many. */
-uint32_t pipe_take(struct pipe *p, void *to, uint32_t size);
-/* Up to `size` bytes into it, from kernel memory, or from `as` if that is not NULL; *done says
- * how many. They are charged to `a`. Errors: badAddress, the ledger's; what was put before
- * stays. */
+/* Up to `size` bytes into it, from kernel memory, or from `as` if that is not NULL; *done says how
+ * many. They are charged to `a`. Errors: badAddress, the ledger's; what was put before stays. */
 status_t pipe_put(struct pipe *p, struct account *a, struct address_space *as, uint64_t from,
                   uint32_t size, uint32_t *done) MUST_CHECK;
 /* After bytes or ends have come or gone: completes every call that can go on. */
@@ -58,4 +55,4 @@ uint32_t pipe_reader_state(const struct pipe *p); /* bits of Readiness */
 uint32_t pipe_writer_state(const struct pipe *p);
 void pipe_answer_read(struct pipe *p, const struct call *call, uint32_t max_bytes,
                       struct wire_builder results);
-void pipe_end_gone(struct pipe *p); /* one of the two was marked gone */
+void pipe_end_destroy(struct object *end); /* of both classes */

@@ -35,13 +35,5 @@ status_t pipe_reader_ready(const struct invocation *in)
                         &p->reader_readies, pipe_reader_ready_results_set_mask);
 }
 
-static void pipe_reader_destroy(struct object *o)
-{
-    struct pipe *p = of_reader(o);
-    KASSERT(!p->reader_gone);
-    p->reader_gone = true;
-    pipe_end_gone(p);
-}
-
 const struct object_class pipe_reader_class = {.interface = &pipe_reader_interface,
-                                               .destroy = pipe_reader_destroy};
+                                               .destroy = pipe_end_destroy};

@@ -29,16 +29,9 @@ status_t pipe_writer_write(const struct invocation *in)
         s = pipe_put(p, call_account(in->call), NULL, (uint64_t)(uintptr_t)data.data,
                      (uint32_t)data.size, &done);
     }
-    if (s == STATUS_OK && done < data.size) {
-        stream_set_rest(in->call, data, done); /* which waits in the caller's memory */
-        s = call_wait(in->call, &p->writes, stream_leave_write);
-    }
+    s = stream_end_write(in, data, done, s, &p->writes, pipe_writer_write_results_set_written);
     pipe_serve(p); /* readers may go on, and then the call that waits */
-    if (s == STATUS_PENDING || done == 0) {
-        return s;
-    }
-    pipe_writer_write_results_set_written(in->results, done);
-    return STATUS_OK;
+    return s;
 }
 
 status_t pipe_writer_ready(const struct invocation *in)
@@ -48,13 +41,5 @@ status_t pipe_writer_ready(const struct invocation *in)
                         &p->writer_readies, pipe_writer_ready_results_set_mask);
 }
 
-static void pipe_writer_destroy(struct object *o)
-{
-    struct pipe *p = of_writer(o);
-    KASSERT(!p->writer_gone);
-    p->writer_gone = true;
-    pipe_end_gone(p);
-}
-
 const struct object_class pipe_writer_class = {.interface = &pipe_writer_interface,
-                                               .destroy = pipe_writer_destroy};
+                                               .destroy = pipe_end_destroy};

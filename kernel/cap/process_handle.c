@@ -5,10 +5,8 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/process_handle.h"
 
-const struct object_class process_handle_class = {
-    .interface = &process_handle_interface,
-    .destroy = process_destroy,
-};
+const struct object_class process_handle_class = {.interface = &process_handle_interface,
+                                                  .destroy = process_destroy};
 
 /* mask 0: wait. */
 static status_t answer_or_keep(const struct invocation *in, uint64_t mask)

@@ -28,12 +28,7 @@ status_t process_spawner_spawn(const struct invocation *in)
     if (request.image == NULL) {
         return call_bad_argument(in->call, "image", "an Image is needed");
     }
-    uint32_t handle;
-    status_t status = spawn_process(in->call, &request, &handle);
-    if (status == STATUS_OK) {
-        process_spawner_spawn_results_set_handle(in->results, handle);
-    }
-    return status;
+    return spawn_process(in, &request, process_spawner_spawn_results_set_handle);
 }
 
 status_t process_spawner_create_pipe(const struct invocation *in)

@@ -59,19 +59,14 @@ status_t restricted_launcher_launch(const struct invocation *in)
     if (status != STATUS_OK) {
         return status;
     }
-    uint32_t handle;
-    status = spawn_process(in->call, &request, &handle);
+    status = spawn_process(in, &request, restricted_launcher_launch_results_set_handle);
     object_put(request.image);
-    if (status == STATUS_OK) {
-        restricted_launcher_launch_results_set_handle(in->results, handle);
-    }
     return status;
 }
 
 status_t restricted_launcher_list(const struct invocation *in)
 {
     struct wire_message message;
-    struct wire_list list = launchable(&message);
-    restricted_launcher_list_results_set_names(in->results, list);
+    restricted_launcher_list_results_set_names(in->results, launchable(&message));
     return STATUS_OK;
 }

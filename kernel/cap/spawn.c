@@ -37,8 +37,10 @@ static void note_program(const struct process *parent, struct process *child)
     }
 }
 
-status_t spawn_process(struct call *call, const struct spawn_request *request, uint32_t *handle)
+status_t spawn_process(const struct invocation *in, const struct spawn_request *request,
+                       void (*set_handle)(struct wire_builder, uint32_t))
 {
+    struct call *call = in->call;
     if (request->grants.count > RING_TRANSFERS_MAX) {
         return call_bad_argument(call, "grants", "more grants than can be sent");
     }
@@ -68,7 +70,7 @@ status_t spawn_process(struct call *call, const struct spawn_request *request, u
     if (status != STATUS_OK) {
         return status;
     }
-    *handle = call_give(call, &child->object);
+    set_handle(in->results, call_give(call, &child->object));
     note_program(call->process, child);
     process_start(child);
     return STATUS_OK;

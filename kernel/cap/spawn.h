@@ -12,6 +12,6 @@ struct spawn_request {
     struct wire_reader limits;
 };
 
-/* Makes and starts it; *handle: the index of the ProcessHandle for the results. */
-status_t spawn_process(struct call *call, const struct spawn_request *request,
-                       uint32_t *handle) MUST_CHECK;
+/* Makes and starts it. set_handle: the generated setter. */
+status_t spawn_process(const struct invocation *in, const struct spawn_request *request,
+                       void (*set_handle)(struct wire_builder, uint32_t)) MUST_CHECK;

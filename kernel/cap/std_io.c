@@ -17,29 +17,13 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/std_io.h"
 
-#define STREAMS 3u
+static struct list reads = {&reads, &reads};       /* value[0]: at most how many bytes */
+static struct list writes = {&writes, &writes};    /* stream.h */
+static struct list readies = {&readies, &readies}; /* stream.h */
+/* isTerminal, windowSize; value[0]: the stream */
+static struct list questions = {&questions, &questions};
 
-static struct {
-    struct list reads;     /* value[0]: at most how many bytes */
-    struct list writes;    /* stream.h */
-    struct list readies;
-    struct list questions; /* isTerminal, windowSize; value[0]: the stream */
-} waiting = {
-    .reads = {&waiting.reads, &waiting.reads},
-    .writes = {&waiting.writes, &waiting.writes},
-    .readies = {&waiting.readies, &waiting.readies},
-    .questions = {&waiting.questions, &waiting.questions},
-};
-
-static void link_news(uint32_t events);
-
-static status_t wait_in(struct call *call, struct list *list, void (*cancel)(struct call *))
-{
-    host_link_listen(link_news); /* the link may have been made anew since the last time */
-    return call_wait(call, list, cancel);
-}
-
-/* --- read --- */
+/* --- what waits, and what it waits for --- */
 
 static bool input_there(void)
 {
@@ -47,13 +31,10 @@ static bool input_there(void)
     return host_link_input_size(&end) != 0 || end;
 }
 
-static void take_input(const struct call *call, uint32_t max_bytes, struct wire_builder results)
+static void answer_read(const struct call *call, uint32_t max_bytes, struct wire_builder results)
 {
     bool end;
-    size_t size = host_link_input_size(&end);
-    uint32_t room = stream_room(call);
-    size = size < max_bytes ? size : max_bytes;
-    size = size < room ? size : room;
+    uint32_t size = stream_fit(call, host_link_input_size(&end), max_bytes);
     void *to = std_io_read_results_init_data(results, size);
     KASSERT(to != NULL);
     size_t got = host_link_read(to, size, &end);
@@ -61,83 +42,150 @@ static void take_input(const struct call *call, uint32_t max_bytes, struct wire_
     std_io_read_results_set_end_of_input(results, end && max_bytes > 0);
 }
 
-status_t std_io_read(const struct invocation *in)
-{
-    uint32_t max_bytes = std_io_read_params_max_bytes(in->params);
-    KASSERT(in->self == &std_io_object);
-    status_t s = stream_check_read(in->call, max_bytes);
-    if (s != STATUS_OK) {
-        return s;
-    }
-    if (max_bytes == 0 || (list_empty(&waiting.reads) && input_there())) {
-        take_input(in->call, max_bytes, in->results);
-        return STATUS_OK;
-    }
-    in->call->value[0] = max_bytes;
-    return wait_in(in->call, &waiting.reads, call_leave_queue);
-}
-
 static void serve_reads(void)
 {
-    while (!list_empty(&waiting.reads) && input_there()) {
-        struct call *call = LIST_FIRST(&waiting.reads, struct call, queue);
+    while (!list_empty(&reads) && input_there()) {
+        struct call *call = LIST_FIRST(&reads, struct call, queue);
         list_remove(&call->queue);
-        take_input(call, (uint32_t)call->value[0], call_reply(call));
+        answer_read(call, (uint32_t)call->value[0], call_reply(call));
         call_finish(call, STATUS_OK);
     }
 }
-
-/* --- write --- */
 
 static enum host_link_stream stream_of(const struct call *call)
 {
     return call->method_number == STD_IO_METHOD_WRITE ? HOST_LINK_STREAM_OUT : HOST_LINK_STREAM_ERR;
 }
 
-static void set_written(struct wire_builder results, const struct call *call, uint32_t written)
+static stream_setter *written_setter(const struct call *call)
 {
-    if (call->method_number == STD_IO_METHOD_WRITE) {
-        std_io_write_results_set_written(results, written);
-    } else {
-        std_io_write_error_results_set_written(results, written);
+    return call->method_number == STD_IO_METHOD_WRITE ? std_io_write_results_set_written
+                                                      : std_io_write_error_results_set_written;
+}
+
+/* As much of a kept write as there is room for. False: it waits on. */
+static bool go_on_writing(struct call *call)
+{
+    /* no handler is at work: the link's news come with an interrupt */
+    uint8_t *buffer = arch_cpu()->request;
+    KASSERT(arch_cpu()->building == NULL);
+    status_t s = host_link_refuses(stream_of(call)) ? STATUS_DISCONNECTED : STATUS_OK;
+    while (s == STATUS_OK && call->value[1] > 0) {
+        size_t room = host_link_output_room();
+        if (room == 0) {
+            return false; /* and not before: only now is the link bound to have news again */
+        }
+        uint32_t size = (uint32_t)(room < call->value[1] ? room : call->value[1]);
+        s = user_copy_in(call->process->space, buffer, call->value[0], size);
+        if (s == STATUS_OK) {
+            stream_took(call, (uint32_t)host_link_write(stream_of(call), buffer, size));
+        }
+    }
+    stream_finish_write(call, s, written_setter(call));
+    return true;
+}
+
+static void serve_writes(void)
+{
+    while (!list_empty(&writes) && go_on_writing(LIST_FIRST(&writes, struct call, queue))) {
+        /* one after the other, in their order */
     }
 }
 
-/* Nobody reads the stream any more. The link tells the host that a write has met that. */
-static bool refused(enum host_link_stream stream)
+static uint32_t readiness(void)
 {
-    if (!host_link_closed(stream)) {
-        return false;
+    bool end;
+    size_t input = host_link_input_size(&end);
+    bool closed = host_link_closed(HOST_LINK_STREAM_OUT);
+    uint32_t state = 0;
+    if (input != 0 || end) {
+        state |= READINESS_READABLE;
     }
-    size_t none = host_link_write(stream, NULL, 0);
-    KASSERT(none == 0);
-    return true;
+    if (closed || (list_empty(&writes) && host_link_output_room() != 0)) {
+        state |= READINESS_WRITABLE;
+    }
+    if (closed || (input == 0 && end)) {
+        state |= READINESS_CLOSED;
+    }
+    return state;
+}
+
+static void answer_terminal(uint32_t stream, struct wire_builder results)
+{
+    bool is_terminal = host_link_terminal((enum host_link_stream)stream);
+    std_io_is_terminal_results_set_is_terminal(results, is_terminal);
+}
+
+static void answer_window(struct wire_builder results)
+{
+    struct host_link_window window = host_link_window();
+    std_io_window_size_results_set_columns(results, window.columns);
+    std_io_window_size_results_set_rows(results, window.rows);
+}
+
+static void serve_questions(void)
+{
+    while (!list_empty(&questions) && host_link_greeted()) {
+        struct call *call = LIST_FIRST(&questions, struct call, queue);
+        list_remove(&call->queue);
+        if (call->method_number == STD_IO_METHOD_IS_TERMINAL) {
+            answer_terminal((uint32_t)call->value[0], call_reply(call));
+        } else {
+            answer_window(call_reply(call));
+        }
+        call_finish(call, STATUS_OK);
+    }
+}
+
+/* The host link's listener: a hint to look at everything again. */
+static void link_news(void)
+{
+    serve_questions();
+    serve_reads();
+    serve_writes();
+    stream_wake_ready(&readies, readiness(), std_io_ready_results_set_mask);
+}
+
+/* --- the methods --- */
+
+/* Before a call waits: the link may have been made anew since the last time. */
+static void listen(const struct invocation *in)
+{
+    KASSERT(in->self == &std_io_object);
+    host_link_listen(link_news);
+}
+
+status_t std_io_read(const struct invocation *in)
+{
+    uint32_t max_bytes = std_io_read_params_max_bytes(in->params);
+    listen(in);
+    status_t s = stream_check_read(in->call, max_bytes);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    if (max_bytes == 0 || (list_empty(&reads) && input_there())) {
+        answer_read(in->call, max_bytes, in->results);
+        return STATUS_OK;
+    }
+    in->call->value[0] = max_bytes;
+    return call_wait(in->call, &reads, call_leave_queue);
 }
 
 static status_t begin_write(const struct invocation *in, struct wire_span data)
 {
-    KASSERT(in->self == &std_io_object);
-    enum host_link_stream stream = stream_of(in->call);
+    uint32_t done = 0;
+    listen(in);
     status_t s = stream_check_write(in->call, data);
     if (s != STATUS_OK) {
         return s;
     }
-    if (refused(stream)) {
+    if (host_link_refuses(stream_of(in->call))) {
         return STATUS_DISCONNECTED;
     }
-    uint32_t done = 0;
-    if (list_empty(&waiting.writes)) {
-        done = (uint32_t)host_link_write(stream, data.data, data.size);
+    if (list_empty(&writes)) {
+        done = (uint32_t)host_link_write(stream_of(in->call), data.data, data.size);
     }
-    if (done < data.size) {
-        stream_set_rest(in->call, data, done);
-        s = wait_in(in->call, &waiting.writes, stream_leave_write);
-        if (s == STATUS_PENDING || done == 0) {
-            return s;
-        }
-    }
-    set_written(in->results, in->call, done);
-    return STATUS_OK;
+    return stream_end_write(in, data, done, s, &writes, written_setter(in->call));
 }
 
 status_t std_io_write(const struct invocation *in)
@@ -150,143 +198,40 @@ status_t std_io_write_error(const struct invocation *in)
     return begin_write(in, std_io_write_error_params_data(in->params));
 }
 
-/* As much of a kept write as there is room for. False: it waits on. */
-static bool go_on_writing(struct call *call, status_t *outcome)
-{
-    /* no handler is at work: the link's news come with an interrupt */
-    uint8_t *buffer = arch_cpu()->request;
-    KASSERT(arch_cpu()->building == NULL);
-    if (refused(stream_of(call))) {
-        *outcome = STATUS_DISCONNECTED;
-        return true;
-    }
-    /* until there is no room: only then is the link bound to have news again */
-    size_t room;
-    while (stream_rest(call).left > 0 && (room = host_link_output_room()) > 0) {
-        struct stream_rest rest = stream_rest(call);
-        uint32_t size = room < rest.left ? (uint32_t)room : rest.left;
-        *outcome = user_copy_in(call->process->space, buffer, rest.address, size);
-        if (*outcome != STATUS_OK) {
-            return true;
-        }
-        stream_took(call, (uint32_t)host_link_write(stream_of(call), buffer, size));
-    }
-    *outcome = STATUS_OK;
-    return stream_rest(call).left == 0;
-}
-
-static void serve_writes(void)
-{
-    status_t outcome;
-    while (!list_empty(&waiting.writes)) {
-        struct call *call = LIST_FIRST(&waiting.writes, struct call, queue);
-        if (!go_on_writing(call, &outcome)) {
-            return;
-        }
-        list_remove(&call->queue);
-        if (outcome == STATUS_OK) {
-            set_written(call_reply(call), call, stream_rest(call).done);
-        }
-        call_finish(call, outcome);
-    }
-}
-
-/* --- ready --- */
-
-static uint32_t readiness(void)
-{
-    bool end;
-    size_t input = host_link_input_size(&end);
-    bool closed = host_link_closed(HOST_LINK_STREAM_OUT);
-    uint32_t state = 0;
-    if (input != 0 || end) {
-        state |= READINESS_READABLE;
-    }
-    if (closed || (list_empty(&waiting.writes) && host_link_output_room() != 0)) {
-        state |= READINESS_WRITABLE;
-    }
-    if (closed || (input == 0 && end)) {
-        state |= READINESS_CLOSED;
-    }
-    return state;
-}
-
 status_t std_io_ready(const struct invocation *in)
 {
-    KASSERT(in->self == &std_io_object);
-    host_link_listen(link_news);
-    return stream_ready(in, std_io_ready_params_mask(in->params), readiness(), &waiting.readies,
+    listen(in);
+    return stream_ready(in, std_io_ready_params_mask(in->params), readiness(), &readies,
                         std_io_ready_results_set_mask);
 }
 
-/* --- the terminal --- */
-
-static bool answer_terminal(uint32_t stream, struct wire_builder results)
+static status_t wait_for_greeting(const struct invocation *in, uint32_t stream)
 {
-    bool is_terminal;
-    if (!host_link_terminal((enum host_link_stream)stream, &is_terminal)) {
-        return false;
-    }
-    std_io_is_terminal_results_set_is_terminal(results, is_terminal);
-    return true;
-}
-
-static bool answer_window(struct wire_builder results)
-{
-    struct host_link_window window;
-    if (!host_link_window(&window)) {
-        return false;
-    }
-    std_io_window_size_results_set_columns(results, window.columns);
-    std_io_window_size_results_set_rows(results, window.rows);
-    return true;
+    listen(in);
+    in->call->value[0] = stream;
+    return call_wait(in->call, &questions, call_leave_queue);
 }
 
 status_t std_io_is_terminal(const struct invocation *in)
 {
     uint32_t stream = std_io_is_terminal_params_stream(in->params);
     KASSERT(in->self == &std_io_object);
-    if (stream >= STREAMS) {
+    if (stream > HOST_LINK_STREAM_ERR) {
         return call_bad_argument(in->call, "stream", "streams are 0, 1 and 2");
     }
-    if (answer_terminal(stream, in->results)) {
-        return STATUS_OK;
+    if (!host_link_greeted()) {
+        return wait_for_greeting(in, stream);
     }
-    in->call->value[0] = stream;
-    return wait_in(in->call, &waiting.questions, call_leave_queue);
+    answer_terminal(stream, in->results);
+    return STATUS_OK;
 }
 
 status_t std_io_window_size(const struct invocation *in)
 {
     KASSERT(in->self == &std_io_object && in->params.message != NULL);
-    return answer_window(in->results)
-               ? STATUS_OK
-               : wait_in(in->call, &waiting.questions, call_leave_queue);
-}
-
-static void serve_questions(void)
-{
-    struct host_link_window window;
-    while (!list_empty(&waiting.questions) && host_link_window(&window)) {
-        struct call *call = LIST_FIRST(&waiting.questions, struct call, queue);
-        list_remove(&call->queue);
-        struct wire_builder results = call_reply(call);
-        bool answered = call->method_number == STD_IO_METHOD_IS_TERMINAL
-                            ? answer_terminal((uint32_t)call->value[0], results)
-                            : answer_window(results);
-        KASSERT(answered); /* the greeting brings both */
-        call_finish(call, STATUS_OK);
+    if (!host_link_greeted()) {
+        return wait_for_greeting(in, HOST_LINK_STREAM_OUT);
     }
-}
-
-/* --- */
-
-/* The host link's listener: a hint to look at everything again. */
-static void link_news(uint32_t events)
-{
-    KASSERT(events != 0);
-    serve_questions();
-    serve_reads();
-    serve_writes();
-    stream_wake_ready(&waiting.readies, readiness(), std_io_ready_results_set_mask);
+    answer_window(in->results);
+    return STATUS_OK;
 }

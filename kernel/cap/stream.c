@@ -1,12 +1,10 @@
-/* What the streams share. See stream.h. A kept ready() has its mask in value[0]; a kept write
- * the address of what is left in value[0], and in value[1] how much is left (upper half) and
- * done. */
+/* What the streams share. See stream.h. A kept ready() has its mask in value[0]. */
 #include "kernel/cap/stream.h"
 
 #include "kernel/arch/arch.h"
 #include "kernel/core/sched.h"
 
-uint32_t stream_room(const struct call *call)
+static uint32_t room_of(const struct call *call)
 {
     const struct method *m = call->method;
     /* the frame and the root's pointer come before the results */
@@ -21,10 +19,17 @@ status_t stream_check_read(struct call *call, uint32_t max_bytes)
     if (max_bytes > STREAM_CHUNK_MAX) {
         return call_bad_argument(call, "maxBytes", "more than 32 KiB in one call");
     }
-    if (max_bytes > 0 && stream_room(call) == 0) {
+    if (max_bytes > 0 && room_of(call) == 0) {
         return call_bad_argument(call, NULL, "the result buffer has no room for data");
     }
     return STATUS_OK;
+}
+
+uint32_t stream_fit(const struct call *call, size_t there, uint32_t max_bytes)
+{
+    uint32_t room = room_of(call);
+    room = room < max_bytes ? room : max_bytes;
+    return there < room ? (uint32_t)there : room;
 }
 
 status_t stream_check_write(struct call *call, struct wire_span data)
@@ -35,38 +40,46 @@ status_t stream_check_write(struct call *call, struct wire_span data)
     return STATUS_OK;
 }
 
-void stream_set_rest(struct call *call, struct wire_span data, uint32_t done)
+status_t stream_end_write(const struct invocation *in, struct wire_span data, uint32_t done,
+                          status_t s, struct list *writes, stream_setter *set_written)
 {
-    const uint8_t *bytes = data.data;
-    uint64_t offset = (uint64_t)(bytes - arch_cpu()->request);
-    KASSERT(!call->kept && done <= data.size && offset + data.size <= call->message_size);
-    call->value[0] = call->message + offset + done;
-    call->value[1] = (uint64_t)(data.size - done) << 32 | done;
-}
-
-struct stream_rest stream_rest(const struct call *kept)
-{
-    return (struct stream_rest){.address = kept->value[0],
-                                .left = (uint32_t)(kept->value[1] >> 32),
-                                .done = (uint32_t)kept->value[1]};
+    struct call *call = in->call;
+    if (s == STATUS_OK && done < data.size) {
+        uint64_t offset = (uint64_t)((const uint8_t *)data.data - arch_cpu()->request);
+        KASSERT(!call->kept && offset + data.size <= call->message_size);
+        call->value[0] = call->message + offset + done;
+        call->value[1] = data.size - done;
+        call->aux = done;
+        s = call_wait(call, writes, call_leave_queue);
+    }
+    if (s == STATUS_PENDING || done == 0) {
+        return s;
+    }
+    call->aux = 0;
+    set_written(in->results, done);
+    return STATUS_OK;
 }
 
 void stream_took(struct call *kept, uint32_t size)
 {
-    struct stream_rest rest = stream_rest(kept);
-    KASSERT(size <= rest.left);
-    kept->value[0] = rest.address + size;
-    kept->value[1] = (uint64_t)(rest.left - size) << 32 | (rest.done + size);
+    KASSERT(size <= kept->value[1]);
+    kept->value[0] += size;
+    kept->value[1] -= size;
+    kept->aux += size;
 }
 
-void stream_leave_write(struct call *kept)
+void stream_finish_write(struct call *kept, status_t s, stream_setter *set_written)
 {
-    call_leave_queue(kept);
-    kept->aux = stream_rest(kept).done;
+    list_remove(&kept->queue);
+    if (s == STATUS_OK) {
+        set_written(call_reply(kept), kept->aux);
+        kept->aux = 0;
+    }
+    call_finish(kept, s);
 }
 
 status_t stream_ready(const struct invocation *in, uint32_t mask, uint32_t state,
-                      struct list *waiters, stream_set_mask *set_mask)
+                      struct list *waiters, stream_setter *set_mask)
 {
     if (mask == 0 || (mask & ~(READINESS_READABLE | READINESS_WRITABLE | READINESS_CLOSED)) != 0) {
         return call_bad_argument(in->call, "mask", "no bits of Readiness");
@@ -79,7 +92,7 @@ status_t stream_ready(const struct invocation *in, uint32_t mask, uint32_t state
     return call_wait(in->call, waiters, call_leave_queue);
 }
 
-void stream_wake_ready(struct list *waiters, uint32_t state, stream_set_mask *set_mask)
+void stream_wake_ready(struct list *waiters, uint32_t state, stream_setter *set_mask)
 {
     struct list *next;
     for (struct list *at = waiters->next; at != waiters; at = next) {

@@ -1,37 +1,35 @@
-/* What the streams (StdIO and the ends of a pipe) share: room for data in an answer, data of a
- * call that has to wait, and ready(). Kernel lock held. */
+/* What the streams (StdIO and the ends of a pipe) share: how much a read takes, a write that has to
+ * wait, and ready(). Kernel lock held. */
 #pragma once
 
 #include "kernel/core/call.h"
 
-/* How many bytes of data fit the caller's result buffer beside results of that shape: a read
- * takes no more, so that nothing is lost in an answer that does not fit. */
-uint32_t stream_room(const struct call *call);
+/* The generated setter of results that are one number. */
+typedef void stream_setter(struct wire_builder results, uint32_t number);
 
-/* A count of bytes a call may ask for or bring. Answers the exception if it is above the bound
- * or, for a read, nothing fits. */
+/* --- reads --- */
+/* Answers the exception if it is above the bound or nothing fits. */
 status_t stream_check_read(struct call *call, uint32_t max_bytes) MUST_CHECK;
+/* How many of the bytes that are there the read takes: no more than fit the caller's result buffer
+ * beside the results, so that nothing is lost in an answer that does not fit. */
+uint32_t stream_fit(const struct call *call, size_t there, uint32_t max_bytes);
+
+/* --- writes --- */
+/* Those that are kept have the address of what is left of their data, in the caller's memory, in
+ * value[0], and its size in value[1]. What was taken is counted in aux, where the caller finds it
+ * if the write is cancelled or fails. */
+/* Answers the exception if there are more bytes than a call may bring. */
 status_t stream_check_write(struct call *call, struct wire_span data) MUST_CHECK;
-
-/* A kept write: what is left of its data stays in the caller's memory, and is read from there
- * when there is room. */
-struct stream_rest {
-    uint64_t address;
-    uint32_t left;
-    uint32_t done;
-};
-/* Before call_wait(): `done` bytes of `data`, which lies in the CPU's request buffer, have been
- * taken. */
-void stream_set_rest(struct call *call, struct wire_span data, uint32_t done);
-struct stream_rest stream_rest(const struct call *kept);
+/* Of a write whose `data` lies in the CPU's request buffer, `done` bytes were taken before `s`.
+ * Keeps it if more can be taken later, else answers how much that was, or `s` if it was nothing. */
+status_t stream_end_write(const struct invocation *in, struct wire_span data, uint32_t done,
+                          status_t s, struct list *writes, stream_setter *set_written) MUST_CHECK;
 void stream_took(struct call *kept, uint32_t size);
-/* The cancel of a kept write: how much was taken is the completion's aux. */
-void stream_leave_write(struct call *kept);
+void stream_finish_write(struct call *kept, status_t s, stream_setter *set_written);
 
-/* ready(mask): completes at once if a bit of `state` is in the mask, else waits in the list.
- * set_mask is the generated setter. */
-typedef void stream_set_mask(struct wire_builder results, uint32_t mask);
+/* --- ready --- */
+/* ready(mask): completes at once if a bit of `state` is in the mask, else waits in the list. */
 status_t stream_ready(const struct invocation *in, uint32_t mask, uint32_t state,
-                      struct list *waiters, stream_set_mask *set_mask) MUST_CHECK;
+                      struct list *waiters, stream_setter *set_mask) MUST_CHECK;
 /* Completes those that wait for a bit of `state`. */
-void stream_wake_ready(struct list *waiters, uint32_t state, stream_set_mask *set_mask);
+void stream_wake_ready(struct list *waiters, uint32_t state, stream_setter *set_mask);

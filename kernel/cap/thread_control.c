@@ -9,11 +9,9 @@
 
 #define PANIC_TEXT_MAX 480 /* a line of the log */
 
-const struct object_class thread_control_class = {
-    .interface = &thread_control_interface,
-    .destroy = process_own_destroy,
-    .rebind = process_own_rebind,
-};
+const struct object_class thread_control_class = {.interface = &thread_control_interface,
+                                                  .destroy = process_own_destroy,
+                                                  .rebind = process_own_rebind};
 
 static status_t bad_argument(struct call *call, const char *argument)
 {

@@ -4,10 +4,8 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/thread_handle.h"
 
-const struct object_class thread_handle_class = {
-    .interface = &thread_handle_interface,
-    .destroy = thread_destroy,
-};
+const struct object_class thread_handle_class = {.interface = &thread_handle_interface,
+                                                  .destroy = thread_destroy};
 
 status_t thread_handle_join(const struct invocation *in)
 {

@@ -4,11 +4,9 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/thread_spawner.h"
 
-const struct object_class thread_spawner_class = {
-    .interface = &thread_spawner_interface,
-    .destroy = process_own_destroy,
-    .rebind = process_own_rebind,
-};
+const struct object_class thread_spawner_class = {.interface = &thread_spawner_interface,
+                                                  .destroy = process_own_destroy,
+                                                  .rebind = process_own_rebind};
 
 /* The argument that is at fault, or NULL. Whether the addresses are mapped shows when the thread
  * uses them. */

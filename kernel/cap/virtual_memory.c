@@ -8,11 +8,9 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/virtual_memory.h"
 
-const struct object_class virtual_memory_class = {
-    .interface = &virtual_memory_interface,
-    .destroy = process_own_destroy,
-    .rebind = process_own_rebind,
-};
+const struct object_class virtual_memory_class = {.interface = &virtual_memory_interface,
+                                                  .destroy = process_own_destroy,
+                                                  .rebind = process_own_rebind};
 
 /* The space of the process that the object belongs to: who hands its own VirtualMemory on lets
  * another act on its memory. Errors: the process has ended; no such protection (of a method without

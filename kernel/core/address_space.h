@@ -26,6 +26,10 @@ struct address_space {
     uint64_t revocable;      /* regions that were mapped through a forwarder */
     uint64_t next_hint;      /* where the search for a free range starts */
     struct list parked;      /* waiters on private words of this space: kernel/core/park.c */
+    /* user_view: the page that was looked at last, where the kernel sees it, and its bytes or 0 */
+    uint64_t view_page;
+    char *view;
+    uint64_t view_size;
 };
 
 status_t address_space_create(struct account *a, struct address_space **out) MUST_CHECK;
@@ -116,3 +120,18 @@ status_t user_copy_out(struct address_space *as, uint64_t to, const void *from,
 /* From one process's memory to another's. */
 status_t user_copy_across(struct address_space *to_as, uint64_t to, struct address_space *from_as,
                           uint64_t from, size_t size) MUST_CHECK;
+/* Where the kernel sees bytes that the user may write; NULL: they are not in one page, or cannot be
+ * had. Good until something is unmapped or protected: nothing may happen in between but a copy. */
+char *user_view_fresh(struct address_space *as, uint64_t address, size_t size) MUST_CHECK;
+static inline char *user_view(struct address_space *as, uint64_t address, size_t size)
+{
+    uint64_t in_page = address - as->view_page;
+    return in_page < as->view_size && size <= as->view_size - in_page
+               ? as->view + in_page
+               : user_view_fresh(as, address, size);
+}
+/* A translation of the space goes, or allows less. */
+static inline void user_view_forget(struct address_space *as)
+{
+    as->view_size = 0;
+}

@@ -158,6 +158,7 @@ static void protect_region(struct address_space *as, struct region *r, enum prot
     }
     uint64_t start = r->start, end = r->end;
     if (address_space_touched_part(r, &start, &end)) {
+        user_view_forget(as);
         arch_protect(&as->arch, start, (end - start) >> PAGE_SHIFT,
                      address_space_shared_protection(r));
     }

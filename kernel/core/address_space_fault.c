@@ -52,6 +52,7 @@ static status_t break_sharing(struct address_space *as, struct region *r, uint64
             return status;
         }
     }
+    user_view_forget(as);
     arch_remap(&as->arch, page, mine, (enum protection)r->protection);
     if (mine != f) {
         frame_put(f);

@@ -70,6 +70,7 @@ static status_t copy_pages(struct address_space *parent, struct address_space *c
         return STATUS_OK;
     }
     if (p != (enum protection)from->protection) {
+        user_view_forget(parent);
         arch_protect(&parent->arch, address, (end - address) >> PAGE_SHIFT, p);
     }
     while (address < end) {

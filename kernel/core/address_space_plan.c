@@ -240,6 +240,7 @@ void address_space_drop_pages(struct address_space *as, const struct region *r, 
                               uint64_t end)
 {
     if (address_space_touched_part(r, &start, &end)) {
+        user_view_forget(as);
         arch_unmap(&as->arch, start, (end - start) >> PAGE_SHIFT, put_frame, NULL);
     }
 }

@@ -57,7 +57,6 @@ void kernel_bring_up(const struct boot_info *info)
     process_bring_up();
     park_bring_up();
     time_page_bring_up();
-    exit_record_bring_up();
     host_link_init();
 }
 

@@ -25,49 +25,6 @@ struct account *call_account(const struct call *call)
 
 /* --- keeping --- */
 
-static status_t keep_sent(struct account *a, struct call *kept)
-{
-    size_t size = kept->transfers.sent_count * sizeof(struct sent_capability);
-    void *memory;
-    if (size == 0) {
-        return STATUS_OK;
-    }
-    status_t s = kmem_alloc(a, size, &memory);
-    if (s == STATUS_OK) {
-        __builtin_memcpy(memory, kept->transfers.sent, size);
-        kept->transfers.sent = memory;
-        kept->transfers.kept_count = kept->transfers.sent_count;
-    }
-    return s;
-}
-
-/* Memory for a kept record, charged with it to the caller: the one that the ring has ready, or new.
- * Its account is set. */
-static status_t record_take(struct thread *caller, struct account *a, struct call **out)
-{
-    struct call *kept = caller->ring.spare;
-    void *memory;
-    if (kept != NULL) {
-        caller->ring.spare = NULL;
-        arch_memory_taken(kept, CALL_RECORD_SIZE);
-        KASSERT(kept->account == a);
-        *out = kept;
-        return STATUS_OK;
-    }
-    status_t s = ledger_charge(a, LEDGER_CALLS, 1);
-    if (s != STATUS_OK) {
-        return s;
-    }
-    s = kmem_alloc(a, CALL_RECORD_SIZE, &memory);
-    if (s != STATUS_OK) {
-        ledger_refund(a, LEDGER_CALLS, 1);
-        return s;
-    }
-    *out = memory;
-    (*out)->account = account_get(a);
-    return STATUS_OK;
-}
-
 void call_free(struct call *call)
 {
     struct account *a = call->account;
@@ -86,41 +43,68 @@ void call_recycle(struct call *call, struct thread *caller)
     arch_memory_freed(call, CALL_RECORD_SIZE);
 }
 
-status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call **out)
+/* A copy of the CPU's record in memory of its own, charged with it to the caller. */
+static __attribute__((noinline)) status_t keep_copy(const struct call *call, struct call **out)
 {
-    KASSERT(!call->kept && cancel != NULL && call->transfers.given_count == 0);
     struct account *a = call_account(call);
-    struct call *kept;
-    status_t s = record_take(call->caller, a, &kept);
+    void *memory;
+    status_t s = ledger_charge(a, LEDGER_CALLS, 1);
     if (s != STATUS_OK) {
         return s;
     }
-    __builtin_memcpy(kept, call, offsetof(struct call, transfers.sent));
-    kept->context = call->context; /* the waiter may have set them already */
-    kept->value[0] = call->value[0];
-    kept->value[1] = call->value[1];
+    s = kmem_alloc(a, CALL_RECORD_SIZE, &memory);
+    if (s != STATUS_OK) {
+        ledger_refund(a, LEDGER_CALLS, 1);
+        return s;
+    }
+    __builtin_memcpy(memory, call, sizeof(*call));
+    *out = memory;
+    (*out)->account = account_get(a);
+    return STATUS_OK;
+}
+
+/* What was sent lies on the stack of who carries the entry out. */
+static __attribute__((noinline)) status_t keep_sent(struct call *call, struct sent_capability **out)
+{
+    size_t size = call->transfers.sent_count * sizeof(struct sent_capability);
+    void *memory;
+    status_t s = kmem_alloc(call_account(call), size, &memory);
+    if (s == STATUS_OK) {
+        __builtin_memcpy(memory, call->transfers.sent, size);
+        *out = memory;
+    }
+    return s;
+}
+
+status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call **out)
+{
+    struct sent_capability *sent = NULL;
+    struct call *kept = call;
+    KASSERT(call == arch_cpu()->record && cancel != NULL && call->transfers.given_count == 0);
     if (call->transfers.sent_count != 0) {
-        kept->transfers.sent = call->transfers.sent;
-        s = keep_sent(a, kept);
+        status_t s = keep_sent(call, &sent);
         if (s != STATUS_OK) {
-            call_recycle(kept, call->caller);
             return s;
         }
     }
-    if (call->transfers.reserved_count != 0) {
-        __builtin_memcpy(kept->transfers.reserved, call->transfers.reserved,
-                         sizeof(kept->transfers.reserved));
+    if (call->account == NULL) {
+        status_t s = keep_copy(call, &kept);
+        if (s != STATUS_OK) {
+            if (sent != NULL) {
+                kmem_free(call_account(call), sent, call->transfers.sent_count * sizeof(*sent));
+            }
+            return s;
+        }
     }
-    kept->kept = true;
-    kept->cancel = cancel;
-    list_init(&kept->queue);
-    object_get(kept->target);
+    if (sent != NULL) {
+        kept->transfers.sent = sent;
+        kept->transfers.kept_count = kept->transfers.sent_count;
+    }
+    call_begin_completion(kept);
+    call_keep_commit(kept, cancel);
     if (kept->forwarder != NULL) {
         forwarder_track(object_get(kept->forwarder), kept);
     }
-    call->transfers.sent_count = 0; /* the kept record has them now */
-    call->transfers.reserved_count = 0;
-    ring_track(kept->caller, kept);
     *out = kept;
     return STATUS_OK;
 }
@@ -276,9 +260,7 @@ static void settle_given(struct call *call, bool delivered)
     x->given_count = x->reserved_count = 0;
 }
 
-/* The general case: an exception, capabilities, an answer that does not fit, or none. */
-static __attribute__((noinline)) status_t settle_all(struct call *call, status_t status,
-                                                     struct wire_message_builder *answer)
+status_t call_settle(struct call *call, status_t status, struct wire_message_builder *answer)
 {
     bool done = status == STATUS_OK;
     if (answer != NULL && (status == STATUS_OK || status == STATUS_EXCEPTION)) {
@@ -291,24 +273,6 @@ static __attribute__((noinline)) status_t settle_all(struct call *call, status_t
         transfer_end(call, done);
     }
     return status;
-}
-
-status_t call_settle(struct call *call, status_t status, struct wire_message_builder *answer)
-{
-    if (status != STATUS_OK || answer == NULL || call->transfers.counts != 0) {
-        return settle_all(call, status, answer);
-    }
-    size_t size = wire_message_finish(answer);
-    if (size == 0 || size > call->result_size) {
-        return settle_all(call, status, answer);
-    }
-    call->answer_size = (uint32_t)size;
-    status = user_copy_out(call->process->space, call->result, answer->segment - 1, size);
-    if (status != STATUS_OK) {
-        call->answer_size = 0;
-        return STATUS_BAD_ADDRESS;
-    }
-    return STATUS_OK;
 }
 
 /* --- the completion --- */

@@ -150,6 +150,45 @@ struct wire_builder call_reply(struct call *call);
 void call_finish(struct call *call, status_t status);
 
 /* --- for ring.c, endpoint.c and forwarder.c --- */
+/* What a short call would have as its message: frame, root, and its words. */
+struct call_short_message {
+    uint64_t frame, root, words[RING_SHORT_WORDS_MAX];
+};
+static inline uint32_t call_short_message(const struct call *call, struct call_short_message *out)
+{
+    uint64_t count = call->message_size / sizeof(uint64_t);
+    out->frame = (count + 1) << 32;
+    out->root = count << 32;
+    out->words[0] = call->message;
+    out->words[1] = call->transfers_address;
+    return (uint32_t)offsetof(struct call_short_message, words) + call->message_size;
+}
+/* Bytes of the request as a message. */
+static inline uint32_t call_request_size(const struct call *call)
+{
+    return (call->flags & RING_FLAG_SHORT) == 0
+               ? call->message_size
+               : (uint32_t)offsetof(struct call_short_message, words) + call->message_size;
+}
+/* What a handler, call_keep() and what comes after them may look at, and no more: the rest of a
+ * record is not touched. */
+static inline void call_begin(struct call *call, struct thread *caller, struct process *process,
+                              struct object *target, struct object *forwarder)
+{
+    call->caller = caller;
+    call->process = process;
+    call->target = target;
+    call->method = NULL;
+    call->forwarder = forwarder;
+    call->kept = false;
+    call->of_reply = false;
+    call->transfers.counts = 0;
+}
+/* And what is needed of it in the end, unless it is completed at once. */
+static inline void call_begin_completion(struct call *call)
+{
+    call->completion = (struct ring_completion){.user_data = call->user_data};
+}
 /* A record that completed goes back to where the next call of its thread takes it from: the
  * first is kept with the ring, charged as it is, the others are freed. caller NULL: its thread
  * is gone. */

@@ -11,41 +11,17 @@
  *
  * Invariants: slots below the frontier are on the free list, in use, or retired; slot 0 is
  * retired from the start; `live` is the number of slots in use, and as many are charged to the
- * account. Kernel lock held by every caller. */
+ * account, one more if charge_kept. Kernel lock held by every caller. */
 #include "kernel/core/cap_table.h"
 
 #include "kernel/core/endpoint.h"
 #include "kernel/core/kmem.h"
 
-#define SLOTS_PER_PAGE 256u
+#define SLOTS_PER_PAGE CAP_SLOTS_PER_PAGE
 #define PAGES_PER_DIRECTORY 512u
 #define SLOTS_PER_DIRECTORY (SLOTS_PER_PAGE * PAGES_PER_DIRECTORY)
 #define SLOTS_MAX (1u << CAP_SLOT_BITS)
 #define FIRST_DIRECTORY_ROOM 8u
-
-enum slot_state {
-    SLOT_FREE,
-    SLOT_LIVE,
-    SLOT_RESERVED,
-    SLOT_TRANSIT,
-    SLOT_RETIRED,
-};
-
-struct cap_slot {
-    union {
-        struct object *object; /* live, in transit */
-        uint64_t next_free;    /* free: the next one's index, 0 at the end */
-    };
-    union {
-        struct {
-            uint16_t generation;
-            uint8_t state;
-            uint8_t kept; /* only within cap_table_keep_commit() */
-        };
-        uint32_t tag; /* the three in one word */
-    };
-    uint32_t page_retired; /* in a page's first slot: how many of the page are retired */
-};
 
 _Static_assert(sizeof(struct cap_slot) * SLOTS_PER_PAGE == PAGE_SIZE, "a page of slots is a page");
 _Static_assert(SLOTS_PER_DIRECTORY * CAP_TABLE_DIRECTORIES == SLOTS_MAX,
@@ -61,25 +37,33 @@ static struct cap_slot **page_place(const struct cap_table *t, uint32_t index)
 }
 
 /* NULL: its page is all retired. The index is below the frontier. */
-static struct cap_slot *slot_at(const struct cap_table *t, uint32_t index)
+static inline struct cap_slot *slot_at(const struct cap_table *t, uint32_t index)
 {
+    if (index < SLOTS_PER_PAGE) {
+        return t->first == NULL ? NULL : &t->first[index];
+    }
     struct cap_slot *page =
         t->directory[index / SLOTS_PER_DIRECTORY][PAGE_OF(index) % PAGES_PER_DIRECTORY];
     return page == NULL ? NULL : &page[index % SLOTS_PER_PAGE];
 }
 
-#define TAG(state, generation) ((uint32_t)(state) << 16 | (generation))
-_Static_assert(offsetof(struct cap_slot, state) == offsetof(struct cap_slot, tag) + 2
-                   && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "TAG() is the tag of a slot that is not marked as kept");
+/* One slot's charge: the one that cap_table_vacate() has kept, or a new one. */
+static inline status_t charge_slot(struct cap_table *t)
+{
+    if (t->charge_kept) {
+        t->charge_kept = false;
+        return STATUS_OK;
+    }
+    return ledger_charge(t->account, LEDGER_SLOTS, 1);
+}
 
 /* A slot that an operation holds by its id: there is nothing to check but ourselves. */
-static struct cap_slot *slot_of(const struct cap_table *t, cap_id_t id, enum slot_state state)
+static struct cap_slot *slot_of(const struct cap_table *t, cap_id_t id, enum cap_slot_state state)
 {
     uint32_t index = id & CAP_SLOT_MASK;
     KASSERT(index < t->frontier);
     struct cap_slot *slot = slot_at(t, index);
-    KASSERT(slot != NULL && slot->tag == TAG(state, id >> CAP_SLOT_BITS));
+    KASSERT(slot != NULL && slot->tag == CAP_SLOT_TAG(state, id >> CAP_SLOT_BITS));
     return slot;
 }
 
@@ -95,6 +79,9 @@ static void page_free(struct cap_table *t, uint32_t index)
     struct cap_slot **place = page_place(t, index);
     kmem_free(t->account, *place, PAGE_SIZE);
     *place = NULL;
+    if (PAGE_OF(index) == 0) {
+        t->first = NULL;
+    }
 }
 
 static void retire(struct cap_table *t, uint32_t index, struct cap_slot *slot)
@@ -180,6 +167,7 @@ static status_t page_make(struct cap_table *t, uint32_t index)
     KASSERT(place != NULL && *place == NULL);
     *place = page;
     if (PAGE_OF(index) == 0) {
+        t->first = page;
         page[0].state = SLOT_RETIRED; /* no id has slot 0 */
         page[0].page_retired = 1;
     }
@@ -253,7 +241,7 @@ status_t cap_table_look_up(const struct cap_table *t, cap_id_t id, struct object
     uint32_t index = id & CAP_SLOT_MASK;
     if (index < t->frontier) {
         const struct cap_slot *slot = slot_at(t, index);
-        if (slot != NULL && slot->tag == TAG(SLOT_LIVE, id >> CAP_SLOT_BITS)) {
+        if (slot != NULL && slot->tag == CAP_SLOT_TAG(SLOT_LIVE, id >> CAP_SLOT_BITS)) {
             *out = slot->object;
             return STATUS_OK;
         }
@@ -263,7 +251,7 @@ status_t cap_table_look_up(const struct cap_table *t, cap_id_t id, struct object
 
 status_t cap_table_reserve(struct cap_table *t, cap_id_t *out)
 {
-    status_t s = ledger_charge(t->account, LEDGER_SLOTS, 1);
+    status_t s = charge_slot(t);
     if (s != STATUS_OK) {
         return s;
     }
@@ -336,7 +324,7 @@ struct object *cap_table_take(struct cap_table *t, cap_id_t id)
 {
     uint32_t index = id & CAP_SLOT_MASK;
     struct cap_slot *slot = index < t->frontier ? slot_at(t, index) : NULL;
-    if (slot == NULL || slot->tag != TAG(SLOT_LIVE, id >> CAP_SLOT_BITS)) {
+    if (slot == NULL || slot->tag != CAP_SLOT_TAG(SLOT_LIVE, id >> CAP_SLOT_BITS)) {
         return NULL;
     }
     struct object *o = slot->object;
@@ -392,7 +380,7 @@ static bool unlink_free(struct cap_table *t, uint32_t index)
 status_t cap_table_insert_at(struct cap_table *t, uint32_t index, struct object *o)
 {
     KASSERT(index > 0 && index < SLOTS_MAX && o != NULL);
-    status_t s = ledger_charge(t->account, LEDGER_SLOTS, 1);
+    status_t s = charge_slot(t);
     while (s == STATUS_OK && t->frontier <= index) {
         s = extend(t);
         if (s != STATUS_OK) {
@@ -440,6 +428,9 @@ void cap_table_destroy(struct cap_table *t)
         }
     }
     KASSERT(t->live == 0);
+    if (t->charge_kept) {
+        ledger_refund(t->account, LEDGER_SLOTS, 1);
+    }
     account_put(t->account);
     *t = (struct cap_table){0};
 }

@@ -8,38 +8,20 @@
 #include "kernel/core/process.h"
 #include "kernel/gen/dispatch.h"
 
-/* Text that may not fit, or be there. */
-static void copy_name(char *to, size_t size, const char *from)
-{
-    format_text(to, size, "%s", from != NULL ? from : "");
-}
-
-static void tell_host(const struct process *p, const struct denial *d)
-{
-    struct host_link_denial record = {
-        .process = p->id,
-        .interface_id = d->interface_id,
-        .method = d->method,
-        .reason = (uint8_t)d->reason,
-    };
-    copy_name(record.process_name, sizeof(record.process_name), p->name);
-    copy_name(record.name, sizeof(record.name), d->name);
-    copy_name(record.grant, sizeof(record.grant), d->grant);
-    host_link_send_denial(&record);
-}
-
 void denial_record(struct process *p, uint64_t interface_id, uint16_t method,
                    enum denial_reason reason, const char *name, const char *grant)
 {
-    struct denial *d = &p->denials[p->denial_count % DENIALS_KEPT];
+    struct denial *d = &p->denials[p->denial_count++ % DENIALS_KEPT];
     KASSERT(reason < DENIAL_REASON_COUNT);
-    d->interface_id = interface_id;
-    d->method = method;
-    d->reason = reason;
-    copy_name(d->name, sizeof(d->name), name);
-    copy_name(d->grant, sizeof(d->grant), grant);
-    p->denial_count++;
-    tell_host(p, d);
+    *d = (struct denial){.interface_id = interface_id, .method = method, .reason = reason};
+    format_text(d->name, sizeof d->name, "%s", name != NULL ? name : "");
+    format_text(d->grant, sizeof d->grant, "%s", grant != NULL ? grant : "");
+    struct host_link_denial record = {.process = p->id, .interface_id = interface_id,
+                                      .method = method, .reason = (uint8_t)reason};
+    format_text(record.process_name, sizeof record.process_name, "%s", p->name);
+    format_text(record.name, sizeof record.name, "%s", d->name);
+    format_text(record.grant, sizeof record.grant, "%s", d->grant);
+    host_link_send_denial(&record);
 }
 
 void denial_of_status(struct process *p, uint64_t interface_id, uint16_t method, status_t status)

@@ -1,13 +1,6 @@
 /* Endpoints: calls from one process to another. See endpoint.h; docs/abi.md says who gets which
  * error.
  *
- *   struct endpoint   what RECV names. Its memory stays while facets or replies point at it;
- *                     `dead` says that the owner's object is gone.
- *   struct facet      what clients hold. On its last reference it becomes the notice.
- *   struct reply      one call, from its CALL to its RETURN: the caller's kept record, and the
- *                     object that the receiver returns on. It is in `calls` until received and
- *                     in `received` until completed; then it waits for its last reference.
- *
  * A kept call refers to its facet until it completes, so a notice comes only when no call of its
  * facet is under way.
  *
@@ -18,40 +11,14 @@
  *
  * Invariants: `receivers` is empty, or `calls` and `notices` both are; a reply in `calls` has
  * the one reference of that list. Kernel lock held. */
-#include "kernel/core/endpoint.h"
+#include "kernel/core/endpoint_parts.h"
 
 #include "kernel/core/address_space.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/process.h"
+#include "kernel/core/sched.h"
 #include "kernel/core/transfer.h"
 #include "kernel/gen/dispatch.h"
-
-struct endpoint {
-    struct object object;
-    struct account *account;
-    bool dead;
-    uint32_t holds;        /* the object, facets and replies */
-    struct list calls;     /* struct reply, by call.queue: nobody has received them */
-    struct list received;  /* struct reply, by call.queue: nobody has answered them */
-    struct list receivers; /* struct call, by queue: RECVs that wait */
-    struct list notices;   /* struct facet */
-};
-
-struct facet {
-    struct object object;
-    struct endpoint *endpoint;
-    struct account *account;
-    uint64_t interface_id, tag;
-    struct list notice;
-};
-
-struct reply {
-    struct call call; /* first: call_keep() makes it */
-    struct object object;
-    struct endpoint *endpoint;
-};
-
-_Static_assert(sizeof(struct reply) <= CALL_RECORD_SIZE, "it lies in a kept record's memory");
 
 static struct endpoint *of_endpoint(struct object *o)
 {
@@ -92,7 +59,7 @@ status_t endpoint_create(struct account *a, struct object **out)
     return STATUS_OK;
 }
 
-static void endpoint_let_go(struct endpoint *e)
+void endpoint_let_go(struct endpoint *e)
 {
     KASSERT(e->holds > 0);
     if (--e->holds == 0) {
@@ -203,7 +170,7 @@ static status_t deliver_reserve(const struct call *receive, struct call *call,
                                 struct cap_transfer *ids)
 {
     uint32_t sent = call->transfers.sent_count;
-    if (call->message_size > receive->result_size - sizeof(struct ring_request)
+    if (call_request_size(call) > receive->result_size - sizeof(struct ring_request)
         || sent > receive->transfer_max) {
         return STATUS_MESSAGE_TOO_LARGE;
     }
@@ -214,32 +181,10 @@ static status_t deliver_reserve(const struct call *receive, struct call *call,
     return STATUS_OK;
 }
 
-#define DELIVER_AT_ONCE 240 /* bytes of a message that goes by way of this stack */
-
-/* Head and message of a small call in one piece: one look at the other side's page tables, and no
- * doubt whose fault it is. */
-static enum delivery deliver_small(const struct call *receive, const struct call *call,
-                                   const struct ring_request *head)
-{
-    struct {
-        struct ring_request head;
-        uint8_t message[DELIVER_AT_ONCE];
-    } piece;
-    piece.head = *head;
-    if (call->message_size != 0
-        && user_copy_in(call->process->space, piece.message, call->message, call->message_size)
-               != STATUS_OK) {
-        return CALL_AT_FAULT;
-    }
-    return user_copy_out(receive->process->space, receive->result, &piece,
-                         sizeof(*head) + call->message_size)
-                   == STATUS_OK
-               ? DELIVERED
-               : RECEIVER_AT_FAULT;
-}
-
-static enum delivery deliver_large(const struct call *receive, const struct call *call,
-                                   const struct ring_request *head)
+/* The receiver's pages are looked at one by one, and whose fault it is has to be found out. */
+static __attribute__((noinline)) enum delivery deliver_apart(const struct call *receive,
+                                                             const struct call *call,
+                                                             const struct ring_request *head)
 {
     struct address_space *to = receive->process->space;
     uint64_t body = receive->result + sizeof(*head);
@@ -254,22 +199,48 @@ static enum delivery deliver_large(const struct call *receive, const struct call
                                                                          : RECEIVER_AT_FAULT;
 }
 
+static __attribute__((noinline)) enum delivery deliver_short(const struct call *receive,
+                                                             const struct call *call,
+                                                             const struct ring_request *head)
+{
+    struct {
+        struct ring_request head;
+        struct call_short_message message;
+    } piece = {.head = *head};
+    size_t size = sizeof(*head) + call_short_message(call, &piece.message);
+    return user_copy_out(receive->process->space, receive->result, &piece, size) == STATUS_OK
+               ? DELIVERED
+               : RECEIVER_AT_FAULT;
+}
+
 static enum delivery deliver_copy(const struct call *receive, const struct call *call,
                                   const struct cap_transfer *ids)
 {
     const struct facet *f = CONTAINER_OF(call->target, const struct facet, object);
     struct ring_request head = {.tag = f->tag, .interface_id = f->interface_id};
+    uint32_t size = call->message_size;
     uint32_t sent = call->transfers.sent_count;
+    if ((call->flags & RING_FLAG_SHORT) != 0) {
+        return deliver_short(receive, call, &head);
+    }
     if (sent != 0
         && transfer_write(receive->process->space, receive->transfers_address, sent, ids + 1)
                != STATUS_OK) {
         return RECEIVER_AT_FAULT;
     }
-    return call->message_size <= DELIVER_AT_ONCE ? deliver_small(receive, call, &head)
-                                                 : deliver_large(receive, call, &head);
+    char *view = user_view(receive->process->space, receive->result, sizeof(head) + size);
+    if (view == NULL) {
+        return deliver_apart(receive, call, &head);
+    }
+    __builtin_memcpy(view, &head, sizeof(head));
+    return size == 0
+                   || user_copy_in(call->process->space, view + sizeof(head), call->message, size)
+                          == STATUS_OK
+               ? DELIVERED
+               : CALL_AT_FAULT;
 }
 
-static void cancel_received(struct call *call)
+void endpoint_cancel_received(struct call *call)
 {
     list_remove(&call->queue); /* the receiver has the Reply, and learns of it when it returns */
 }
@@ -278,7 +249,7 @@ static void cancel_received(struct call *call)
 static void deliver_commit(struct call *receive, struct reply *r, const struct cap_transfer *ids)
 {
     struct call *call = &r->call;
-    receive->answer_size = (uint32_t)sizeof(struct ring_request) + call->message_size;
+    receive->answer_size = (uint32_t)sizeof(struct ring_request) + call_request_size(call);
     receive->answer_count = call->transfers.sent_count;
     receive->completion_method = call->method_number;
     receive->aux = ids[0].cap;
@@ -292,7 +263,7 @@ static void deliver_commit(struct call *receive, struct reply *r, const struct c
     }
     list_remove(&call->queue);
     list_append(&r->endpoint->received, &call->queue);
-    call->cancel = cancel_received;
+    call->cancel = endpoint_cancel_received;
     /* takes over the queue's reference */
     cap_table_commit(&receive->process->table, ids[0].cap, &r->object);
 }
@@ -333,7 +304,7 @@ static status_t deliver_notice(struct call *receive, struct facet *f)
 }
 
 /* The next thing for a receiver; wouldBlock: there is none. Bounded by what is queued. */
-static status_t take_next(struct endpoint *e, struct call *receive)
+static __attribute__((noinline)) status_t take_next(struct endpoint *e, struct call *receive)
 {
     if (!list_empty(&e->notices)) {
         return deliver_notice(receive, LIST_FIRST(&e->notices, struct facet, notice));
@@ -351,19 +322,10 @@ static status_t take_next(struct endpoint *e, struct call *receive)
     return STATUS_WOULD_BLOCK;
 }
 
-/* Something came: hands it to who waits, and goes on to the next receiver if that one's buffer
- * is bad. */
-static void match(struct endpoint *e)
+static void receiver_done(struct call *receive, status_t status)
 {
-    while (!list_empty(&e->receivers)) {
-        struct call *receive = LIST_FIRST(&e->receivers, struct call, queue);
-        status_t s = take_next(e, receive);
-        if (s == STATUS_WOULD_BLOCK) {
-            return;
-        }
-        list_remove(&receive->queue);
-        call_complete(receive, s);
-    }
+    list_remove(&receive->queue);
+    call_complete(receive, status);
 }
 
 static void facet_destroy(struct object *o)
@@ -375,7 +337,10 @@ static void facet_destroy(struct object *o)
         return;
     }
     list_append(&e->notices, &f->notice);
-    match(e);
+    while (!list_empty(&e->receivers) && !list_empty(&e->notices)) {
+        struct call *receive = LIST_FIRST(&e->receivers, struct call, queue);
+        receiver_done(receive, deliver_notice(receive, f));
+    }
 }
 
 /* --- CALL and RECV --- */
@@ -385,6 +350,24 @@ static void cancel_undelivered(struct call *call)
     list_remove(&call->queue);
     /* the queue's reference; its memory stays until the end of the kernel entry */
     object_put(&of_call(call)->object);
+}
+
+/* To the first who waits for one and whose buffer is good; else it waits itself. */
+static inline void offer(struct endpoint *e, struct reply *r)
+{
+    list_init(&r->call.queue);
+    while (!list_empty(&e->receivers)) {
+        struct call *receive = LIST_FIRST(&e->receivers, struct call, queue);
+        enum delivery outcome = deliver(receive, r);
+        if (outcome == CALL_AT_FAULT) {
+            return;
+        }
+        receiver_done(receive, outcome == DELIVERED ? STATUS_OK : STATUS_BAD_ADDRESS);
+        if (outcome == DELIVERED) {
+            return;
+        }
+    }
+    list_append(&e->calls, &r->call.queue);
 }
 
 status_t endpoint_call(struct object *facet, struct call *call)
@@ -403,8 +386,7 @@ status_t endpoint_call(struct object *facet, struct call *call)
     object_init(&r->object, &reply_class);
     r->endpoint = e;
     e->holds++;
-    list_append(&e->calls, &kept->queue);
-    match(e);
+    offer(e, r);
     return STATUS_PENDING;
 }
 
@@ -418,19 +400,48 @@ status_t endpoint_receive(struct object *endpoint, struct call *call)
     struct endpoint *e = of_endpoint(endpoint);
     struct call *kept;
     KASSERT(!e->dead && call->result_size >= sizeof(struct ring_request));
-    status_t s = take_next(e, call);
-    if (s != STATUS_WOULD_BLOCK) {
-        return s;
+    status_t s;
+    if (!list_empty(&e->calls) || !list_empty(&e->notices)) {
+        s = take_next(e, call);
+        if (s != STATUS_WOULD_BLOCK) {
+            return s;
+        }
+    }
+    if (call->account != NULL) { /* the record may stay where it is */
+        call_keep_commit(call, cancel_receive);
+        list_append(&e->receivers, &call->queue);
+        return STATUS_PENDING;
     }
     s = call_keep(call, cancel_receive, &kept);
-    if (s != STATUS_OK) {
-        return s;
+    if (s == STATUS_OK) {
+        list_append(&e->receivers, &kept->queue);
+        s = STATUS_PENDING;
     }
-    list_append(&e->receivers, &kept->queue);
-    return STATUS_PENDING;
+    return s;
 }
 
 /* --- RETURN --- */
+
+static inline status_t copy_back(const struct call *back, const struct call *call,
+                                 status_t *theirs)
+{
+    struct address_space *to = call->process->space;
+    struct address_space *from = back->process->space;
+    uint32_t size = back->message_size;
+    if (size == 0) {
+        return STATUS_OK;
+    }
+    char *view = user_view(to, call->result, size);
+    if (view != NULL) {
+        return user_copy_in(from, view, back->message, size);
+    }
+    status_t s = user_copy_across(to, call->result, from, back->message, size);
+    if (s != STATUS_OK && !range_good(to, call->result, size, UPCALL_ACCESS_WRITE)) {
+        *theirs = STATUS_BAD_ADDRESS;
+        return STATUS_OK;
+    }
+    return s;
+}
 
 /* Copies the answer to the caller. *theirs is what the caller then completes with; an error
  * returned is the returner's, and nothing has happened. */
@@ -451,16 +462,7 @@ static status_t return_copy(const struct call *back, struct call *call, struct c
             return STATUS_OK;
         }
     }
-    status_t s = STATUS_OK;
-    if (back->message_size != 0) {
-        s = user_copy_across(to, call->result, back->process->space, back->message,
-                             back->message_size);
-        if (s != STATUS_OK
-            && !range_good(to, call->result, back->message_size, UPCALL_ACCESS_WRITE)) {
-            s = STATUS_OK;
-            *theirs = STATUS_BAD_ADDRESS;
-        }
-    }
+    status_t s = copy_back(back, call, theirs);
     if (s == STATUS_OK && *theirs == STATUS_OK) {
         *theirs = transfer_write(to, call->transfers_address, sent, ids);
     }

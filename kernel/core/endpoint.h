@@ -25,6 +25,10 @@ status_t endpoint_create(struct account *a, struct object **out) MUST_CHECK;
 status_t endpoint_call(struct object *facet, struct call *call) MUST_CHECK;
 status_t endpoint_receive(struct object *endpoint, struct call *call) MUST_CHECK;
 status_t endpoint_return(struct object *reply, struct call *call, bool exception) MUST_CHECK;
+/* The first and the last in the commonest case; false: it is not that, and nothing has happened. */
+bool endpoint_call_fast(struct thread *t, struct call *call, struct object *facet) MUST_CHECK;
+bool endpoint_return_fast(struct thread *t, const struct call *back,
+                          struct object *reply) MUST_CHECK;
 status_t endpoint_mint_facet(struct object *endpoint, struct account *a, uint64_t interface_id,
                              uint64_t tag, struct object **out) MUST_CHECK;
 uint64_t facet_interface_id(const struct object *facet);

@@ -12,10 +12,11 @@
 
 /* Drains, then answers or blocks. The thread may die in the drain: then nothing of it is touched
  * any more. */
-static void cap_enter(struct thread *t, uint64_t min_complete, uint64_t timeout_ns,
-                      uint32_t upcalls_seen)
+void kernel_cap_enter(uint64_t min_complete, uint64_t timeout_ns, uint64_t upcalls_seen)
 {
-    if (upcalls_seen != t->upcalls) {
+    struct thread *t = arch_cpu()->current;
+    KASSERT(t->state == THREAD_RUNNING);
+    if ((uint32_t)upcalls_seen != t->upcalls) {
         arch_thread_set_result(t, -(int64_t)STATUS_INTERRUPTED);
         return;
     }
@@ -23,19 +24,16 @@ static void cap_enter(struct thread *t, uint64_t min_complete, uint64_t timeout_
         arch_thread_set_result(t, -(int64_t)STATUS_TIME_NOT_GRANTED);
         return;
     }
-    status_t status = ring_drain(t);
-    if (t->state == THREAD_DEAD) {
-        return;
-    }
+    uint32_t ready;
+    status_t status = ring_drain(t, &ready);
     if (status != STATUS_OK) {
-        arch_thread_set_result(t, -(int64_t)status);
+        if (status != STATUS_PENDING) {
+            arch_thread_set_result(t, -(int64_t)status);
+        }
         return;
     }
-    uint32_t ready = ring_completions(&t->ring);
     /* A full completion queue is all that can ever be there. */
-    uint32_t wanted =
-        min_complete < t->ring.cq_entries ? (uint32_t)min_complete : t->ring.cq_entries;
-    if (ready >= wanted) {
+    if (ready >= min_complete || ready >= t->ring.cq_entries) {
         arch_thread_set_result(t, ready);
     } else if (t->interrupt_wanted) { /* by an entry of its own: the upcall comes on the way out */
         t->wait_interrupted = true;
@@ -43,7 +41,8 @@ static void cap_enter(struct thread *t, uint64_t min_complete, uint64_t timeout_
     } else if (timeout_ns == 0) {
         arch_thread_set_result(t, -(int64_t)STATUS_TIMED_OUT);
     } else {
-        thread_block(t, wanted, timeout_ns);
+        uint32_t most = t->ring.cq_entries;
+        thread_block(t, ready, min_complete < most ? (uint32_t)min_complete : most, timeout_ns);
     }
 }
 
@@ -74,7 +73,7 @@ void kernel_syscall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
     struct thread *t = arch_cpu()->current;
     KASSERT(t != NULL && t->state == THREAD_RUNNING);
     if (number == SYSCALL_CAP_ENTER) {
-        cap_enter(t, a, b, (uint32_t)c);
+        kernel_cap_enter(a, b, c);
     } else if (number == SYSCALL_EXIT) {
         exit_process(t->process, a);
     } else {
@@ -136,7 +135,7 @@ static __attribute__((noinline)) struct thread *leave_changed(void)
 {
     for (;;) { /* each further round has ended a process */
         object_reap();
-        if (exit_record_machine_ended()) {
+        if (arch_cpu()->ended) {
             sched_stop();
             return NULL;
         }
@@ -156,10 +155,22 @@ static __attribute__((noinline)) struct thread *leave_changed(void)
 
 struct thread *kernel_leave(void)
 {
-    const struct cpu *cpu = arch_cpu();
-    /* The common case: the thread has only asked for what could be answered at once. */
-    if (sched_unchanged(cpu) && !exit_record_machine_ended()) {
-        return cpu->current;
+    struct cpu *cpu = arch_cpu();
+    struct thread *t = cpu->current;
+    struct thread *next = cpu->hand_off;
+    if (cpu->attention != 0 || t == NULL) {
+        return leave_changed();
+    }
+    /* The common cases: the thread has only asked for what could be answered at once, or it waits
+     * for another that it has just woken. */
+    if (next == NULL && t->state == THREAD_RUNNING && !t->interrupt_wanted) {
+        return t;
+    }
+    if (next != NULL && t->state == THREAD_BLOCKED && cpu->ready_count == 0
+        && !next->interrupt_wanted) {
+        next = sched_follow(cpu);
+        cpu->space = next->process->space;
+        return next;
     }
     return leave_changed();
 }

@@ -6,6 +6,7 @@
 #include "kernel/core/boot_package.h"
 #include "kernel/core/host_link.h"
 #include "kernel/core/log.h"
+#include "kernel/core/sched.h"
 #include "lib/wire/gen/process_handle.h"
 #include "lib/wire/gen/types.h"
 
@@ -20,7 +21,6 @@ _Static_assert((int)UPCALL_FOREIGN_SYSCALL == (int)FAULT_CAUSE_FOREIGN_SYSCALL
                "the schema's causes are those of abi/upcall.h");
 
 static struct timer acknowledge_timer;
-static bool machine_ended;
 
 void exit_record_trace(struct thread *t, struct exit_record *record)
 {
@@ -28,8 +28,7 @@ void exit_record_trace(struct thread *t, struct exit_record *record)
     arch_thread_registers(t, &registers);
     record->instruction = registers.rip;
     record->stack_pointer = registers.rsp;
-    if (registers.rsp > USER_END - sizeof record->stack_word ||
-        user_copy_in(t->process->space, &record->stack_word, registers.rsp,
+    if (user_copy_in(t->process->space, &record->stack_word, registers.rsp,
                      sizeof record->stack_word) != STATUS_OK) {
         record->stack_word = 0;
     }
@@ -38,7 +37,7 @@ void exit_record_trace(struct thread *t, struct exit_record *record)
     uint64_t frame = registers.rbp;
     while (record->backtrace_count < BACKTRACE_MAX) {
         uint64_t words[2]; /* the caller's frame pointer, the return address */
-        if (frame % 8 != 0 || frame >= USER_END - sizeof words
+        if (frame % 8 != 0
             || user_copy_in(t->process->space, words, frame, sizeof words) != STATUS_OK
             || words[1] == 0) {
             break;
@@ -51,23 +50,14 @@ void exit_record_trace(struct thread *t, struct exit_record *record)
     }
 }
 
-static struct wire_span span_of(const char *text, size_t room)
-{
-    size_t size = 0;
-    while (size < room && text[size] != '\0') {
-        size++;
-    }
-    return (struct wire_span){text, size};
-}
-
 static void fill_denial(const struct process *p, const struct denial *d, struct wire_builder b)
 {
-    denial_set_process(b, span_of(p->name, sizeof p->name));
+    denial_set_process(b, wire_span_of(p->name));
     denial_set_interface_id(b, d->interface_id);
     denial_set_method(b, d->method);
-    denial_set_name(b, span_of(d->name, sizeof d->name));
+    denial_set_name(b, wire_span_of(d->name));
     denial_set_reason(b, d->reason);
-    denial_set_grant(b, span_of(d->grant, sizeof d->grant));
+    denial_set_grant(b, wire_span_of(d->grant));
 }
 
 void exit_record_fill(const struct process *p, struct wire_builder status)
@@ -98,47 +88,27 @@ void exit_record_fill(const struct process *p, struct wire_builder status)
     }
 }
 
-static void copy_name(char *out, const char *name)
-{
-    format_text(out, HOST_LINK_NAME_SIZE, "%s", name);
-}
-
-static const char *cause_name(enum upcall_cause cause)
-{
-    static const char *const names[] = {"?",
-                                        "page fault",
-                                        "divide error",
-                                        "illegal instruction",
-                                        "breakpoint",
-                                        "protection fault",
-                                        "floating point error",
-                                        "interrupt",
-                                        "foreign system call"};
-    return (size_t)cause < ARRAY_SIZE(names) ? names[cause] : names[0];
-}
-
 static void report_fault(const struct process *p)
 {
+    static const char *const causes[] = { /* by enum upcall_cause */
+        "?",          "page fault",       "divide error",         "illegal instruction",
+        "breakpoint", "protection fault", "floating point error", "interrupt",
+        "foreign system call",
+    };
     const struct exit_record *e = &p->exit;
-    log_line("%s: %s at %lx, address %lx", p->name, cause_name(e->cause), e->instruction,
-             e->address);
+    const char *cause = causes[(size_t)e->cause < ARRAY_SIZE(causes) ? e->cause : 0];
+    log_line("%s: %s at %lx, address %lx", p->name, cause, e->instruction, e->address);
     struct host_link_fault record = {
-        .process = p->id,
-        .thread = (uint32_t)e->thread,
-        .cause = e->cause,
-        .address = e->address,
-        .access = e->access,
-        .frame_count = e->backtrace_count,
-        .instruction = e->instruction,
-        .stack_pointer = e->stack_pointer,
-        .stack_word = e->stack_word,
-        .image_base = e->image_base,
+        .process = p->id, .thread = (uint32_t)e->thread, .image_base = e->image_base,
+        .cause = e->cause, .address = e->address, .access = e->access,
+        .instruction = e->instruction, .stack_pointer = e->stack_pointer,
+        .stack_word = e->stack_word, .frame_count = e->backtrace_count,
     };
     for (uint32_t i = 0; i < e->backtrace_count; i++) {
         record.frames[i] = e->backtrace[i];
     }
-    copy_name(record.process_name, p->name);
-    copy_name(record.binary, boot_package_name_of(p->image));
+    format_text(record.process_name, sizeof record.process_name, "%s", p->name);
+    format_text(record.binary, sizeof record.binary, "%s", boot_package_name_of(p->image));
     host_link_send_fault(&record);
 }
 
@@ -179,14 +149,9 @@ static void not_acknowledged(struct timer *t)
 
 static void end_machine(const struct host_link_exit *record)
 {
-    machine_ended = true;
+    sched_end();
     timer_start(&acknowledge_timer, arch_now_ns() + ACKNOWLEDGE_NS, not_acknowledged);
     host_link_end(record);
-}
-
-void exit_record_bring_up(void)
-{
-    machine_ended = false;
 }
 
 void exit_record_boot_failed(void)
@@ -197,21 +162,14 @@ void exit_record_boot_failed(void)
 void exit_record_end_machine(const struct process *init)
 {
     const struct process *p = process_program;
-    struct host_link_exit record = {0};
-    if (p != NULL && p->ended && init->exit.kind == EXIT_KIND_EXITED) {
-        record.kind = (uint32_t)p->exit.kind;
-    } else {
+    if (p == NULL || !p->ended || init->exit.kind != EXIT_KIND_EXITED) {
         p = init;
-        record.kind = p->exit.kind == EXIT_KIND_EXITED ? (uint32_t)HOST_LINK_BOOT_FAILED
-                                                       : (uint32_t)p->exit.kind;
     }
-    record.process = p->id;
-    record.code = p->exit.kind == EXIT_KIND_OUT_OF_BUDGET ? (uint32_t)p->exit.exhausted
-                                                          : (uint32_t)p->exit.code;
-    end_machine(&record);
-}
-
-bool exit_record_machine_ended(void)
-{
-    return machine_ended;
+    const struct exit_record *e = &p->exit;
+    bool boot_failed = p == init && e->kind == EXIT_KIND_EXITED;
+    end_machine(&(struct host_link_exit){
+        .kind = boot_failed ? (uint32_t)HOST_LINK_BOOT_FAILED : (uint32_t)e->kind,
+        .process = p->id,
+        .code = e->kind == EXIT_KIND_OUT_OF_BUDGET ? (uint32_t)e->exhausted : (uint32_t)e->code,
+    });
 }

@@ -20,5 +20,3 @@ void exit_record_answer_waiters(struct process *p);
 void exit_record_end_machine(const struct process *init);
 /* There is no init to run. */
 void exit_record_boot_failed(void);
-void exit_record_bring_up(void); /* once */
-bool exit_record_machine_ended(void);

@@ -49,16 +49,6 @@ static void put_number(struct sink *s, const struct conversion *c, uint64_t n, u
     put_padded(s, c, digits + at, sizeof digits - at);
 }
 
-/* The argument list is the address of a parameter's copy, as arrays of va_list decay. */
-struct arguments {
-    va_list list;
-};
-
-static uint64_t take_unsigned(struct arguments *a, const struct conversion *c)
-{
-    return c->is_long ? va_arg(a->list, unsigned long) : va_arg(a->list, unsigned);
-}
-
 static const char *parse(const char *f, struct conversion *c)
 {
     *c = (struct conversion){.zero = *f == '0'};
@@ -69,28 +59,28 @@ static const char *parse(const char *f, struct conversion *c)
     return f + c->is_long;
 }
 
-static void convert(struct sink *s, char kind, const struct conversion *c, struct arguments *a)
+static void convert(struct sink *s, char kind, const struct conversion *c, va_list *a)
 {
     switch (kind) {
     case 's': {
-        const char *text = va_arg(a->list, const char *);
+        const char *text = va_arg(*a, const char *);
         put_padded(s, c, text, __builtin_strlen(text));
         break;
     }
     case 'd': {
-        int n = va_arg(a->list, int);
+        int n = va_arg(*a, int);
         put_number(s, c, n < 0 ? 0 - (uint64_t)n : (uint64_t)n, 10, n < 0);
         break;
     }
     case 'u':
-        put_number(s, c, take_unsigned(a, c), 10, false);
+    case 'x': {
+        uint64_t n = c->is_long ? va_arg(*a, unsigned long) : va_arg(*a, unsigned);
+        put_number(s, c, n, kind == 'u' ? 10 : 16, false);
         break;
-    case 'x':
-        put_number(s, c, take_unsigned(a, c), 16, false);
-        break;
+    }
     case 'p':
         put_padded(s, c, "0x", 2);
-        put_number(s, c, (uint64_t)(uintptr_t)va_arg(a->list, void *), 16, false);
+        put_number(s, c, (uint64_t)(uintptr_t)va_arg(*a, void *), 16, false);
         break;
     default: /* shown, not lost: a mistake in the kernel's own text must not end the kernel */
         put(s, '%');
@@ -102,8 +92,8 @@ static void convert(struct sink *s, char kind, const struct conversion *c, struc
 int format_text_v(char *out, size_t size, const char *format, va_list arguments)
 {
     struct sink s = {out, size == 0 ? 0 : size - 1, 0};
-    struct arguments a;
-    va_copy(a.list, arguments);
+    va_list a; /* a parameter of that type has decayed, and its address is another type's */
+    va_copy(a, arguments);
     while (*format != '\0') {
         if (*format != '%') {
             put(&s, *format++);
@@ -116,7 +106,7 @@ int format_text_v(char *out, size_t size, const char *format, va_list arguments)
         }
         convert(&s, *format++, &c, &a);
     }
-    va_end(a.list);
+    va_end(a);
     if (size != 0) {
         out[s.length < s.room ? s.length : s.room] = '\0';
     }

@@ -13,14 +13,6 @@
 #include "abi/host_link.h"
 #include "kernel/core/types.h"
 
-/* What a listener is told, as bits. Each is a hint to look again; it may come without a change. */
-enum host_link_event {
-    HOST_LINK_EVENT_INPUT = 1,     /* there are bytes, or the end */
-    HOST_LINK_EVENT_OUTPUT = 2,    /* there is room, or a stream was closed */
-    HOST_LINK_EVENT_TERMINAL = 4,  /* the host's HELLO has come, or the window has changed */
-    HOST_LINK_EVENT_INTERRUPT = 8, /* host_link_take_interrupts() has it */
-};
-
 /* Back to the state before there is a link: kernel_bring_up() calls it. */
 void host_link_init(void);
 /* Once after host_link_init(), when the transport works: sends HELLO and takes what the host has
@@ -30,14 +22,14 @@ void host_link_start(uint32_t cpus, uint64_t memory_bytes);
  * kernel_link_input(): whenever bytes have come, and once there is room after an
  * arch_link_write() that took less than it was given. */
 void host_link_input(void);
-/* The one listener (StdIO), called from host_link_input(), also when nothing was asked for. It
- * may call every function here but host_link_input(). NULL: none. */
-void host_link_listen(void (*notify)(uint32_t events));
+/* The one listener (StdIO), called from host_link_input() when there is input or its end, room for
+ * output, a closed stream, or news of the terminal: a hint to look again, which may come without a
+ * change. It may call every function here but host_link_input(). NULL: none. */
+void host_link_listen(void (*notify)(void));
 
 /* --- streams --- */
-/* Takes up to `size` bytes of input. The first call of this or of host_link_input_size() lets
- * the host begin to read its own. 0 with *end: the end of input; 0 without: nothing has come
- * yet. */
+/* Takes up to `size` bytes of input. The first call of this or of host_link_input_size() lets the
+ * host begin to read its own. 0 with *end: the end of input; 0 without: nothing has come yet. */
 size_t host_link_read(void *to, size_t size, bool *end);
 /* Bytes that host_link_read() would give at once; *end: it would say the end, or does so after
  * them. */
@@ -49,16 +41,13 @@ size_t host_link_write(enum host_link_stream stream, const void *bytes, size_t s
 size_t host_link_output_room(void);
 /* Nobody reads that output any more. */
 bool host_link_closed(enum host_link_stream stream);
-/* False: the host's HELLO has not come yet; wait for HOST_LINK_EVENT_TERMINAL. A broken link
- * answers that nothing is a terminal. */
-bool host_link_terminal(enum host_link_stream stream, bool *is_terminal);
-/* As above; 0 by 0 when there is no terminal. */
-bool host_link_window(struct host_link_window *out);
-
-/* --- interrupts --- */
-void host_link_claim_interrupts(bool claimed);
-/* Bits 1 << HOST_LINK_INTERRUPT_*, cleared by the call. */
-uint32_t host_link_take_interrupts(void);
+/* The same, asked by who is to write: the host learns of the first write that meets it. */
+bool host_link_refuses(enum host_link_stream stream);
+/* The host's HELLO has come, or never will: then nothing is a terminal. Until then the terminal is
+ * not asked about. */
+bool host_link_greeted(void);
+bool host_link_terminal(enum host_link_stream stream);
+struct host_link_window host_link_window(void); /* 0 by 0 when there is no terminal */
 
 /* --- records --- */
 /* Text for the kernel's log. False: there is no link or no room, and nothing was taken; the
@@ -70,8 +59,7 @@ void host_link_started(void);
 /* Both are dropped, and counted for the exit record, while there is no room. */
 void host_link_send_denial(const struct host_link_denial *denial);
 void host_link_send_fault(const struct host_link_fault *fault);
-/* The machine's last words: sends the record, with the times and counts that the link itself
- * knows, and calls arch_machine_exit(0) once the host has acknowledged it, or at once when the
- * link is broken or was never there. Only the first call counts. Returns; nothing should run any
- * more. */
+/* The machine's last words: sends the record, with the times and counts that the link itself knows,
+ * and calls arch_machine_exit(0) once the host has acknowledged it, or at once when the link is
+ * broken or was never there. Only the first call counts. Returns; nothing should run any more. */
 void host_link_end(const struct host_link_exit *record);

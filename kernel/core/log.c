@@ -37,9 +37,8 @@ void trace_dump(void (*say)(const char *text))
         return; /* a larger ring is not in one piece */
     }
     const struct ring *r = &t->ring;
-    const struct ring_entry *sq =
-        (const struct ring_entry *)(const void *)((const uint8_t *)r->header
-                                                  + RING_DEFAULT_SQ_OFFSET);
+    const void *entries = (const uint8_t *)r->header + RING_DEFAULT_SQ_OFFSET;
+    const struct ring_entry *sq = entries;
     for (uint32_t i = 0; i < TRACE_ENTRIES && i < r->sq_head; i++) {
         const struct ring_entry *e = &sq[(r->sq_head - 1 - i) & (r->sq_entries - 1)];
         char line[LINE_MAX];

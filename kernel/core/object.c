@@ -9,18 +9,13 @@
 #include "kernel/core/endpoint.h"
 #include "kernel/core/sched.h"
 
-void object_init(struct object *o, const struct object_class *class)
-{
-    KASSERT(class != NULL && class->destroy != NULL);
-    *o = (struct object){.class = class, .references = 1};
-}
-
 void object_bury(struct object *o)
 {
     struct cpu *cpu = arch_cpu();
     KASSERT(o->references == 0 && o->next_dead == NULL);
     o->next_dead = cpu->dead;
     cpu->dead = o;
+    cpu->buried = true;
 }
 
 void object_reap(void)
@@ -33,6 +28,7 @@ void object_reap(void)
         o->next_dead = NULL;
         o->class->destroy(o);
     }
+    cpu->buried = false;
 }
 
 uint64_t object_interface_id(const struct object *o)

@@ -30,7 +30,7 @@ struct method {
     uint16_t results_pointer_words;
     /* slots to reserve in the caller's table before the handler runs */
     uint16_t result_capabilities;
-    uint16_t reserved;
+    bool short_answer; /* the results are a word at most: RING_FLAG_SHORT */
 };
 
 struct interface {
@@ -59,7 +59,10 @@ struct object {
     struct object *next_dead;
 };
 
-void object_init(struct object *o, const struct object_class *class); /* one reference */
+static inline void object_init(struct object *o, const struct object_class *class)
+{
+    *o = (struct object){.class = class, .references = 1};
+}
 void object_bury(struct object *o); /* onto the list of the dead; for object_put() only */
 /* destroys the dead until none is left; called at the end of each kernel entry */
 void object_reap(void);
@@ -69,18 +72,16 @@ uint64_t object_interface_id(const struct object *o);
 /* One more; returns o. */
 static inline struct object *object_get(struct object *o)
 {
-    KASSERT(o->references != 0 && o->references != UINT32_MAX);
     o->references++;
+    KASSERT(o->references > 1); /* it was alive, and not the last that can be counted */
     return o;
 }
 
 /* One less; NULL is allowed. */
 static inline void object_put(struct object *o)
 {
-    if (o != NULL) {
-        KASSERT(o->references != 0);
-        if (--o->references == 0) {
-            object_bury(o);
-        }
+    if (o != NULL && o->references-- <= 1) {
+        KASSERT(o->references == 0);
+        object_bury(o);
     }
 }

@@ -37,168 +37,203 @@ static void refuse(struct thread *t, struct call *call, status_t status)
     post(t, call, status, 0);
 }
 
-/* --- records --- */
-
-/* What ring_post(), a handler and call_keep() may look at, and no more: the rest of the record
- * is not touched. */
-static void begin(struct call *call, struct thread *t, struct object *target)
+static inline status_t check_sizes(const struct call *call)
 {
-    call->caller = t;
-    call->process = t->process;
-    call->target = target;
-    call->method = NULL;
-    call->forwarder = NULL;
-    call->kept = false;
-    call->of_reply = false;
-    call->completion = (struct ring_completion){.user_data = call->user_data};
-    call->transfers.counts = 0;
-}
-
-static status_t check_sizes(struct call *call)
-{
-    if ((call->transfer_count | call->transfer_max) > RING_TRANSFERS_MAX
-        && (call->transfer_count > RING_TRANSFERS_MAX || call->transfer_max > RING_TRANSFERS_MAX)) {
+    if (call->transfer_count > RING_TRANSFERS_MAX || call->transfer_max > RING_TRANSFERS_MAX) {
         return STATUS_BAD_ENTRY;
     }
     return call->message_size > MESSAGE_MAX ? STATUS_MESSAGE_TOO_LARGE : STATUS_OK;
 }
 
-/* The record's end on this stack, unless it was kept or its ring is gone. */
-static void finish(struct call *call, struct thread *t, uint32_t epoch, status_t status,
-                   struct wire_message_builder *answer)
+/* A short call, and nothing beside it: compared as the words that the fields lie in. */
+static inline bool is_short(const struct call *call)
 {
-    if (t->ring.epoch != epoch) {
-        call_abandon(call);
-        return;
-    }
-    if (status != STATUS_PENDING) {
-        status = call_settle(call, status, answer);
-        call_post(call, status);
+    _Static_assert(offsetof(struct ring_entry, opcode) == 0
+                       && offsetof(struct ring_entry, flags) == 1,
+                   "the two are the first half word");
+    return (uint16_t)call->words[0] == (RING_FLAG_SHORT << 8 | RING_OP_CALL);
+}
+
+static inline bool check_short(const struct call *call)
+{
+    _Static_assert(offsetof(struct ring_entry, transfer_count) == 56, "of the last word");
+    return call->words[7] == 0 && call->message_size % sizeof(wire_word) == 0
+           && call->message_size <= RING_SHORT_WORDS_MAX * sizeof(wire_word);
+}
+
+/* The end of a record that was not kept. */
+static __attribute__((noinline)) void finish(struct call *call, struct thread *t, status_t status,
+                                             struct wire_message_builder *answer)
+{
+    if (t->state == THREAD_DEAD) { /* by what the entry did */
+        if (arch_cpu()->record != NULL) {
+            call_abandon(call);
+        }
+    } else if (status != STATUS_PENDING) {
+        call_begin_completion(call);
+        call_post(call, call_settle(call, status, answer));
     }
 }
 
 /* --- CALL --- */
 
-/* The message in the CPU's request buffer, whatever the user does to its own from here on. */
-static status_t open_message(const struct call *call, struct cpu *cpu, struct wire_message *message)
-{
-    if (call->message_size == 0) { /* no parameters: all are their defaults */
-        wire_word *empty = (wire_word *)(void *)cpu->request;
-        empty[0] = (uint64_t)1 << 32;
-        empty[1] = 0;
-        enum wire_error none = wire_message_open(message, empty, 2 * sizeof(*empty));
-        KASSERT(none == WIRE_OK);
-        return STATUS_OK;
-    }
-    status_t s = user_copy_in(call->process->space, cpu->request, call->message,
-                              call->message_size);
-    if (s != STATUS_OK) {
-        return s;
-    }
-    return wire_message_open(message, cpu->request, call->message_size) == WIRE_OK
-               ? STATUS_OK
-               : STATUS_BAD_MESSAGE;
-}
-
-static status_t reserve_given(struct call *call)
+static __attribute__((noinline)) status_t take_capabilities(struct call *call)
 {
     struct call_transfers *x = &call->transfers;
-    uint32_t count = call->method->result_capabilities;
-    KASSERT(count <= ARRAY_SIZE(x->reserved));
-    if (count > call->transfer_max) {
-        return STATUS_BAD_ENTRY;
+    uint32_t given = call->method == NULL ? 0 : call->method->result_capabilities;
+    status_t s = transfer_resolve(call, call->transfers_address, call->transfer_count);
+    KASSERT(given <= ARRAY_SIZE(x->reserved));
+    if (s == STATUS_OK && given > call->transfer_max) {
+        s = STATUS_BAD_ENTRY;
     }
-    for (; x->reserved_count < count; x->reserved_count++) {
-        status_t s = cap_table_reserve(&call->process->table, &x->reserved[x->reserved_count]);
+    for (; s == STATUS_OK && x->reserved_count < given; x->reserved_count++) {
+        s = cap_table_reserve(&call->process->table, &x->reserved[x->reserved_count]);
         if (s != STATUS_OK) {
-            return s; /* call_settle() gives the others back */
+            break; /* call_settle() gives the others back */
         }
-    }
-    return STATUS_OK;
-}
-
-/* Everything between the look-up and the handler that can fail, then the handler. */
-static status_t invoke(struct call *call, struct sent_capability *room,
-                       struct wire_message_builder *answer)
-{
-    struct cpu *cpu = arch_cpu();
-    struct wire_message message;
-    status_t s = open_message(call, cpu, &message);
-    if (s == STATUS_OK && call->transfer_count != 0) {
-        s = transfer_resolve(call, call->transfers_address, call->transfer_count, room);
-    }
-    if (s == STATUS_OK && call->method->result_capabilities != 0) {
-        s = reserve_given(call);
-    }
-    if (s != STATUS_OK) {
-        return s;
-    }
-    const struct method *m = call->method;
-    wire_message_begin(answer, cpu->reply, sizeof(cpu->reply));
-    KASSERT(cpu->building == NULL);
-    cpu->building = answer;
-    struct invocation in = {
-        call->target, call, wire_message_root(&message),
-        wire_message_init_root(answer, m->results_data_words, m->results_pointer_words)};
-    s = m->handler(&in);
-    cpu->building = NULL;
-    if (message.error != WIRE_OK && s == STATUS_OK) {
-        s = STATUS_BAD_MESSAGE;
     }
     return s;
 }
 
-static void call_kernel(struct thread *t, struct call *call, struct object *target,
-                        struct object *forwarder)
+/* The message in the CPU's request buffer, whatever the user does to its own from here on. No
+ * message is one whose parameters are all their defaults. */
+static inline status_t open_message(const struct call *call, struct cpu *cpu,
+                                    struct wire_message *message, struct wire_reader *params)
 {
-    const struct interface *interface = target->class->interface;
-    if (interface->id != call->interface_id) {
-        refuse(t, call, STATUS_WRONG_INTERFACE);
-        return;
+    void *request = cpu->request;
+    size_t size = call->message_size;
+    if (size == 0 || (call->flags & RING_FLAG_SHORT) != 0) {
+        size = call_short_message(call, request);
+    } else if (!arch_copy_in(request, call->message, size)) {
+        return STATUS_BAD_ADDRESS;
     }
-    if (call->method_number >= interface->method_count) {
-        refuse(t, call, STATUS_UNKNOWN_METHOD);
-        return;
-    }
-    struct sent_capability room[RING_TRANSFERS_MAX];
-    struct wire_message_builder answer;
-    uint32_t epoch = t->ring.epoch;
-    begin(call, t, target);
-    call->method = &interface->methods[call->method_number];
-    call->forwarder = forwarder;
-    status_t s = invoke(call, room, &answer);
-    finish(call, t, epoch, s, &answer);
+    return wire_message_open_root(message, request, size, params) == WIRE_OK
+               ? STATUS_OK
+               : STATUS_BAD_MESSAGE;
 }
 
-static void call_facet(struct thread *t, struct call *call, struct object *facet,
-                       struct object *forwarder)
+/* Nearly every answer: good, without capabilities, and it fits. The caller is running, so its
+ * memory is at hand and nobody waits for the completion. */
+static inline bool finish_at_once(struct thread *t, const struct call *call,
+                                  struct wire_message_builder *answer)
+{
+    size_t size = wire_message_finish(answer);
+    if (call->transfers.counts != 0 || size == 0 || size > call->result_size
+        || !arch_copy_out(call->result, answer->segment - 1, size)) {
+        return false;
+    }
+    ring_complete(&t->ring, call->user_data, ring_outcome(STATUS_OK, (uint32_t)size), 0, 0);
+    return true;
+}
+
+/* Everything between the look-up and the handler that can fail, then the handler. */
+static __attribute__((noinline)) void call_kernel(struct thread *t, struct call *call)
+{
+    struct cpu *cpu = arch_cpu();
+    const struct method *m = call->method;
+    struct wire_message message;
+    struct wire_message_builder answer;
+    struct invocation in;
+    status_t s = open_message(call, cpu, &message, &in.params);
+    if (s == STATUS_OK && (call->transfer_count | m->result_capabilities) != 0) {
+        s = take_capabilities(call);
+    }
+    if (s == STATUS_OK) {
+        wire_message_begin(&answer, cpu->reply, sizeof(cpu->reply));
+        KASSERT(cpu->building == NULL);
+        cpu->building = &answer;
+        in.self = call->target;
+        in.call = call;
+        in.results =
+            wire_message_init_root(&answer, m->results_data_words, m->results_pointer_words);
+        s = m->handler(&in);
+        cpu->building = NULL;
+        if (s == STATUS_OK) {
+            s = message.error == WIRE_OK ? STATUS_OK : STATUS_BAD_MESSAGE;
+        }
+    }
+    if (s != STATUS_OK || t->state == THREAD_DEAD || !finish_at_once(t, call, &answer)) {
+        finish(call, t, s, &answer);
+    }
+}
+
+/* Words in, a word out, and no message: for methods that need no more. */
+static inline __attribute__((always_inline)) void
+call_short(struct thread *t, struct call *call, const struct method *m)
+{
+    struct cpu *cpu = arch_cpu();
+    wire_word words[RING_SHORT_WORDS_MAX] = {call->message, call->transfers_address};
+    wire_word value = 0;
+    struct wire_message message;        /* in which nothing can be wrong */
+    struct wire_message_builder answer; /* for an exception */
+    struct invocation in = {
+        call->target,
+        call,
+        {&message, (const uint8_t *)words, NULL, call->message_size * 8, 0, 0, 0},
+        {&answer, &value, m->results_data_words, 0},
+    };
+    KASSERT(cpu->building == NULL);
+    cpu->building = &answer;
+    status_t s = m->handler(&in);
+    cpu->building = NULL;
+    if (s != STATUS_OK || t->state == THREAD_DEAD) {
+        finish(call, t, s, &answer);
+        return;
+    }
+    ring_complete(&t->ring, call->user_data,
+                  ring_outcome(STATUS_OK, in.results.data_words * (uint32_t)sizeof(value)),
+                  RING_COMPLETION_SHORT, value);
+}
+
+static __attribute__((noinline)) void call_facet(struct thread *t, struct call *call,
+                                                 struct object *facet, struct object *forwarder)
 {
     if (facet_interface_id(facet) != call->interface_id) {
         refuse(t, call, STATUS_WRONG_INTERFACE);
         return;
     }
-    struct sent_capability room[RING_TRANSFERS_MAX];
-    uint32_t epoch = t->ring.epoch;
-    begin(call, t, facet);
-    call->forwarder = forwarder;
+    if (forwarder == NULL && endpoint_call_fast(t, call, facet)) {
+        return;
+    }
+    call_begin(call, t, t->process, facet, forwarder);
     status_t s = STATUS_OK;
     if (call->transfer_count != 0) {
-        s = transfer_resolve(call, call->transfers_address, call->transfer_count, room);
+        s = take_capabilities(call);
     }
     if (s == STATUS_OK) {
-        s = endpoint_call(facet, call);
+        s = endpoint_call(call->target, call);
     }
-    finish(call, t, epoch, s, NULL);
+    if (s != STATUS_PENDING || t->state == THREAD_DEAD) {
+        finish(call, t, s, NULL);
+    }
 }
 
-static void operation_call(struct thread *t, struct call *call)
+static inline __attribute__((always_inline)) void
+call_method(struct thread *t, struct call *call, struct object *o, struct object *forwarder)
+{
+    const struct interface *interface = o->class->interface;
+    if (interface->id != call->interface_id) {
+        refuse(t, call, STATUS_WRONG_INTERFACE);
+    } else if (call->method_number >= interface->method_count) {
+        refuse(t, call, STATUS_UNKNOWN_METHOD);
+    } else {
+        const struct method *m = &interface->methods[call->method_number];
+        call_begin(call, t, t->process, o, forwarder);
+        call->method = m;
+        if (is_short(call) && m->short_answer) {
+            call_short(t, call, m);
+        } else {
+            call_kernel(t, call);
+        }
+    }
+}
+
+/* A capability that is not where nearly all are, or is none, or not of a kernel object. */
+static __attribute__((noinline)) void call_any(struct thread *t, struct call *call)
 {
     struct object *o;
     struct object *forwarder = NULL;
-    status_t s = check_sizes(call);
-    if (s == STATUS_OK) {
-        s = cap_table_look_up(&t->process->table, call->cap, &o);
-    }
+    status_t s = cap_table_look_up(&t->process->table, call->cap, &o);
     if (s == STATUS_OK && o->class == &forwarder_class) {
         forwarder = o;
         s = forwarder_resolve(o, &o);
@@ -208,59 +243,122 @@ static void operation_call(struct thread *t, struct call *call)
     } else if (o->class == &facet_class) {
         call_facet(t, call, o, forwarder);
     } else {
-        call_kernel(t, call, o, forwarder);
+        call_method(t, call, o, forwarder);
     }
+}
+
+static inline __attribute__((always_inline)) void operation_call(struct thread *t,
+                                                                 struct call *call)
+{
+    struct object *o = cap_table_look_up_first(&t->process->table, call->cap);
+    if (o != NULL && o->class->interface != NULL) {
+        call_method(t, call, o, NULL);
+    } else if (o != NULL && o->class == &facet_class) {
+        call_facet(t, call, o, NULL);
+    } else {
+        call_any(t, call);
+    }
+}
+
+/* operation_carry_out() has done the good ones. */
+static void operation_bad_call(struct thread *t, struct call *call)
+{
+    refuse(t, call, check_sizes(call));
 }
 
 /* --- RECV, RETURN --- */
 
-static void operation_receive(struct thread *t, struct call *call)
+static inline status_t look_up(struct thread *t, cap_id_t id, const struct object_class *class,
+                               struct object **out)
 {
-    struct object *o;
-    status_t s = call->transfer_max > RING_TRANSFERS_MAX || call->transfer_count != 0
-                         || call->result_size < sizeof(struct ring_request)
-                     ? STATUS_BAD_ENTRY
-                     : cap_table_look_up(&t->process->table, call->cap, &o);
-    if (s == STATUS_OK && o->class != &endpoint_class) {
-        s = STATUS_WRONG_INTERFACE;
-    }
-    if (s != STATUS_OK) {
-        refuse(t, call, s);
-        return;
-    }
-    begin(call, t, o);
-    s = endpoint_receive(o, call);
+    *out = cap_table_look_up_first(&t->process->table, id);
+    status_t s = *out == NULL ? cap_table_look_up(&t->process->table, id, out) : STATUS_OK;
+    return s == STATUS_OK && (*out)->class != class ? STATUS_WRONG_INTERFACE : s;
+}
+
+static inline status_t receive_check(struct thread *t, const struct call *call, cap_id_t endpoint,
+                                     struct object **out)
+{
+    return call->transfer_max > RING_TRANSFERS_MAX
+                   || call->result_size < sizeof(struct ring_request)
+               ? STATUS_BAD_ENTRY
+               : look_up(t, endpoint, &endpoint_class, out);
+}
+
+static inline __attribute__((always_inline)) void
+receive(struct thread *t, struct call *call, struct object *endpoint)
+{
+    call_begin(call, t, t->process, endpoint, NULL);
+    call_begin_completion(call);
+    status_t s = endpoint_receive(endpoint, call);
     if (s != STATUS_PENDING) {
         call_post(call, s);
     }
 }
 
+static void operation_receive(struct thread *t, struct call *call)
+{
+    struct object *o;
+    status_t s = call->transfer_count != 0 ? STATUS_BAD_ENTRY
+                                           : receive_check(t, call, call->cap, &o);
+    if (s != STATUS_OK) {
+        refuse(t, call, s);
+    } else {
+        receive(t, call, o);
+    }
+}
+
+/* Any answer: with capabilities, an exception, to a caller that does not wait or is gone. */
+static __attribute__((noinline)) status_t return_any(struct thread *t, struct call *call,
+                                                     struct object *reply)
+{
+    status_t s = STATUS_OK;
+    call_begin(call, t, t->process, reply, NULL);
+    call_begin_completion(call);
+    if (call->transfer_count != 0) {
+        s = take_capabilities(call);
+    }
+    if (s == STATUS_OK) {
+        s = endpoint_return(reply, call, (call->flags & RING_FLAG_EXCEPTION) != 0);
+    }
+    if (call->transfers.sent_count != 0) {
+        transfer_end(call, false); /* it failed: nothing has left the table */
+    }
+    return s;
+}
+
 static void operation_return(struct thread *t, struct call *call)
 {
     struct object *o;
+    struct object *endpoint;
+    cap_id_t receive_from = (cap_id_t)call->interface_id;
+    bool receives = (call->flags & RING_FLAG_RECEIVE) != 0;
     status_t s = check_sizes(call);
     if (s == STATUS_OK) {
-        s = cap_table_look_up(&t->process->table, call->cap, &o);
+        s = look_up(t, call->cap, &reply_class, &o);
     }
-    if (s == STATUS_OK && o->class != &reply_class) {
-        s = STATUS_WRONG_INTERFACE;
+    if (s == STATUS_OK && receives) {
+        s = receive_check(t, call, receive_from, &endpoint);
     }
     if (s != STATUS_OK) {
         refuse(t, call, s);
         return;
     }
-    struct sent_capability room[RING_TRANSFERS_MAX];
-    begin(call, t, o);
-    if (call->transfer_count != 0) {
-        s = transfer_resolve(call, call->transfers_address, call->transfer_count, room);
+    if (!endpoint_return_fast(t, call, o)) {
+        s = return_any(t, call, o);
+        if (s == STATUS_OK && receives) { /* it may just have been sent away */
+            s = receive_check(t, call, receive_from, &endpoint);
+        }
+        if (s != STATUS_OK || !receives) {
+            call_post(call, s);
+            return;
+        }
     }
-    if (s == STATUS_OK) {
-        s = endpoint_return(o, call, (call->flags & RING_FLAG_EXCEPTION) != 0);
+    if (receives) {
+        receive(t, call, endpoint);
+    } else {
+        post(t, call, STATUS_OK, 0);
     }
-    if (call->transfers.sent_count != 0) {
-        transfer_end(call, false); /* it failed: nothing has left the table */
-    }
-    call_post(call, s);
 }
 
 /* --- the small ones --- */
@@ -276,16 +374,10 @@ static void operation_release(struct thread *t, struct call *call)
     post(t, call, cap_table_release(&t->process->table, call->cap), 0);
 }
 
-static status_t look_up_park(struct thread *t, struct call *call, struct object **o)
-{
-    status_t s = cap_table_look_up(&t->process->table, call->cap, o);
-    return s == STATUS_OK && (*o)->class != &park_space_class ? STATUS_WRONG_INTERFACE : s;
-}
-
 static void operation_park(struct thread *t, struct call *call)
 {
     struct object *o;
-    status_t s = look_up_park(t, call, &o);
+    status_t s = look_up(t, call->cap, &park_space_class, &o);
     uint64_t timeout_ns = call->interface_id;
     if (s == STATUS_OK && timeout_ns != 0 && timeout_ns != CAP_ENTER_FOREVER
         && !process_time_granted(t->process)) {
@@ -296,7 +388,8 @@ static void operation_park(struct thread *t, struct call *call)
         post(t, call, s, 0);
         return;
     }
-    begin(call, t, o);
+    call_begin(call, t, t->process, o, NULL);
+    call_begin_completion(call);
     call->interface_id = 0;
     s = park_wait(call, call->message, call->result_size, timeout_ns);
     if (s != STATUS_PENDING) {
@@ -308,7 +401,7 @@ static void operation_unpark(struct thread *t, struct call *call)
 {
     struct object *o;
     uint32_t woken = 0;
-    status_t s = look_up_park(t, call, &o);
+    status_t s = look_up(t, call->cap, &park_space_class, &o);
     if (s == STATUS_OK) {
         s = park_wake(t, call->message, call->result_size, &woken);
     }
@@ -336,9 +429,9 @@ struct operation {
 
 static const struct operation operations[RING_OP_COUNT] = {
     [RING_OP_NOP] = {operation_nop, 0},
-    [RING_OP_CALL] = {operation_call, 0},
+    [RING_OP_CALL] = {operation_bad_call, 0},
     [RING_OP_RECV] = {operation_receive, 0},
-    [RING_OP_RETURN] = {operation_return, RING_FLAG_EXCEPTION},
+    [RING_OP_RETURN] = {operation_return, RING_FLAG_EXCEPTION | RING_FLAG_RECEIVE},
     [RING_OP_RELEASE] = {operation_release, 0},
     [RING_OP_PARK] = {operation_park, 0},
     [RING_OP_UNPARK] = {operation_unpark, 0},
@@ -347,14 +440,17 @@ static const struct operation operations[RING_OP_COUNT] = {
 
 void operation_carry_out(struct thread *t, struct call *call)
 {
-    if (call->opcode >= RING_OP_COUNT) {
+    /* the commonest first, and by its name, so that it becomes a part of ring_drain() */
+    bool good_call = is_short(call) ? check_short(call)
+                     : (uint16_t)call->words[0] == RING_OP_CALL
+                         && call->reserved == 0 && check_sizes(call) == STATUS_OK;
+    if (good_call) {
+        operation_call(t, call);
+    } else if (call->opcode >= RING_OP_COUNT) {
         post(t, call, STATUS_BAD_OPCODE, 0);
-        return;
-    }
-    const struct operation *operation = &operations[call->opcode];
-    if (call->reserved != 0 || (call->flags & ~operation->flags) != 0) {
+    } else if (call->reserved != 0 || (call->flags & ~operations[call->opcode].flags) != 0) {
         post(t, call, STATUS_BAD_ENTRY, 0);
-        return;
+    } else {
+        operations[call->opcode].carry_out(t, call);
     }
-    operation->carry_out(t, call);
 }

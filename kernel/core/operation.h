@@ -9,5 +9,5 @@ struct thread;
 /* Carries the entry out: it has completed when this returns, or a kept record of it is in
  * flight. The record holds the entry, the
  * kernel's own copy, and nothing else yet. It may end the thread, its process or its program;
- * the ring's epoch then differs. */
+ * the thread is dead then. */
 void operation_carry_out(struct thread *t, struct call *call);

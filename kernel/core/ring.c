@@ -17,29 +17,16 @@
 #include "kernel/core/operation.h"
 #include "kernel/core/process.h"
 #include "kernel/core/random.h"
+#include "kernel/core/sched.h"
 #include "kernel/core/thread.h"
-
-static void *ring_place(const struct ring *r, uint32_t offset)
-{
-    KASSERT(offset >> PAGE_SHIFT < r->page_count);
-    return (char *)arch_frame_address(r->pages[offset >> PAGE_SHIFT]) + (offset & (PAGE_SIZE - 1));
-}
 
 /* --- entries --- */
 
 static const volatile uint64_t *entry_at(const struct ring *r, uint32_t index)
 {
-    uint32_t offset = (index & (r->sq_entries - 1)) * (uint32_t)sizeof(struct ring_entry);
+    uint32_t offset = (index & r->sq_mask) * (uint32_t)sizeof(struct ring_entry);
     return r->sq != NULL ? (const volatile uint64_t *)(const void *)(r->sq + offset)
                          : ring_place(r, r->sq_offset + offset);
-}
-
-static inline struct ring_completion *next_completion(const struct ring *r)
-{
-    uint32_t offset =
-        (r->cq_tail & (r->cq_entries - 1)) * (uint32_t)sizeof(struct ring_completion);
-    return r->cq != NULL ? (struct ring_completion *)(void *)(r->cq + offset)
-                         : ring_place(r, r->cq_offset + offset);
 }
 
 /* The rest of an entry: each word once, whatever the thread does to it meanwhile. */
@@ -69,28 +56,58 @@ static bool drain_nop(struct ring *r, const volatile uint64_t *entry, uint64_t f
     if ((first & NOP_WORD_MASK) != 0 || entry[7] >> RESERVED_SHIFT != 0) {
         return false;
     }
-    *next_completion(r) = (struct ring_completion){.user_data = entry[2]};
-    r->cq_tail++;
-    /* release: pairs with the thread's acquire of the tail */
-    __atomic_store_n(&r->header->cq_tail, r->cq_tail, __ATOMIC_RELEASE);
+    ring_complete(r, entry[2], ring_outcome(STATUS_OK, 0), 0, 0);
     return true;
 }
 
-status_t ring_drain(struct thread *t)
+/* The entry ended this thread, or its program, and so the ring that its record lay ready with. */
+static __attribute__((noinline, cold)) void drain_ended(struct ring *r, struct cpu *cpu)
+{
+    if (r->spare != NULL && r->spare == cpu->record && r->header == NULL) {
+        call_free(r->spare);
+        r->spare = NULL;
+    }
+    cpu->record = NULL;
+}
+
+/* Where an entry's record is made: where it can stay if it is kept, as most of a program's are that
+ * are kept at all; else in the CPU's. No more of it is set than the entry. */
+static inline struct call *record_begin(struct ring *r, struct cpu *cpu)
+{
+    struct call *call = &cpu->scratch;
+    if (r->spare != NULL) {
+        call = r->spare;
+        arch_memory_taken(call, CALL_RECORD_SIZE);
+    }
+    cpu->record = call;
+    return call;
+}
+
+static inline void record_end(struct ring *r, struct cpu *cpu)
+{
+    cpu->record = NULL;
+    if (r->spare != NULL) {
+        arch_memory_freed(r->spare, CALL_RECORD_SIZE);
+    }
+}
+
+status_t ring_drain(struct thread *t, uint32_t *ready)
 {
     struct ring *r = &t->ring;
+    struct cpu *cpu = arch_cpu();
     arch_user_edge();
     /* acquire: pairs with the thread's release of its tail, so that we see the entries before it */
     uint32_t tail = __atomic_load_n(&r->header->sq_tail, __ATOMIC_ACQUIRE);
-    uint32_t waiting = r->cq_tail - __atomic_load_n(&r->header->cq_head, __ATOMIC_ACQUIRE);
-    if (tail - r->sq_head > r->sq_entries || waiting > r->cq_entries) {
+    uint32_t cq_head = __atomic_load_n(&r->header->cq_head, __ATOMIC_ACQUIRE);
+    uint32_t waiting = r->cq_tail - cq_head;
+    uint32_t count = tail - r->sq_head;
+    if (count > r->sq_entries || waiting > r->cq_entries) {
         return STATUS_BAD_RING;
     }
     /* each accepted entry takes one place, in flight or completed */
-    uint32_t room = r->cq_entries - waiting;
-    room = room > r->in_flight ? room - r->in_flight : 0;
-    uint32_t epoch = r->epoch;
-    for (; room > 0 && r->sq_head != tail; room--) {
+    uint32_t taken = waiting + r->in_flight;
+    uint32_t room = r->cq_entries > taken ? r->cq_entries - taken : 0;
+    for (count = count < room ? count : room; count > 0; count--) {
         const volatile uint64_t *entry = entry_at(r, r->sq_head);
         arch_user_edge();
         uint64_t first = entry[0];
@@ -98,56 +115,39 @@ status_t ring_drain(struct thread *t)
         if (drain_nop(r, entry, first)) {
             continue;
         }
-        struct call call; /* no more of it is set than the entry */
-        read_entry(entry, first, call.words);
-        operation_carry_out(t, &call);
-        if (r->epoch != epoch) {
-            return STATUS_OK; /* the entry ended this thread, or its program */
+        struct call *call = record_begin(r, cpu);
+        read_entry(entry, first, call->words);
+        operation_carry_out(t, call);
+        if (t->state == THREAD_DEAD) {
+            drain_ended(r, cpu);
+            return STATUS_PENDING;
         }
+        record_end(r, cpu);
     }
     __atomic_store_n(&r->header->sq_head, r->sq_head, __ATOMIC_RELEASE);
+    *ready = r->cq_tail - cq_head;
     return STATUS_OK;
 }
 
 /* --- completions --- */
 
-uint32_t ring_completions(const struct ring *r)
-{
-    arch_user_edge();
-    uint32_t waiting = r->cq_tail - __atomic_load_n(&r->header->cq_head, __ATOMIC_ACQUIRE);
-    return waiting > r->cq_entries ? r->cq_entries : waiting;
-}
-
-static __attribute__((noinline)) void wake(struct thread *t, const struct ring *r)
-{
-    uint32_t waiting = ring_completions(r);
-    if (waiting >= t->wait_min_complete) {
-        thread_wake(t, waiting);
-    }
-}
-
-static inline void publish(struct thread *t, struct ring *r)
-{
-    r->cq_tail++;
-    /* release: pairs with the thread's acquire of the tail, so that it sees the completion
-     * before it */
-    __atomic_store_n(&r->header->cq_tail, r->cq_tail, __ATOMIC_RELEASE);
-    if (t->state == THREAD_BLOCKED) {
-        wake(t, r);
-    }
-}
-
 void ring_post(struct thread *t, const struct ring_completion *c)
 {
-    *next_completion(&t->ring) = *c;
-    publish(t, &t->ring);
+    struct ring *r = &t->ring;
+    const uint64_t *words = (const uint64_t *)(const void *)c;
+    ring_complete(r, words[0], words[1], words[2], words[3]);
+    if (t->state == THREAD_BLOCKED) {
+        uint32_t waiting = ring_completions(r);
+        if (waiting >= t->wait_min_complete) {
+            thread_wake(t, waiting);
+        }
+    }
 }
 
 void ring_post_status(struct thread *t, uint64_t user_data, status_t status, uint32_t aux)
 {
-    *next_completion(&t->ring) = (struct ring_completion){
-        .user_data = user_data, .status = -(int32_t)status, .aux = aux};
-    publish(t, &t->ring);
+    ring_post(t, &(struct ring_completion){
+                     .user_data = user_data, .status = -(int32_t)status, .aux = aux});
 }
 
 /* --- entries in flight --- */
@@ -163,23 +163,29 @@ static struct list *bucket_of(const struct ring *r, uint64_t user_data)
     return bucket_at(r, hash & (r->bucket_count - 1));
 }
 
-void ring_track(struct thread *t, struct call *call)
+void ring_track_more(struct ring *r, struct call *call)
 {
-    struct ring *r = &t->ring;
-    KASSERT(r->in_flight < r->cq_entries);
     list_append(bucket_of(r, call->user_data), &call->in_flight);
-    r->in_flight++;
 }
 
 void ring_untrack(struct thread *t, struct call *call)
 {
-    KASSERT(t->ring.in_flight > 0);
-    list_remove(&call->in_flight);
-    t->ring.in_flight--;
+    struct ring *r = &t->ring;
+    KASSERT(r->in_flight > 0);
+    r->in_flight--;
+    if (r->alone == call) {
+        r->alone = NULL;
+    } else {
+        list_remove(&call->in_flight);
+    }
 }
 
 struct call *ring_find(struct thread *t, uint64_t user_data)
 {
+    struct call *alone = t->ring.alone; /* all others were accepted after it */
+    if (alone != NULL && alone->user_data == user_data) {
+        return alone;
+    }
     struct list *bucket = bucket_of(&t->ring, user_data);
     for (struct list *at = bucket->next; at != bucket; at = at->next) {
         struct call *call = CONTAINER_OF(at, struct call, in_flight);
@@ -190,16 +196,23 @@ struct call *ring_find(struct thread *t, uint64_t user_data)
     return NULL;
 }
 
+static void abort_call(const struct thread *t, struct call *call)
+{
+    KASSERT(call->caller == t);
+    call->cancel(call);
+    call_drop(call);
+}
+
 void ring_abort(struct thread *t)
 {
     struct ring *r = &t->ring;
+    if (r->alone != NULL) {
+        abort_call(t, r->alone);
+    }
     for (uint32_t i = 0; r->in_flight > 0 && i < r->bucket_count; i++) {
         struct list *bucket = bucket_at(r, i);
         while (!list_empty(bucket)) {
-            struct call *call = LIST_FIRST(bucket, struct call, in_flight);
-            KASSERT(call->caller == t);
-            call->cancel(call);
-            call_drop(call);
+            abort_call(t, LIST_FIRST(bucket, struct call, in_flight));
         }
     }
     KASSERT(r->in_flight == 0);
@@ -305,6 +318,8 @@ static void set_sizes(struct ring *r, uint32_t sq_entries)
 {
     r->sq_entries = sq_entries;
     r->cq_entries = sq_entries * 2;
+    r->sq_mask = r->sq_entries - 1;
+    r->cq_mask = r->cq_entries - 1;
     if (sq_entries <= RING_SQ_ENTRIES_DEFAULT) {
         r->sq_offset = RING_DEFAULT_SQ_OFFSET;
         r->cq_offset = RING_DEFAULT_CQ_OFFSET;
@@ -355,21 +370,18 @@ status_t ring_create(struct ring *r, struct address_space *as, uint32_t sq_entri
         return s;
     }
     tell_sizes(r);
-    r->epoch++;
     return STATUS_OK;
 }
 
 void ring_hand_over(struct ring *to, struct ring *from)
 {
     KASSERT(to->header == NULL && from->header != NULL && from->in_flight == 0);
-    uint32_t to_epoch = to->epoch, from_epoch = from->epoch;
     bool own_storage = from->pages == &from->first_page;
     *to = *from;
-    *from = (struct ring){.epoch = from_epoch + 1};
+    *from = (struct ring){0};
     if (own_storage) {
         to->pages = &to->first_page;
     }
-    to->epoch = to_epoch + 1;
     to->sq_head = to->cq_tail = 0;
     *to->header = (struct ring_header){0};
     tell_sizes(to);
@@ -398,9 +410,6 @@ status_t ring_fork(struct ring *child, const struct ring *parent, struct address
         ring_destroy(child, child_as, child_as->account);
         s = STATUS_ALREADY_EXISTS;
     }
-    if (s == STATUS_OK) {
-        child->epoch++;
-    }
     return s;
 }
 
@@ -410,7 +419,7 @@ void ring_destroy(struct ring *r, struct address_space *as, struct account *a)
         return;
     }
     KASSERT(r->in_flight == 0);
-    if (r->spare != NULL) {
+    if (r->spare != NULL && r->spare != arch_cpu()->record) { /* else ring_drain() frees it */
         arch_memory_taken(r->spare, CALL_RECORD_SIZE);
         call_free(r->spare);
         r->spare = NULL;
@@ -421,5 +430,4 @@ void ring_destroy(struct ring *r, struct address_space *as, struct account *a)
     }
     memory_free(r, a);
     r->user_address = 0;
-    r->epoch++;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "abi/ring.h"
+#include "kernel/arch/arch.h"
 #include "kernel/core/call.h"
 #include "kernel/core/ledger.h"
 
@@ -19,21 +20,35 @@ struct ring {
     struct ring_header *header; /* in the kernel's mapping */
     uint64_t user_address;
     uint32_t sq_entries, cq_entries;
+    uint32_t sq_mask, cq_mask;     /* one less */
     uint32_t sq_offset, cq_offset; /* bytes from the header; no entry crosses a page */
     char *sq, *cq; /* where the kernel sees the queues; NULL if they are not in one page */
     uint32_t sq_head, cq_tail;  /* the kernel's own */
     uint32_t in_flight;         /* kept calls */
-    struct call *spare; /* memory of a record that completed, for the next: kernel/core/call.c */
-    /* counts creations and destructions: an entry may end the ring that it came from */
-    uint32_t epoch;
+    struct call *spare; /* a record for the next entry that is kept: kernel/core/call.c */
+    struct call *alone; /* the kept call that was accepted when there was no other; or NULL */
     uint32_t page_count;
     frame_t *pages;             /* header, SQ, CQ; the default ring has one */
     frame_t first_page;         /* storage for the default ring's pages[0] */
-    /* kept calls by user_data: a quarter as many lists as cq_entries */
+    /* all other kept calls by user_data: a quarter as many lists as cq_entries */
     struct list *buckets[RING_BUCKET_PAGES];
     uint32_t bucket_count;      /* a power of two */
     uint64_t bucket_key;        /* random and odd: no program can aim at one list */
 };
+
+/* Where the kernel sees a byte of the ring. */
+static inline void *ring_place(const struct ring *r, uint32_t offset)
+{
+    return (char *)arch_frame_address(r->pages[offset >> PAGE_SHIFT]) + (offset & (PAGE_SIZE - 1));
+}
+
+static inline struct ring_completion *ring_next_completion(const struct ring *r)
+{
+    uint32_t offset =
+        (r->cq_tail & r->cq_mask) * (uint32_t)sizeof(struct ring_completion);
+    return r->cq != NULL ? (struct ring_completion *)(void *)(r->cq + offset)
+                         : ring_place(r, r->cq_offset + offset);
+}
 
 /* Allocates, charges and maps it. sq_entries: power of two up to RING_ENTRIES_MAX, or 0. *r is
  * zeroed, or destroyed. Errors: badEntry (the size), the ledger's. */
@@ -50,19 +65,59 @@ void ring_destroy(struct ring *r, struct address_space *as, struct account *a);
  * destroyed, `to` was. Nothing is in flight, and both belong to one address space. */
 void ring_hand_over(struct ring *to, struct ring *from);
 
-/* cap_enter's first half: takes entries and carries them out. badRing if the indices are out of
- * bounds. */
-status_t ring_drain(struct thread *t) MUST_CHECK;
+/* cap_enter's first half: takes entries and carries them out; *ready is how many completions wait
+ * then. badRing if the indices are out of bounds; pending if an entry ended the thread or its
+ * program: nothing of it is to be touched. */
+status_t ring_drain(struct thread *t, uint32_t *ready) MUST_CHECK;
 /* waiting to be taken; a nonsense cq_head counts as full */
-uint32_t ring_completions(const struct ring *r);
-/* its place was reserved; wakes the thread if it waits */
+static inline uint32_t ring_completions(const struct ring *r)
+{
+    arch_user_edge();
+    uint32_t waiting = r->cq_tail - __atomic_load_n(&r->header->cq_head, __ATOMIC_ACQUIRE);
+    return waiting > r->cq_entries ? r->cq_entries : waiting;
+}
+/* A completion as whole words: the fields' own types would be stored one by one. */
+static inline uint64_t ring_outcome(status_t status, uint32_t result_size)
+{
+    return (uint64_t)result_size << 32 | (uint32_t)-(int32_t)status;
+}
+
+/* in the word that begins with transfer_count */
+#define RING_COMPLETION_SHORT                                                                      \
+    ((uint64_t)RING_FLAG_SHORT << (8 * (offsetof(struct ring_completion, flags)                    \
+                                        - offsetof(struct ring_completion, transfer_count))))
+
+/* For a thread that runs; its place was reserved. */
+static inline void ring_complete(struct ring *r, uint64_t user_data, uint64_t outcome,
+                                 uint64_t counts, uint64_t value)
+{
+    uint64_t *words = (uint64_t *)(void *)ring_next_completion(r);
+    words[0] = user_data;
+    words[1] = outcome;
+    words[2] = counts;
+    words[3] = value;
+    r->cq_tail++;
+    /* release: pairs with the thread's acquire of the tail, so that it sees the completion
+     * before it */
+    __atomic_store_n(&r->header->cq_tail, r->cq_tail, __ATOMIC_RELEASE);
+}
+/* The same for any; wakes the thread if it waits. */
 void ring_post(struct thread *t, const struct ring_completion *c);
 /* The same for an entry that has no more to say. */
 void ring_post_status(struct thread *t, uint64_t user_data, status_t status, uint32_t aux);
 /* The end of a thread: cancels every entry in flight. */
 void ring_abort(struct thread *t);
 /* The table of entries in flight: for call.c. */
-void ring_track(struct thread *t, struct call *call);
+void ring_track_more(struct ring *r, struct call *call);
+static inline void ring_track(struct ring *r, struct call *call)
+{
+    KASSERT(r->in_flight < r->cq_entries);
+    if (r->in_flight++ == 0) {
+        r->alone = call;
+    } else {
+        ring_track_more(r, call);
+    }
+}
 void ring_untrack(struct thread *t, struct call *call);
 /* the one accepted first; NULL: none */
 struct call *ring_find(struct thread *t, uint64_t user_data);

@@ -35,8 +35,7 @@ void sched_init(struct cpu *cpu, uint32_t number)
     cpu->virtual_ns = 0;
     cpu->slice_end_ns = 0;
     cpu->armed_ns = UINT64_MAX;
-    cpu->resched = false;
-    cpu->rearm = false;
+    cpu->attention = 0;
 }
 
 static uint64_t weighted(const struct thread *t, uint64_t ns)
@@ -230,6 +229,30 @@ struct thread *sched_pick(void)
     }
     arm(cpu);
     return t;
+}
+
+struct thread *sched_follow(struct cpu *cpu)
+{
+    struct thread *from = cpu->current;
+    struct thread *t = cpu->hand_off;
+    uint64_t now_ns = arch_now_ns();
+    KASSERT(t->state == THREAD_READY && cpu->ready_count == 0);
+    sched_charge(from, now_ns);
+    catch_up(cpu, from);
+    start_no_earlier(t, cpu);
+    cpu->slice_end_ns = now_ns + SLICE_NS;
+    cpu->hand_off = NULL;
+    cpu->current = t;
+    t->state = THREAD_RUNNING;
+    t->started_ns = now_ns;
+    return t;
+}
+
+void sched_end(void)
+{
+    for (uint32_t i = 0; i < arch_cpu_count(); i++) {
+        arch_cpu_by_number(i)->ended = true;
+    }
 }
 
 void sched_stop(void)

@@ -18,10 +18,21 @@ struct cpu {
     uint64_t virtual_ns; /* of the queue: no thread starts below it */
     uint64_t slice_end_ns;
     uint64_t armed_ns; /* what the CPU's timer is set to; UINT64_MAX: off */
-    bool resched; /* an interrupt woke somebody, or the slice is over: compare with the queue */
-    bool rearm;   /* a deadline or the queue has changed: see what the timer must be set to */
+    union {
+        struct {
+            bool resched; /* an interrupt woke somebody, or the slice is over: compare with the
+                             queue */
+            bool rearm;   /* a deadline or the queue has changed: see what the timer must be */
+            bool buried;  /* `dead` is not empty */
+            bool ended;   /* the machine has: nobody runs any more, only timers count */
+        };
+        uint32_t attention; /* any of them */
+    };
     struct heap timers;
     struct object *dead; /* kernel/core/object.c */
+    struct call *record; /* of the entry that is carried out, unless it was kept; else NULL */
+    struct call scratch; /* for rings that have no spare one: without an account */
+    struct sent_capability sent[RING_TRANSFERS_MAX]; /* what came with it, until it is kept */
     /* the answer of the handler that runs now, in reply; else NULL */
     struct wire_message_builder *building;
     struct wire_message_builder late;          /* the answer of a kept call, behind it in reply */
@@ -39,16 +50,24 @@ void sched_hand_off(struct thread *t); /* it was just woken: runs next if the cu
                                           CPU now blocks */
 void sched_charge(struct thread *t,
                   uint64_t now_ns); /* the time it ran since it was picked or last charged */
-/* Whether a way out of the kernel needs none of what follows: nobody was woken, blocked or ended,
- * no deadline has changed. */
-static inline bool sched_unchanged(const struct cpu *cpu)
-{
-    const struct thread *t = cpu->current;
-    return ((uintptr_t)cpu->dead | (uintptr_t)cpu->hand_off | cpu->resched | cpu->rearm) == 0
-           && t != NULL && t->state == THREAD_RUNNING && !t->interrupt_wanted;
-}
+/* The current thread has done nothing but wake another and wait for it: turns to that one, as
+ * sched_pick() would. Nobody else is ready. */
+struct thread *sched_follow(struct cpu *cpu);
 /* Who runs now on this CPU: the current thread unless it blocked, died or used up its slice. NULL:
  * nobody. Arms the timer. */
 struct thread *sched_pick(void);
-/* The machine has ended: nobody runs any more, only timers count. */
-void sched_stop(void);
+void sched_end(void);  /* the machine has ended, on all CPUs */
+void sched_stop(void); /* on this one: nobody runs any more */
+
+/* The last step of call_keep(), for endpoint_fast.c too: a record that is where it can stay becomes
+ * a kept one. */
+static inline void call_keep_commit(struct call *call, void (*cancel)(struct call *))
+{
+    struct ring *r = &call->caller->ring;
+    call->kept = true;
+    call->cancel = cancel;
+    object_get(call->target);
+    r->spare = NULL; /* it was the record's, or there was none */
+    arch_cpu()->record = NULL;
+    ring_track(r, call);
+}

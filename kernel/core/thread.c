@@ -236,13 +236,16 @@ static void wait_timed_out(struct timer *timer)
     thread_wake(t, -(int64_t)STATUS_TIMED_OUT);
 }
 
-void thread_block(struct thread *t, uint32_t min_complete, uint64_t timeout_ns)
+void thread_block(struct thread *t, uint32_t ready, uint32_t min_complete, uint64_t timeout_ns)
 {
     KASSERT(t->state == THREAD_RUNNING && arch_cpu()->current == t);
     KASSERT(timeout_ns != 0);
     t->state = THREAD_BLOCKED;
     t->wait_min_complete = min_complete;
     t->wait_timed = timeout_ns != UINT64_MAX;
+    t->wait_result = ready + 1;
+    t->wait_plain = !t->wait_timed && t->ring.alone != NULL && t->ring.in_flight == 1
+                    && t->ring.spare == NULL && t->wait_result >= min_complete;
     if (t->wait_timed) {
         uint64_t now_ns = arch_now_ns();
         uint64_t deadline_ns = timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns;

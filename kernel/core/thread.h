@@ -25,6 +25,10 @@ struct thread {
     struct ring ring;
     uint32_t wait_min_complete; /* BLOCKED: how many completions end the wait */
     bool wait_timed;
+    /* BLOCKED, without time-out, for the only entry in flight, whose record can lie ready with the
+     * ring; wait_result: what its cap_enter then returns. For endpoint_fast.c */
+    bool wait_plain;
+    uint32_t wait_result;
     struct timer wait_timer;
     struct park_waiter park; /* for the first of its entries that park */
     uint64_t upcall_entry, upcall_stack, upcall_stack_size;
@@ -65,6 +69,7 @@ void thread_exit(struct thread *t, uint64_t code);
 uint64_t thread_count(void); /* in the machine, for the check that all counts are back */
 /* The current thread waits: until ring_post() finds min_complete completions, the time-out or an
  * interrupt. */
-void thread_block(struct thread *t, uint32_t min_complete, uint64_t timeout_ns);
+/* `ready`: how many there are. */
+void thread_block(struct thread *t, uint32_t ready, uint32_t min_complete, uint64_t timeout_ns);
 void thread_destroy(struct object *self);           /* of thread_handle_class */
 void thread_wake(struct thread *t, int64_t result); /* ends its cap_enter with this result */

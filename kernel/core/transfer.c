@@ -8,6 +8,7 @@
 #include "kernel/core/address_space.h"
 #include "kernel/core/endpoint.h"
 #include "kernel/core/process.h"
+#include "kernel/core/sched.h"
 
 static bool moves_only(const struct object *o)
 {
@@ -34,8 +35,7 @@ static status_t resolve_one(struct cap_table *table, const struct cap_transfer *
     return STATUS_OK;
 }
 
-status_t transfer_resolve(struct call *call, uint64_t address, uint32_t count,
-                          struct sent_capability *room)
+status_t transfer_resolve(struct call *call, uint64_t address, uint32_t count)
 {
     struct cap_transfer wanted[RING_TRANSFERS_MAX];
     KASSERT(count <= RING_TRANSFERS_MAX && call->transfers.sent_count == 0);
@@ -43,6 +43,7 @@ status_t transfer_resolve(struct call *call, uint64_t address, uint32_t count,
     if (s != STATUS_OK) {
         return s;
     }
+    struct sent_capability *room = arch_cpu()->sent;
     call->transfers.sent = room;
     for (uint32_t i = 0; i < count; i++) {
         s = resolve_one(&call->process->table, &wanted[i], &room[i]);

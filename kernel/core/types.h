@@ -50,10 +50,16 @@ static inline void list_append(struct list *l, struct list *node)
     l->previous = node;
 }
 
-static inline void list_remove(struct list *node)
+/* For a node that is put into a list again before anybody asks where it is. */
+static inline void list_unlink(struct list *node)
 {
     node->previous->next = node->next;
     node->next->previous = node->previous;
+}
+
+static inline void list_remove(struct list *node)
+{
+    list_unlink(node);
     list_init(node);
 }
 

@@ -73,6 +73,19 @@ status_t user_copy_out(struct address_space *as, uint64_t to, const void *from, 
     return copy_elsewhere(as, to, (char *)(uintptr_t)from, size, UPCALL_ACCESS_WRITE);
 }
 
+char *user_view_fresh(struct address_space *as, uint64_t address, size_t size)
+{
+    char *view;
+    if (size > rest_of_page(address, size)
+        || kernel_view(as, address, UPCALL_ACCESS_WRITE, &view) != STATUS_OK) {
+        return NULL;
+    }
+    as->view_page = address & ~(PAGE_SIZE - 1);
+    as->view = (char *)((uintptr_t)view & ~(PAGE_SIZE - 1));
+    as->view_size = PAGE_SIZE;
+    return view;
+}
+
 /* Each chunk lies within one page on both sides. The side that is current, if one is, goes through
  * the processor's translation: that is the copy that another CPU's threads may disturb, and it
  * knows how to fail. */

@@ -12,6 +12,7 @@ static const struct method console_methods[] = {
         .results_data_words = CONSOLE_WRITE_RESULTS_DATA_WORDS,
         .results_pointer_words = CONSOLE_WRITE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [CONSOLE_METHOD_WRITE_LINE] = {
         .name = "writeLine",
@@ -19,6 +20,7 @@ static const struct method console_methods[] = {
         .results_data_words = CONSOLE_WRITE_LINE_RESULTS_DATA_WORDS,
         .results_pointer_words = CONSOLE_WRITE_LINE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
 };
 
@@ -37,6 +39,7 @@ static const struct method std_io_methods[] = {
         .results_data_words = STD_IO_READ_RESULTS_DATA_WORDS,
         .results_pointer_words = STD_IO_READ_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = false,
     },
     [STD_IO_METHOD_WRITE] = {
         .name = "write",
@@ -44,6 +47,7 @@ static const struct method std_io_methods[] = {
         .results_data_words = STD_IO_WRITE_RESULTS_DATA_WORDS,
         .results_pointer_words = STD_IO_WRITE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [STD_IO_METHOD_WRITE_ERROR] = {
         .name = "writeError",
@@ -51,6 +55,7 @@ static const struct method std_io_methods[] = {
         .results_data_words = STD_IO_WRITE_ERROR_RESULTS_DATA_WORDS,
         .results_pointer_words = STD_IO_WRITE_ERROR_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [STD_IO_METHOD_READY] = {
         .name = "ready",
@@ -58,6 +63,7 @@ static const struct method std_io_methods[] = {
         .results_data_words = STD_IO_READY_RESULTS_DATA_WORDS,
         .results_pointer_words = STD_IO_READY_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [STD_IO_METHOD_IS_TERMINAL] = {
         .name = "isTerminal",
@@ -65,6 +71,7 @@ static const struct method std_io_methods[] = {
         .results_data_words = STD_IO_IS_TERMINAL_RESULTS_DATA_WORDS,
         .results_pointer_words = STD_IO_IS_TERMINAL_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [STD_IO_METHOD_WINDOW_SIZE] = {
         .name = "windowSize",
@@ -72,6 +79,7 @@ static const struct method std_io_methods[] = {
         .results_data_words = STD_IO_WINDOW_SIZE_RESULTS_DATA_WORDS,
         .results_pointer_words = STD_IO_WINDOW_SIZE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
 };
 
@@ -90,6 +98,7 @@ static const struct method timer_methods[] = {
         .results_data_words = TIMER_NOW_RESULTS_DATA_WORDS,
         .results_pointer_words = TIMER_NOW_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = false,
     },
     [TIMER_METHOD_SLEEP] = {
         .name = "sleep",
@@ -97,6 +106,7 @@ static const struct method timer_methods[] = {
         .results_data_words = TIMER_SLEEP_RESULTS_DATA_WORDS,
         .results_pointer_words = TIMER_SLEEP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [TIMER_METHOD_PAGE] = {
         .name = "page",
@@ -104,6 +114,7 @@ static const struct method timer_methods[] = {
         .results_data_words = TIMER_PAGE_RESULTS_DATA_WORDS,
         .results_pointer_words = TIMER_PAGE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [TIMER_METHOD_READY] = {
         .name = "ready",
@@ -111,6 +122,7 @@ static const struct method timer_methods[] = {
         .results_data_words = TIMER_READY_RESULTS_DATA_WORDS,
         .results_pointer_words = TIMER_READY_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
 };
 
@@ -129,6 +141,7 @@ static const struct method entropy_source_methods[] = {
         .results_data_words = ENTROPY_SOURCE_FILL_RESULTS_DATA_WORDS,
         .results_pointer_words = ENTROPY_SOURCE_FILL_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = false,
     },
 };
 
@@ -147,6 +160,7 @@ static const struct method virtual_memory_methods[] = {
         .results_data_words = VIRTUAL_MEMORY_MAP_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_MAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [VIRTUAL_MEMORY_METHOD_UNMAP] = {
         .name = "unmap",
@@ -154,6 +168,7 @@ static const struct method virtual_memory_methods[] = {
         .results_data_words = VIRTUAL_MEMORY_UNMAP_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_UNMAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [VIRTUAL_MEMORY_METHOD_PROTECT] = {
         .name = "protect",
@@ -161,6 +176,7 @@ static const struct method virtual_memory_methods[] = {
         .results_data_words = VIRTUAL_MEMORY_PROTECT_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_PROTECT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [VIRTUAL_MEMORY_METHOD_RESERVE] = {
         .name = "reserve",
@@ -168,6 +184,7 @@ static const struct method virtual_memory_methods[] = {
         .results_data_words = VIRTUAL_MEMORY_RESERVE_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_RESERVE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [VIRTUAL_MEMORY_METHOD_COMMIT] = {
         .name = "commit",
@@ -175,6 +192,7 @@ static const struct method virtual_memory_methods[] = {
         .results_data_words = VIRTUAL_MEMORY_COMMIT_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_COMMIT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [VIRTUAL_MEMORY_METHOD_DECOMMIT] = {
         .name = "decommit",
@@ -182,6 +200,7 @@ static const struct method virtual_memory_methods[] = {
         .results_data_words = VIRTUAL_MEMORY_DECOMMIT_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_DECOMMIT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [VIRTUAL_MEMORY_METHOD_CREATE_OBJECT] = {
         .name = "createObject",
@@ -189,6 +208,7 @@ static const struct method virtual_memory_methods[] = {
         .results_data_words = VIRTUAL_MEMORY_CREATE_OBJECT_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_CREATE_OBJECT_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
+        .short_answer = false,
     },
 };
 
@@ -207,6 +227,7 @@ static const struct method memory_object_methods[] = {
         .results_data_words = MEMORY_OBJECT_INFO_RESULTS_DATA_WORDS,
         .results_pointer_words = MEMORY_OBJECT_INFO_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = false,
     },
     [MEMORY_OBJECT_METHOD_MAP] = {
         .name = "map",
@@ -214,6 +235,7 @@ static const struct method memory_object_methods[] = {
         .results_data_words = MEMORY_OBJECT_MAP_RESULTS_DATA_WORDS,
         .results_pointer_words = MEMORY_OBJECT_MAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [MEMORY_OBJECT_METHOD_UNMAP] = {
         .name = "unmap",
@@ -221,6 +243,7 @@ static const struct method memory_object_methods[] = {
         .results_data_words = MEMORY_OBJECT_UNMAP_RESULTS_DATA_WORDS,
         .results_pointer_words = MEMORY_OBJECT_UNMAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [MEMORY_OBJECT_METHOD_PROTECT] = {
         .name = "protect",
@@ -228,6 +251,7 @@ static const struct method memory_object_methods[] = {
         .results_data_words = MEMORY_OBJECT_PROTECT_RESULTS_DATA_WORDS,
         .results_pointer_words = MEMORY_OBJECT_PROTECT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [MEMORY_OBJECT_METHOD_SEAL] = {
         .name = "seal",
@@ -235,6 +259,7 @@ static const struct method memory_object_methods[] = {
         .results_data_words = MEMORY_OBJECT_SEAL_RESULTS_DATA_WORDS,
         .results_pointer_words = MEMORY_OBJECT_SEAL_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
+        .short_answer = false,
     },
     [MEMORY_OBJECT_METHOD_READ_ONLY] = {
         .name = "readOnly",
@@ -242,6 +267,7 @@ static const struct method memory_object_methods[] = {
         .results_data_words = MEMORY_OBJECT_READ_ONLY_RESULTS_DATA_WORDS,
         .results_pointer_words = MEMORY_OBJECT_READ_ONLY_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
+        .short_answer = false,
     },
 };
 
@@ -260,6 +286,7 @@ static const struct method read_only_memory_methods[] = {
         .results_data_words = READ_ONLY_MEMORY_INFO_RESULTS_DATA_WORDS,
         .results_pointer_words = READ_ONLY_MEMORY_INFO_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = false,
     },
     [READ_ONLY_MEMORY_METHOD_MAP] = {
         .name = "map",
@@ -267,6 +294,7 @@ static const struct method read_only_memory_methods[] = {
         .results_data_words = READ_ONLY_MEMORY_MAP_RESULTS_DATA_WORDS,
         .results_pointer_words = READ_ONLY_MEMORY_MAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [READ_ONLY_MEMORY_METHOD_UNMAP] = {
         .name = "unmap",
@@ -274,6 +302,7 @@ static const struct method read_only_memory_methods[] = {
         .results_data_words = READ_ONLY_MEMORY_UNMAP_RESULTS_DATA_WORDS,
         .results_pointer_words = READ_ONLY_MEMORY_UNMAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
 };
 
@@ -292,6 +321,7 @@ static const struct method image_methods[] = {
         .results_data_words = IMAGE_INFO_RESULTS_DATA_WORDS,
         .results_pointer_words = IMAGE_INFO_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = false,
     },
     [IMAGE_METHOD_MAP] = {
         .name = "map",
@@ -299,6 +329,7 @@ static const struct method image_methods[] = {
         .results_data_words = IMAGE_MAP_RESULTS_DATA_WORDS,
         .results_pointer_words = IMAGE_MAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [IMAGE_METHOD_UNMAP] = {
         .name = "unmap",
@@ -306,6 +337,7 @@ static const struct method image_methods[] = {
         .results_data_words = IMAGE_UNMAP_RESULTS_DATA_WORDS,
         .results_pointer_words = IMAGE_UNMAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
 };
 
@@ -324,6 +356,7 @@ static const struct method code_memory_methods[] = {
         .results_data_words = CODE_MEMORY_RESERVE_RESULTS_DATA_WORDS,
         .results_pointer_words = CODE_MEMORY_RESERVE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [CODE_MEMORY_METHOD_WRITE] = {
         .name = "write",
@@ -331,6 +364,7 @@ static const struct method code_memory_methods[] = {
         .results_data_words = CODE_MEMORY_WRITE_RESULTS_DATA_WORDS,
         .results_pointer_words = CODE_MEMORY_WRITE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [CODE_MEMORY_METHOD_FREE] = {
         .name = "free",
@@ -338,6 +372,7 @@ static const struct method code_memory_methods[] = {
         .results_data_words = CODE_MEMORY_FREE_RESULTS_DATA_WORDS,
         .results_pointer_words = CODE_MEMORY_FREE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
 };
 
@@ -356,6 +391,7 @@ static const struct method boot_package_methods[] = {
         .results_data_words = BOOT_PACKAGE_MANIFEST_SIZE_RESULTS_DATA_WORDS,
         .results_pointer_words = BOOT_PACKAGE_MANIFEST_SIZE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [BOOT_PACKAGE_METHOD_READ_MANIFEST] = {
         .name = "readManifest",
@@ -363,6 +399,7 @@ static const struct method boot_package_methods[] = {
         .results_data_words = BOOT_PACKAGE_READ_MANIFEST_RESULTS_DATA_WORDS,
         .results_pointer_words = BOOT_PACKAGE_READ_MANIFEST_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = false,
     },
     [BOOT_PACKAGE_METHOD_BINARY] = {
         .name = "binary",
@@ -370,6 +407,7 @@ static const struct method boot_package_methods[] = {
         .results_data_words = BOOT_PACKAGE_BINARY_RESULTS_DATA_WORDS,
         .results_pointer_words = BOOT_PACKAGE_BINARY_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
+        .short_answer = false,
     },
 };
 
@@ -388,6 +426,7 @@ static const struct method process_spawner_methods[] = {
         .results_data_words = PROCESS_SPAWNER_SPAWN_RESULTS_DATA_WORDS,
         .results_pointer_words = PROCESS_SPAWNER_SPAWN_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
+        .short_answer = false,
     },
     [PROCESS_SPAWNER_METHOD_CREATE_PIPE] = {
         .name = "createPipe",
@@ -395,6 +434,7 @@ static const struct method process_spawner_methods[] = {
         .results_data_words = PROCESS_SPAWNER_CREATE_PIPE_RESULTS_DATA_WORDS,
         .results_pointer_words = PROCESS_SPAWNER_CREATE_PIPE_RESULTS_POINTER_WORDS,
         .result_capabilities = 2,
+        .short_answer = false,
     },
     [PROCESS_SPAWNER_METHOD_FORK] = {
         .name = "fork",
@@ -402,6 +442,7 @@ static const struct method process_spawner_methods[] = {
         .results_data_words = PROCESS_SPAWNER_FORK_RESULTS_DATA_WORDS,
         .results_pointer_words = PROCESS_SPAWNER_FORK_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
+        .short_answer = false,
     },
     [PROCESS_SPAWNER_METHOD_EXEC] = {
         .name = "exec",
@@ -409,6 +450,7 @@ static const struct method process_spawner_methods[] = {
         .results_data_words = PROCESS_SPAWNER_EXEC_RESULTS_DATA_WORDS,
         .results_pointer_words = PROCESS_SPAWNER_EXEC_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [PROCESS_SPAWNER_METHOD_CREATE_ENDPOINT] = {
         .name = "createEndpoint",
@@ -416,6 +458,7 @@ static const struct method process_spawner_methods[] = {
         .results_data_words = PROCESS_SPAWNER_CREATE_ENDPOINT_RESULTS_DATA_WORDS,
         .results_pointer_words = PROCESS_SPAWNER_CREATE_ENDPOINT_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
+        .short_answer = false,
     },
 };
 
@@ -434,6 +477,7 @@ static const struct method restricted_launcher_methods[] = {
         .results_data_words = RESTRICTED_LAUNCHER_LAUNCH_RESULTS_DATA_WORDS,
         .results_pointer_words = RESTRICTED_LAUNCHER_LAUNCH_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
+        .short_answer = false,
     },
     [RESTRICTED_LAUNCHER_METHOD_LIST] = {
         .name = "list",
@@ -441,6 +485,7 @@ static const struct method restricted_launcher_methods[] = {
         .results_data_words = RESTRICTED_LAUNCHER_LIST_RESULTS_DATA_WORDS,
         .results_pointer_words = RESTRICTED_LAUNCHER_LIST_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = false,
     },
 };
 
@@ -459,6 +504,7 @@ static const struct method process_handle_methods[] = {
         .results_data_words = PROCESS_HANDLE_WAIT_RESULTS_DATA_WORDS,
         .results_pointer_words = PROCESS_HANDLE_WAIT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = false,
     },
     [PROCESS_HANDLE_METHOD_TERMINATE] = {
         .name = "terminate",
@@ -466,6 +512,7 @@ static const struct method process_handle_methods[] = {
         .results_data_words = PROCESS_HANDLE_TERMINATE_RESULTS_DATA_WORDS,
         .results_pointer_words = PROCESS_HANDLE_TERMINATE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [PROCESS_HANDLE_METHOD_READY] = {
         .name = "ready",
@@ -473,6 +520,7 @@ static const struct method process_handle_methods[] = {
         .results_data_words = PROCESS_HANDLE_READY_RESULTS_DATA_WORDS,
         .results_pointer_words = PROCESS_HANDLE_READY_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [PROCESS_HANDLE_METHOD_STATS] = {
         .name = "stats",
@@ -480,6 +528,7 @@ static const struct method process_handle_methods[] = {
         .results_data_words = PROCESS_HANDLE_STATS_RESULTS_DATA_WORDS,
         .results_pointer_words = PROCESS_HANDLE_STATS_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = false,
     },
 };
 
@@ -498,6 +547,7 @@ static const struct method pipe_reader_methods[] = {
         .results_data_words = PIPE_READER_READ_RESULTS_DATA_WORDS,
         .results_pointer_words = PIPE_READER_READ_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = false,
     },
     [PIPE_READER_METHOD_READY] = {
         .name = "ready",
@@ -505,6 +555,7 @@ static const struct method pipe_reader_methods[] = {
         .results_data_words = PIPE_READER_READY_RESULTS_DATA_WORDS,
         .results_pointer_words = PIPE_READER_READY_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
 };
 
@@ -523,6 +574,7 @@ static const struct method pipe_writer_methods[] = {
         .results_data_words = PIPE_WRITER_WRITE_RESULTS_DATA_WORDS,
         .results_pointer_words = PIPE_WRITER_WRITE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [PIPE_WRITER_METHOD_READY] = {
         .name = "ready",
@@ -530,6 +582,7 @@ static const struct method pipe_writer_methods[] = {
         .results_data_words = PIPE_WRITER_READY_RESULTS_DATA_WORDS,
         .results_pointer_words = PIPE_WRITER_READY_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
 };
 
@@ -548,6 +601,7 @@ static const struct method endpoint_methods[] = {
         .results_data_words = ENDPOINT_MINT_RESULTS_DATA_WORDS,
         .results_pointer_words = ENDPOINT_MINT_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
+        .short_answer = false,
     },
     [ENDPOINT_METHOD_REVOCABLE] = {
         .name = "revocable",
@@ -555,6 +609,7 @@ static const struct method endpoint_methods[] = {
         .results_data_words = ENDPOINT_REVOCABLE_RESULTS_DATA_WORDS,
         .results_pointer_words = ENDPOINT_REVOCABLE_RESULTS_POINTER_WORDS,
         .result_capabilities = 2,
+        .short_answer = false,
     },
 };
 
@@ -573,6 +628,7 @@ static const struct method cutter_methods[] = {
         .results_data_words = CUTTER_CUT_RESULTS_DATA_WORDS,
         .results_pointer_words = CUTTER_CUT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
 };
 
@@ -591,6 +647,7 @@ static const struct method thread_spawner_methods[] = {
         .results_data_words = THREAD_SPAWNER_SPAWN_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_SPAWNER_SPAWN_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
+        .short_answer = false,
     },
 };
 
@@ -609,6 +666,7 @@ static const struct method thread_handle_methods[] = {
         .results_data_words = THREAD_HANDLE_JOIN_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_HANDLE_JOIN_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [THREAD_HANDLE_METHOD_DETACH] = {
         .name = "detach",
@@ -616,6 +674,7 @@ static const struct method thread_handle_methods[] = {
         .results_data_words = THREAD_HANDLE_DETACH_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_HANDLE_DETACH_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
 };
 
@@ -634,6 +693,7 @@ static const struct method thread_control_methods[] = {
         .results_data_words = THREAD_CONTROL_SET_FS_BASE_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_SET_FS_BASE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [THREAD_CONTROL_METHOD_EXIT] = {
         .name = "exit",
@@ -641,6 +701,7 @@ static const struct method thread_control_methods[] = {
         .results_data_words = THREAD_CONTROL_EXIT_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_EXIT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [THREAD_CONTROL_METHOD_INTERRUPT] = {
         .name = "interrupt",
@@ -648,6 +709,7 @@ static const struct method thread_control_methods[] = {
         .results_data_words = THREAD_CONTROL_INTERRUPT_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_INTERRUPT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [THREAD_CONTROL_METHOD_SET_UPCALL] = {
         .name = "setUpcall",
@@ -655,6 +717,7 @@ static const struct method thread_control_methods[] = {
         .results_data_words = THREAD_CONTROL_SET_UPCALL_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_SET_UPCALL_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [THREAD_CONTROL_METHOD_REPORT_DENIAL] = {
         .name = "reportDenial",
@@ -662,6 +725,7 @@ static const struct method thread_control_methods[] = {
         .results_data_words = THREAD_CONTROL_REPORT_DENIAL_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_REPORT_DENIAL_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [THREAD_CONTROL_METHOD_PANIC_MESSAGE] = {
         .name = "panicMessage",
@@ -669,6 +733,7 @@ static const struct method thread_control_methods[] = {
         .results_data_words = THREAD_CONTROL_PANIC_MESSAGE_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_PANIC_MESSAGE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
     [THREAD_CONTROL_METHOD_SET_GS_BASE] = {
         .name = "setGsBase",
@@ -676,6 +741,7 @@ static const struct method thread_control_methods[] = {
         .results_data_words = THREAD_CONTROL_SET_GS_BASE_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_SET_GS_BASE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
+        .short_answer = true,
     },
 };
 

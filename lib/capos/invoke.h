@@ -49,11 +49,13 @@ struct capos_call {
     uint32_t request_size;
     uint32_t reply_size;
     enum capos_call_state state;
-    int32_t status;    /* of the completion: 0 or a negated enum status */
-    uint32_t aux;      /* of the completion */
+    uint64_t value;      /* of the completion of a short call: its results */
+    int32_t status;      /* of the completion: 0 or a negated enum status */
+    uint32_t result_size; /* of the completion */
+    uint32_t aux;        /* of the completion */
+    bool is_short;       /* the answer is `value` */
     uint16_t sent;     /* capabilities in `transfers`, while building */
     uint16_t received; /* capabilities in `transfers`, when complete; a taken one is CAP_ID_NONE */
-    uint16_t method;
     struct cap_transfer transfers[RING_TRANSFERS_MAX];
 };
 
@@ -83,9 +85,19 @@ status_t capos_await(struct capos_call *call) CAPOS_MUST_CHECK;
 /* Whether a submitted call is complete; does not wait. */
 bool capos_is_complete(struct capos_call *call);
 
-/* Submit and await. */
+/* Submit and await. With CAPOS_NO_RESULTS added to the method's number `results` is set after an
+ * exception only. */
 status_t capos_invoke(struct capos_call *call, cap_t cap, uint64_t interface_id,
-                      uint16_t method) CAPOS_MUST_CHECK;
+                      uint32_t method) CAPOS_MUST_CHECK;
+#define CAPOS_NO_RESULTS 0x10000u
+
+/* A short call (RING_FLAG_SHORT in abi/ring.h) by the calling thread's record, which the parameters
+ * do not go through: one or two words of them. `what`: CAPOS_SHORT of the method's number and how
+ * many words there are. Answers the record, with the call's status, negated, in `status`. */
+struct capos_call *capos_invoke_short(cap_t cap, uint64_t interface_id, uint64_t what,
+                                      uint64_t first, uint64_t second);
+#define CAPOS_SHORT(method, words)                                                                 \
+    ((uint64_t)(words) * 8 << 32 | (uint32_t)(method) << 16 | RING_FLAG_SHORT << 8 | RING_OP_CALL)
 
 /* Queued: takes effect with the next entry to the kernel. CAP_ID_NONE is allowed. */
 void capos_release(cap_t cap);

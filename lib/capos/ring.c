@@ -69,7 +69,9 @@ static inline void hand_over(const struct ring_completion *completion)
     call->status = completion->status;
     call->aux = completion->aux;
     call->received = completion->transfer_count;
-    call->answer.size = completion->result_size;
+    call->result_size = completion->result_size;
+    call->is_short = (completion->flags & RING_FLAG_SHORT) != 0;
+    call->value = completion->value;
     call->state = CAPOS_CALL_COMPLETE;
 }
 
@@ -181,95 +183,6 @@ status_t capos_await_entry(struct capos_wait *wait)
     }
 }
 
-static __attribute__((noinline)) void await_waits(struct capos_wait *waits, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        (void)!capos_await_entry(&waits[i]);
-    }
-}
-
-/* Put an entry in the n-th place behind the queue's end; nothing else is in the queue. */
-static inline void place_entry(struct capos_thread_self *self, uint32_t at,
-                               const struct ring_entry *entry, struct capos_wait *wait)
-{
-    struct ring_entry *place = &self->entries[at & self->entry_mask];
-    wait->done = false;
-    *place = *entry;
-    place->user_data = (uintptr_t)wait | OWNER_WAIT;
-}
-
-/* The completion at `head` is that of `wait`: take it. */
-static inline bool take_expected(const struct capos_thread_self *self, uint32_t head,
-                                 struct capos_wait *wait)
-{
-    const struct ring_completion *completion = &self->completions[head & self->completion_mask];
-    if (completion->user_data != ((uintptr_t)wait | OWNER_WAIT)) {
-        return false;
-    }
-    wait->completion = *completion;
-    return true;
-}
-
-void capos_do_entry(const struct ring_entry *entry, struct capos_wait *wait)
-{
-    struct capos_thread_self *self = capos_self();
-    struct ring_header *ring = self->ring;
-    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
-    uint32_t tail = ring->sq_tail;
-    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head), 0)) {
-        capos_submit_entry(entry, wait);
-        await_waits(wait, 1);
-        return;
-    }
-    edit_begin(ring);
-    place_entry(self, tail, entry, wait);
-    STORE_RELEASE(ring->sq_tail, tail + 1);
-    edit_end(ring);
-    (void)capos_cap_enter(1, CAP_ENTER_FOREVER, seen);
-    edit_begin(ring);
-    uint32_t head = ring->cq_head;
-    bool taken = LOAD_ACQUIRE(ring->cq_tail) - head == 1 && take_expected(self, head, wait);
-    if (__builtin_expect(taken, 1)) {
-        STORE_RELEASE(ring->cq_head, head + 1);
-    }
-    edit_end(ring);
-    if (__builtin_expect(!taken, 0)) {
-        await_waits(wait, 1);
-    }
-}
-
-void capos_do_entries(const struct ring_entry *first, const struct ring_entry *second,
-                      struct capos_wait *waits)
-{
-    struct capos_thread_self *self = capos_self();
-    struct ring_header *ring = self->ring;
-    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
-    uint32_t tail = ring->sq_tail;
-    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head), 0)) {
-        put_entry(first, &waits[0], 1);
-        capos_submit_entry(second, &waits[1]);
-        await_waits(waits, 2);
-        return;
-    }
-    edit_begin(ring);
-    place_entry(self, tail, first, &waits[0]);
-    place_entry(self, tail + 1, second, &waits[1]);
-    STORE_RELEASE(ring->sq_tail, tail + 2);
-    edit_end(ring);
-    (void)capos_cap_enter(2, CAP_ENTER_FOREVER, seen);
-    edit_begin(ring);
-    uint32_t head = ring->cq_head;
-    bool taken = LOAD_ACQUIRE(ring->cq_tail) - head == 2 &&
-                 take_expected(self, head, &waits[0]) && take_expected(self, head + 1, &waits[1]);
-    if (__builtin_expect(taken, 1)) {
-        STORE_RELEASE(ring->cq_head, head + 2);
-    }
-    edit_end(ring);
-    if (__builtin_expect(!taken, 0)) {
-        await_waits(waits, 2);
-    }
-}
-
 void capos_flush(void)
 {
     struct capos_thread_self *self = capos_self();
@@ -324,8 +237,8 @@ static __attribute__((noinline, cold)) void release_untaken(struct capos_call *c
     call->received = 0;
 }
 
-/* The message's place and capacity are as capos_call_init set them. */
-static inline void reset(struct capos_call *call)
+/* The answer to the call before stays untouched until here. */
+static inline void leave_answer(struct capos_call *call)
 {
     if (__builtin_expect(call->state == CAPOS_CALL_SUBMITTED, 0)) {
         capos_panic("a call's record was used again before the call was complete");
@@ -333,6 +246,12 @@ static inline void reset(struct capos_call *call)
     if (__builtin_expect(call->received != 0, 0)) {
         release_untaken(call);
     }
+}
+
+/* The message's place and capacity are as capos_call_init set them. */
+static inline void reset(struct capos_call *call)
+{
+    leave_answer(call);
     call->state = CAPOS_CALL_IDLE;
     call->sent = 0;
     call->message.used = 0;
@@ -376,7 +295,6 @@ static inline status_t submit(struct capos_thread_self *self, struct capos_call 
         return STATUS_MESSAGE_TOO_LARGE;
     }
     struct ring_header *ring = self->ring;
-    call->method = method;
     call->state = CAPOS_CALL_SUBMITTED;
     edit_begin(ring);
     struct ring_entry *entry = entry_next(self, ring);
@@ -386,68 +304,37 @@ static inline status_t submit(struct capos_thread_self *self, struct capos_call 
     return STATUS_OK;
 }
 
-/* Any answer: of several segments, with its root elsewhere, malformed, none. */
-static __attribute__((noinline)) status_t open_answer(struct capos_call *call, status_t status,
-                                                      uint32_t size)
+/* The results of a call that completed. */
+static inline status_t conclude(struct capos_call *call, status_t status, uint32_t size)
 {
-    if (status != STATUS_OK && status != STATUS_EXCEPTION) {
+    if (__builtin_expect(status != STATUS_OK && status != STATUS_EXCEPTION, 0)) {
         return status;
     }
-    if (size == 0) { /* a method without results may send nothing */
+    if (__builtin_expect(size == 0, 0)) { /* a method without results may send nothing */
         call->results = (struct wire_reader){0};
         return status;
     }
-    if (wire_message_open(&call->answer, call->reply, size) != WIRE_OK) {
-        return STATUS_BAD_MESSAGE;
-    }
-    call->results = wire_message_root(&call->answer);
-    return status;
+    return wire_message_open_root(&call->answer, call->reply, size, &call->results) == WIRE_OK
+               ? status
+               : STATUS_BAD_MESSAGE;
 }
 
-/*
- * The results of a call that completed with `status` and `size` bytes. Nearly every answer is one
- * segment whose root is a struct right behind its pointer: this is wire_message_open and
- * wire_message_root for that case alone.
- */
-static inline status_t conclude(struct capos_call *call, int32_t status, uint32_t size)
+/* No pointers: what else is in the reader and its message does not count. */
+static inline void conclude_short(struct capos_call *call, uint32_t size)
 {
-    const wire_word *words = call->reply;
-    if (__builtin_expect(status != 0 || size < 2 * WIRE_WORD_BYTES, 0)) {
-        return open_answer(call, (status_t)-status, size);
-    }
-    uint64_t frame = words[0];
-    uint64_t root = words[1];
-    uint64_t count = frame >> 32;
-    uint32_t data_words = (uint16_t)(root >> 32);
-    uint32_t pointer_count = (uint32_t)(root >> 48);
-    if (__builtin_expect(((uint32_t)frame | (uint32_t)root) != 0 || count >= size / WIRE_WORD_BYTES
-                             || data_words + pointer_count >= count,
-                         0)) {
-        return open_answer(call, STATUS_OK, size);
-    }
-    call->answer = (struct wire_message){
-        .segment0 = words + 1,
-        .segment0_words = (uint32_t)count,
-        .table = words,
-        .size = (count + 1) * WIRE_WORD_BYTES,
-        .traversal_left = count * WIRE_TRAVERSAL_FACTOR + WIRE_TRAVERSAL_EXTRA,
-        .error = WIRE_OK,
-    };
-    call->results = (struct wire_reader){
-        .message = &call->answer,
-        .data = (const uint8_t *)(words + 2),
-        .pointers = words + 2 + data_words,
-        .data_bits = data_words * 64,
-        .pointer_count = pointer_count,
-        .depth = WIRE_DEPTH_LIMIT - 1,
-    };
-    return STATUS_OK;
+    call->results.data = (const uint8_t *)&call->value;
+    call->results.data_bits = size * 8;
+    call->results.pointer_count = 0;
 }
 
 /* The same for a call whose completion was handed over before. */
-static inline status_t conclude_handed(struct capos_call *call)
+static status_t conclude_handed(struct capos_call *call)
 {
-    return conclude(call, call->status, (uint32_t)call->answer.size);
+    if (call->is_short) {
+        conclude_short(call, call->result_size);
+        return STATUS_OK;
+    }
+    return conclude(call, (status_t)-call->status, call->result_size);
 }
 
 status_t capos_submit(struct capos_call *call, cap_t cap, uint64_t interface_id, uint16_t method)
@@ -497,11 +384,65 @@ static __attribute__((noinline)) status_t await_slowly(struct capos_thread_self 
 
 /*
  * The usual call is alone: nothing is queued before it, and after the kernel was entered its
- * completion is the one that is there. Everything else leaves this path.
+ * completion is the one that is there. Everything else leaves this path. Enters with the entry in
+ * its place; answers the completion, which take_usual gives back, or NULL.
  */
+static inline const struct ring_completion *enter_usual(struct capos_thread_self *self,
+                                                        uint32_t tail, uint32_t seen,
+                                                        const void *owner)
+{
+    struct ring_header *ring = self->ring;
+    STORE_RELEASE(ring->sq_tail, tail + 1); /* pairs with the kernel's acquire */
+    edit_end(ring);
+    (void)capos_cap_enter(1, CAP_ENTER_FOREVER, seen);
+    ring = self->ring;
+    edit_begin(ring);
+    uint32_t head = ring->cq_head;
+    const struct ring_completion *completion = &self->completions[head & self->completion_mask];
+    if (__builtin_expect(LOAD_ACQUIRE(ring->cq_tail) - head != 1 || /* pairs with the release */
+                             completion->user_data != (uintptr_t)owner,
+                         0)) {
+        edit_end(ring);
+        return NULL;
+    }
+    return completion;
+}
+
+static inline void take_usual(struct ring_header *ring)
+{
+    STORE_RELEASE(ring->cq_head, ring->cq_head + 1); /* pairs with the kernel's acquire */
+    edit_end(ring);
+}
+
+void capos_do_entry(const struct ring_entry *entry, struct capos_wait *wait)
+{
+    struct capos_thread_self *self = capos_self();
+    struct ring_header *ring = self->ring;
+    void *owner = (char *)wait + OWNER_WAIT;
+    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
+    uint32_t tail = ring->sq_tail;
+    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head), 0)) {
+        capos_submit_entry(entry, wait);
+        (void)!capos_await_entry(wait);
+        return;
+    }
+    edit_begin(ring);
+    struct ring_entry *place = &self->entries[tail & self->entry_mask];
+    wait->done = false;
+    *place = *entry;
+    place->user_data = (uintptr_t)owner;
+    const struct ring_completion *completion = enter_usual(self, tail, seen, owner);
+    if (__builtin_expect(completion == NULL, 0)) {
+        (void)!capos_await_entry(wait);
+        return;
+    }
+    wait->completion = *completion;
+    take_usual(self->ring);
+}
+
 static inline __attribute__((always_inline)) status_t
 invoke(struct capos_thread_self *self, struct capos_call *call, cap_t cap, uint64_t interface_id,
-       uint16_t method)
+       uint32_t method)
 {
     struct ring_header *ring = self->ring;
     uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
@@ -510,34 +451,103 @@ invoke(struct capos_thread_self *self, struct capos_call *call, cap_t cap, uint6
     if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head) || used == 0
                              || call->message.error != WIRE_OK,
                          0)) {
-        return invoke_slowly(self, call, cap, interface_id, method);
+        return invoke_slowly(self, call, cap, interface_id, (uint16_t)method);
     }
     call->message.segment[-1] = (uint64_t)used << 32; /* as wire_message_finish does */
-    call->method = method;
     call->state = CAPOS_CALL_SUBMITTED;
     edit_begin(ring);
-    fill_call(&self->entries[tail & self->entry_mask], call, cap, interface_id, method,
+    fill_call(&self->entries[tail & self->entry_mask], call, cap, interface_id, (uint16_t)method,
               ((size_t)used + 1) * WIRE_WORD_BYTES);
-    STORE_RELEASE(ring->sq_tail, tail + 1); /* pairs with the kernel's acquire */
-    edit_end(ring);
-    (void)capos_cap_enter(1, CAP_ENTER_FOREVER, seen);
-    edit_begin(ring);
-    uint32_t head = ring->cq_head;
-    const struct ring_completion *completion = &self->completions[head & self->completion_mask];
-    if (__builtin_expect(LOAD_ACQUIRE(ring->cq_tail) - head != 1 || /* pairs with the release */
-                             completion->user_data != (uintptr_t)call,
-                         0)) {
-        edit_end(ring);
+    const struct ring_completion *completion = enter_usual(self, tail, seen, call);
+    if (__builtin_expect(completion == NULL, 0)) {
         return await_slowly(self, call);
     }
-    int32_t status = completion->status;
+    status_t status = (status_t)-completion->status;
     uint32_t size = completion->result_size;
-    call->status = status;
     call->received = completion->transfer_count;
     call->state = CAPOS_CALL_COMPLETE;
-    STORE_RELEASE(ring->cq_head, head + 1); /* pairs with the kernel's acquire */
-    edit_end(ring);
-    return conclude(call, status, size);
+    take_usual(self->ring);
+    return status == STATUS_OK && (method & CAPOS_NO_RESULTS) != 0 ? STATUS_OK
+                                                                    : conclude(call, status, size);
+}
+
+/* The words of a short call's entry. */
+static inline void fill_short(uint64_t *words, struct capos_call *call, cap_t cap,
+                              uint64_t interface_id, uint64_t what, uint64_t first, uint64_t second)
+{
+    words[0] = (uint64_t)cap << 32 | (uint32_t)what;
+    words[1] = interface_id;
+    words[2] = (uintptr_t)call;
+    words[3] = first;
+    words[4] = (uint64_t)call->reply_size << 32 | what >> 32;
+    words[5] = (uintptr_t)call->reply;
+    words[6] = second;
+    words[7] = 0;
+    call->state = CAPOS_CALL_SUBMITTED;
+}
+
+static struct capos_call *with_status(struct capos_call *call, status_t status)
+{
+    call->status = -(int32_t)status;
+    return call;
+}
+
+/* With something in the ring, or an answer before it whose capabilities nobody took. */
+static __attribute__((noinline)) struct capos_call *
+invoke_short_slowly(cap_t cap, uint64_t interface_id, uint64_t what, uint64_t first,
+                    uint64_t second)
+{
+    struct capos_thread_self *self = capos_self();
+    leave_answer(&self->call);
+    edit_begin(self->ring);
+    fill_short((uint64_t *)entry_next(self, self->ring), &self->call, cap, interface_id, what,
+               first, second);
+    entry_publish(self->ring);
+    edit_end(self->ring);
+    return with_status(&self->call, await_slowly(self, &self->call));
+}
+
+/* The completion is there, and is of any kind; NULL: it is not. */
+static __attribute__((noinline)) struct capos_call *
+conclude_usual(struct capos_thread_self *self, const struct ring_completion *completion)
+{
+    if (completion == NULL) {
+        return with_status(&self->call, await_slowly(self, &self->call));
+    }
+    hand_over(completion);
+    take_usual(self->ring);
+    return with_status(&self->call, conclude_handed(&self->call));
+}
+
+/* Nothing is kept in registers over the entry to the kernel but the thread's own record: saving
+ * them costs more than reading again. */
+struct capos_call *capos_invoke_short(cap_t cap, uint64_t interface_id, uint64_t what,
+                                      uint64_t first, uint64_t second)
+{
+    struct capos_thread_self *self = capos_self();
+    struct ring_header *ring = self->ring;
+    struct capos_call *call = &self->call;
+    uint32_t tail = ring->sq_tail;
+    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
+    if (__builtin_expect(call->state == CAPOS_CALL_SUBMITTED || call->received != 0
+                             || tail != LOAD_ACQUIRE(ring->sq_head),
+                         0)) {
+        return invoke_short_slowly(cap, interface_id, what, first, second);
+    }
+    edit_begin(ring);
+    fill_short((uint64_t *)&self->entries[tail & self->entry_mask], call, cap, interface_id, what,
+               first, second);
+    const struct ring_completion *completion = enter_usual(self, tail, seen, call);
+    if (__builtin_expect(completion == NULL || (completion->flags & RING_FLAG_SHORT) == 0, 0)) {
+        return conclude_usual(self, completion);
+    }
+    call = &self->call;
+    call->value = completion->value;
+    call->status = 0;
+    call->state = CAPOS_CALL_COMPLETE;
+    conclude_short(call, completion->result_size);
+    take_usual(self->ring);
+    return call;
 }
 
 status_t capos_await(struct capos_call *call)
@@ -548,7 +558,7 @@ status_t capos_await(struct capos_call *call)
     return await_slowly(capos_self(), call);
 }
 
-status_t capos_invoke(struct capos_call *call, cap_t cap, uint64_t interface_id, uint16_t method)
+status_t capos_invoke(struct capos_call *call, cap_t cap, uint64_t interface_id, uint32_t method)
 {
     return invoke(capos_self(), call, cap, interface_id, method);
 }

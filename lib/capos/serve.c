@@ -1,6 +1,5 @@
 /*
- * serve.c: the loop of a server. One entry to the kernel hands over the answer to a request and
- * waits for the next one.
+ * serve.c: the loop of a server.
  */
 #include "abi/limits.h"
 #include "lib/capos/libc/platform.h"
@@ -36,27 +35,16 @@ status_t capos_request_fail(struct capos_request *request, enum exception_type t
                             const char *reason)
 {
     struct loop *loop = (struct loop *)request;
-    wire_message_begin(&request->reply, loop->reply_bytes, loop->message_bytes);
+    request->reply.used = 0;
+    request->reply.error = WIRE_OK;
     request->sent = 0;
     loop->failed = true;
     set_exception(&request->reply, type, reason);
     return STATUS_EXCEPTION;
 }
 
-static struct ring_entry receive_entry(struct loop *loop, cap_t endpoint)
-{
-    return (struct ring_entry){
-        .opcode = RING_OP_RECV,
-        .cap = endpoint,
-        .result = (uintptr_t)loop->request_bytes,
-        .result_size = (uint32_t)loop->message_bytes,
-        .transfers = (uintptr_t)loop->request.transfers_in,
-        .transfer_max = RING_TRANSFERS_MAX,
-    };
-}
-
 /* Open what was received. */
-static void open_request(struct loop *loop, const struct ring_completion *completion)
+static inline void open_request(struct loop *loop, const struct ring_completion *completion)
 {
     struct capos_request *request = &loop->request;
     const struct ring_request *head = loop->request_bytes;
@@ -67,9 +55,10 @@ static void open_request(struct loop *loop, const struct ring_completion *comple
     request->sent = 0;
     request->reply_cap = completion->aux;
     loop->failed = false;
-    wire_message_begin(&request->reply, loop->reply_bytes, loop->message_bytes);
-    wire_message_open(&request->message, head + 1, completion->result_size - sizeof *head);
-    request->params = wire_message_root(&request->message);
+    request->reply.used = 0; /* begun for good by capos_serve */
+    request->reply.error = WIRE_OK;
+    wire_message_open_root(&request->message, head + 1, completion->result_size - sizeof *head,
+                           &request->params);
 }
 
 /* What serve answered, as a message: results, its own exception, or one made here. */
@@ -86,8 +75,23 @@ static void complete_answer(struct loop *loop, status_t status)
     }
 }
 
-/* The entry that sends the answer. */
-static struct ring_entry answer_entry(struct loop *loop)
+/* The entry that receives the next request. */
+static void set_receive(struct ring_entry *entry, struct loop *loop, cap_t endpoint)
+{
+    *entry = (struct ring_entry){
+        .opcode = RING_OP_RECV,
+        .cap = endpoint,
+        .interface_id = endpoint, /* where a RETURN looks for it */
+        .message = (uintptr_t)loop->reply_bytes,
+        .result = (uintptr_t)loop->request_bytes,
+        .result_size = (uint32_t)loop->message_bytes,
+        .transfers = (uintptr_t)loop->request.transfers_in,
+        .transfer_max = RING_TRANSFERS_MAX,
+    };
+}
+
+/* Makes of it the entry that sends the answer first. */
+static inline void set_answer(struct ring_entry *entry, struct loop *loop)
 {
     struct capos_request *request = &loop->request;
     size_t size = wire_message_finish(&request->reply);
@@ -95,15 +99,27 @@ static struct ring_entry answer_entry(struct loop *loop)
         (void)!capos_request_fail(request, EXCEPTION_TYPE_FAILED, "the answer is too large");
         size = wire_message_finish(&request->reply);
     }
-    return (struct ring_entry){
-        .opcode = RING_OP_RETURN,
-        .flags = loop->failed ? RING_FLAG_EXCEPTION : 0,
-        .cap = request->reply_cap,
-        .message = (uintptr_t)loop->reply_bytes,
-        .message_size = (uint32_t)size,
-        .transfers = (uintptr_t)request->transfers_out,
-        .transfer_count = request->sent,
-    };
+    entry->opcode = RING_OP_RETURN;
+    entry->flags = loop->failed ? RING_FLAG_RECEIVE | RING_FLAG_EXCEPTION : RING_FLAG_RECEIVE;
+    entry->cap = request->reply_cap;
+    entry->message_size = (uint32_t)size;
+}
+
+/* Sends it alone: the last one, or one with capabilities, which lie elsewhere than received ones.
+ * An answer that the kernel refuses, for them perhaps, leaves the Reply unused: dropping it
+ * completes the call as failed, so that the caller does not wait for ever. */
+static __attribute__((noinline)) void answer_alone(const struct ring_entry *entry,
+                                                   struct capos_request *request)
+{
+    struct capos_wait wait;
+    struct ring_entry answer = *entry;
+    answer.flags &= (uint8_t)~RING_FLAG_RECEIVE;
+    answer.transfers = (uintptr_t)request->transfers_out;
+    answer.transfer_count = request->sent;
+    capos_do_entry(&answer, &wait);
+    if (wait.completion.status != 0) {
+        capos_release(request->reply_cap);
+    }
 }
 
 /* True if there is an answer to send now. */
@@ -132,48 +148,36 @@ static void handle_notice(struct capos_server *server, const struct loop *loop)
     }
 }
 
-/* An answer that the kernel refused, for its capabilities perhaps, left the reply unused: the
- * caller must not wait for ever. Dropping it completes the call as failed. */
-static void check_answer(const struct ring_entry *answer, const struct capos_wait *wait)
-{
-    if (wait->completion.status != 0) {
-        capos_release(answer->cap);
-    }
-}
-
+/* One entry to the kernel hands over the answer to a request and waits for the next one. */
 static status_t run(struct capos_server *server, struct loop *loop)
 {
-    struct capos_wait waits[2];
-    struct ring_entry receive = receive_entry(loop, server->endpoint);
-    capos_do_entry(&receive, &waits[1]);
+    struct capos_wait wait;
+    struct ring_entry entry;
+    set_receive(&entry, loop, server->endpoint);
     for (;;) {
-        const struct ring_completion *completion = &waits[1].completion;
+        capos_do_entry(&entry, &wait);
         bool answering = false;
-        if (completion->status != 0) {
-            return (status_t)-completion->status;
-        }
-        if ((completion->flags & RING_FLAG_NOTICE) != 0) {
+        if (wait.completion.status != 0) {
+            if (entry.opcode == RING_OP_RECV) {
+                return (status_t)-wait.completion.status;
+            }
+            capos_release(entry.cap); /* the answer was refused, or there is nothing to receive */
+        } else if ((wait.completion.flags & RING_FLAG_NOTICE) != 0) {
             handle_notice(server, loop);
         } else {
-            answering = handle_request(server, loop, completion);
+            answering = handle_request(server, loop, &wait.completion);
         }
-        struct ring_entry answer;
         if (answering) {
-            answer = answer_entry(loop);
+            set_answer(&entry, loop);
+            if (loop->request.sent == 0 && !server->stop) {
+                continue;
+            }
+            answer_alone(&entry, &loop->request);
         }
         if (server->stop) {
-            if (answering) {
-                capos_do_entry(&answer, &waits[0]);
-                check_answer(&answer, &waits[0]);
-            }
             return STATUS_OK;
         }
-        if (answering) {
-            capos_do_entries(&answer, &receive, waits);
-            check_answer(&answer, &waits[0]);
-        } else {
-            capos_do_entry(&receive, &waits[1]);
-        }
+        set_receive(&entry, loop, server->endpoint);
     }
 }
 
@@ -190,6 +194,7 @@ status_t capos_serve(struct capos_server *server)
     loop->message_bytes = message_bytes;
     loop->request_bytes = (char *)loop + head_bytes;
     loop->reply_bytes = (char *)loop->request_bytes + message_bytes;
+    wire_message_begin(&loop->request.reply, loop->reply_bytes, message_bytes);
     status_t status = run(server, loop);
     capos_flush();
     capos_pages_unmap(loop, total);

@@ -53,11 +53,8 @@ _Noreturn void capos_exit_process(uint64_t code);
 status_t capos_invoke_as(struct capos_thread_self *self, struct capos_call *call, cap_t cap,
                          uint64_t interface_id, uint16_t method) CAPOS_MUST_CHECK;
 
-/* Put one entry in, or two of which the first completes at once, and wait for the completions,
- * which are then in the records. */
+/* Put one entry in, and wait for its completion, which is then in the record. */
 void capos_do_entry(const struct ring_entry *entry, struct capos_wait *wait);
-void capos_do_entries(const struct ring_entry *first, const struct ring_entry *second,
-                      struct capos_wait *waits);
 
 /* Where the program's image begins: its ELF header. The linker defines it. */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));

@@ -5,7 +5,7 @@
 /* A list pointer counts its elements (for structs: their words) in 29 bits. */
 #define LIST_COUNT_MAX ((1u << 29) - 1)
 
-static wire_word *take(struct wire_message_builder *message, uint64_t words)
+static inline wire_word *take(struct wire_message_builder *message, uint64_t words)
 {
     if (message->error != WIRE_OK || words > message->capacity - message->used) {
         message->error = WIRE_ERROR_SPACE;
@@ -95,7 +95,8 @@ struct wire_list_builder wire_init_struct_list(struct wire_builder builder, uint
 }
 
 /* A list of bytes whose content is the caller's to fill; the padding is zero. */
-void *wire_put_bytes(struct wire_message_builder *message, wire_word *pointer, size_t size)
+static inline wire_word *put_bytes(struct wire_message_builder *message, wire_word *pointer,
+                                   size_t size)
 {
     if (pointer == NULL) {
         return NULL;
@@ -112,10 +113,15 @@ void *wire_put_bytes(struct wire_message_builder *message, wire_word *pointer, s
     return start;
 }
 
+void *wire_put_bytes(struct wire_message_builder *message, wire_word *pointer, size_t size)
+{
+    return put_bytes(message, pointer, size);
+}
+
 void wire_put_data(struct wire_message_builder *message, wire_word *pointer, const void *data,
                    size_t size)
 {
-    wire_word *start = wire_put_bytes(message, pointer, size);
+    wire_word *start = put_bytes(message, pointer, size);
     if (start != NULL && size != 0) {
         __builtin_memcpy(start, data, size);
     }
@@ -125,7 +131,7 @@ void wire_put_text(struct wire_message_builder *message, wire_word *pointer, con
                    size_t size)
 {
     size_t with_nul = size < LIST_COUNT_MAX ? size + 1 : SIZE_MAX;
-    wire_word *start = wire_put_bytes(message, pointer, with_nul);
+    wire_word *start = put_bytes(message, pointer, with_nul);
     if (start != NULL && size != 0) {
         __builtin_memcpy(start, text, size); /* its NUL is of the last word, which is zero */
     }

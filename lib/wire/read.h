@@ -121,6 +121,40 @@ static inline struct wire_reader wire_message_root(struct wire_message *message)
                       : wire_read_struct(message, root, 0, WIRE_DEPTH_LIMIT);
 }
 
+/* The two at once. Nearly every message is one segment that begins with its root's pointer, which
+ * points right behind itself: that one case is short. */
+static inline enum wire_error wire_message_open_root(struct wire_message *message, const void *data,
+                                                     size_t size, struct wire_reader *root)
+{
+    const wire_word *words = data;
+    if (((uintptr_t)data % WIRE_WORD_BYTES) == 0 && size >= 2 * WIRE_WORD_BYTES) {
+        uint64_t count = words[0] >> 32;
+        uint64_t pointer = words[1];
+        uint64_t data_words = (uint16_t)(pointer >> 32);
+        uint64_t pointer_count = pointer >> 48;
+        if (((uint32_t)words[0] | (uint32_t)pointer) == 0 && count < size / WIRE_WORD_BYTES
+            && data_words + pointer_count < count) {
+            message->segment0 = words + 1;
+            message->segment0_words = (uint32_t)count;
+            message->table = words;
+            message->size = (count + 1) * WIRE_WORD_BYTES;
+            message->traversal_left = count * WIRE_TRAVERSAL_FACTOR + WIRE_TRAVERSAL_EXTRA;
+            message->error = WIRE_OK;
+            root->message = message;
+            root->data = (const uint8_t *)(words + 2);
+            root->pointers = words + 2 + data_words;
+            root->data_bits = (uint32_t)data_words * 64;
+            root->pointer_count = (uint32_t)pointer_count;
+            root->segment = 0;
+            root->depth = WIRE_DEPTH_LIMIT - 1;
+            return WIRE_OK;
+        }
+    }
+    enum wire_error error = wire_message_open(message, data, size);
+    *root = wire_message_root(message);
+    return error;
+}
+
 static inline bool wire_get_bool(struct wire_reader reader, uint32_t bit)
 {
     return bit < reader.data_bits && ((reader.data[bit / 8] >> (bit % 8)) & 1) != 0;

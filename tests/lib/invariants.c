@@ -82,7 +82,7 @@ void invariants_accounts(void)
             }
         }
         threads += p->thread_count;
-        slots += p->ended ? 0 : p->table.live;
+        slots += p->ended ? 0 : p->table.live + p->table.charge_kept;
         EACH_THREAD(p, t) {
             calls += t->ring.in_flight;
         }
@@ -255,9 +255,18 @@ void invariants_threads(void)
 
 /* --- rings --- */
 
+static void kept_check(const struct ring *r, const struct call *call)
+{
+    CHECK(call->kept && call->caller != NULL && &call->caller->ring == r);
+    CHECK(call->process == call->caller->process);
+}
+
 static void ring_check(const struct ring *r)
 {
-    uint64_t kept = 0;
+    uint64_t kept = r->alone != NULL;
+    if (r->alone != NULL) {
+        kept_check(r, r->alone);
+    }
     CHECK_EQ(r->cq_entries, 2 * r->sq_entries);
     CHECK_LE(r->in_flight, r->cq_entries);
     for (uint32_t i = 0; i < r->bucket_count; i++) {
@@ -265,9 +274,7 @@ static void ring_check(const struct ring *r)
             &r->buckets[i / RING_BUCKETS_PER_PAGE][i % RING_BUCKETS_PER_PAGE];
         kept += list_check(bucket);
         for (const struct list *l = bucket->next; l != bucket; l = l->next) {
-            const struct call *call = CONTAINER_OF(l, const struct call, in_flight);
-            CHECK(call->kept && call->caller != NULL && &call->caller->ring == r);
-            CHECK(call->process == call->caller->process);
+            kept_check(r, CONTAINER_OF(l, const struct call, in_flight));
         }
     }
     CHECK_EQ(kept, r->in_flight);

@@ -53,7 +53,9 @@ TEST(reserved_words_and_flags_are_refused)
         e.reserved = 0x80000000;
         EXPECT(e, STATUS_BAD_ENTRY);
         for (int bit = 0; bit < 8; bit++) {
-            uint8_t allowed = opcode == RING_OP_RETURN ? RING_FLAG_EXCEPTION : 0;
+            uint8_t allowed = opcode == RING_OP_RETURN ? RING_FLAG_EXCEPTION | RING_FLAG_RECEIVE
+                              : opcode == RING_OP_CALL ? RING_FLAG_SHORT
+                                                       : 0;
             e.reserved = 0;
             e.flags = (uint8_t)(1u << bit);
             if ((e.flags & allowed) == 0) {

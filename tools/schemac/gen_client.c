@@ -5,6 +5,7 @@
  * (reads the results of a call that was built by hand). */
 #include <string.h>
 
+#include "abi/ring.h"
 #include "tools/schemac/client.h"
 #include "tools/schemac/common.h"
 #include "tools/schemac/generate.h"
@@ -189,10 +190,48 @@ static void put_field(struct output *o, const struct node *interface, const stru
     }
 }
 
+/* Whether it can be a short call: RING_FLAG_SHORT in abi/ring.h. The answer may be of any kind, but
+ * brings no capability. */
+static bool is_short(const struct method *method)
+{
+    for (uint32_t i = 0; i < method->results->field_count; i++) {
+        const struct field *field = &method->results->fields[i];
+        if (field->group == NULL && type_has_capability(&field->type, 8)) {
+            return false;
+        }
+    }
+    return is_flat(method->params) && method->params->pointer_count == 0
+           && method->params->data_words <= RING_SHORT_WORDS_MAX;
+}
+
+/* The parameters of a short call are built in two words of the caller's, so that the compiler sees
+ * through it. */
+static void define_short(struct output *o, const struct node *interface,
+                         const struct method *method)
+{
+    uint32_t words = method->params->data_words;
+    output(o, "    wire_word words[RING_SHORT_WORDS_MAX] = {0};\n");
+    if (words != 0) {
+        output(o, "    struct wire_builder params = {NULL, words, %u, 0};\n", words);
+    }
+    for (uint32_t i = 0; i < method->params->field_count; i++) {
+        put_field(o, interface, method, &method->params->fields[i]);
+    }
+    output(o, "    struct capos_call *call = capos_invoke_short(%s, %s_INTERFACE_ID,\n",
+           interface->stem, interface->upper);
+    output(o, "        CAPOS_SHORT(%s_METHOD_%s, %u), words[0], words[1]);\n", interface->upper,
+           method->upper, words);
+    if (!is_empty(method->results)) {
+        output(o, "    if (call->status == 0) {\n        %s_take(call, results);\n    }\n",
+               prefix_of(interface, method));
+    }
+    output(o, "    return (status_t)-call->status;\n}\n");
+}
+
 static void define_put(struct output *o, const struct node *interface, const struct method *method)
 {
     const struct node *params = method->params;
-    output(o, "\nstatic void %s_%s_put(struct capos_call *call%s)\n{\n", interface->stem,
+    output(o, "\nstatic inline void %s_%s_put(struct capos_call *call%s)\n{\n", interface->stem,
            method->stem, arguments_of(interface, method));
     if (needs_transfers(params)) {
         output(o, "    capos_send_all(call, transfers, transfer_count);\n");
@@ -260,9 +299,15 @@ static void define(struct output *o, const struct node *interface, const struct 
     define_put(o, interface, method);
     define_take(o, interface, method);
     output(o, "\nstatus_t %s(cap_t %s%s%s)\n{\n", prefix, interface->stem, arguments, results);
-    output(o, "    struct capos_call *call = capos_call_begin();\n");
-    output(o, "    %s_%s_put(call%s);\n", interface->stem, method->stem, names);
-    define_end(o, prefix, method, format("capos_invoke(%s)", target));
+    if (is_short(method)) {
+        define_short(o, interface, method);
+    } else {
+        output(o, "    struct capos_call *call = capos_call_begin();\n");
+        output(o, "    %s_%s_put(call%s);\n", interface->stem, method->stem, names);
+        define_end(o, prefix, method,
+                   format("capos_invoke(%s%s)", target,
+                          is_empty(method->results) ? " | CAPOS_NO_RESULTS" : ""));
+    }
     output(o, "\nstatus_t %s_submit(struct capos_call *call, cap_t %s%s)\n{\n", prefix,
            interface->stem, arguments);
     output(o, "    capos_call_reset(call);\n    %s_%s_put(call%s);\n", interface->stem,

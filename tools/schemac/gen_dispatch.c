@@ -44,7 +44,9 @@ static void write_method(struct output *o, const struct node *node, const struct
     output(o, "        .handler = %s_%s,\n", node->stem, method->stem);
     output(o, "        .results_data_words = %s_DATA_WORDS,\n", method->results->upper);
     output(o, "        .results_pointer_words = %s_POINTER_WORDS,\n", method->results->upper);
-    output(o, "        .result_capabilities = %u,\n    },\n", capability_count(method->results));
+    output(o, "        .result_capabilities = %u,\n", capability_count(method->results));
+    bool is_short = method->results->pointer_count == 0 && method->results->data_words <= 1;
+    output(o, "        .short_answer = %s,\n    },\n", is_short ? "true" : "false");
 }
 
 static void write_source(struct output *o, const struct schema *schema, const struct node *node)

@@ -8,17 +8,9 @@
 #define IOAPIC_PHYSICAL 0xfec00000u
 
 enum lapic_register {
-    LAPIC_TASK_PRIORITY = 0x80,
-    LAPIC_END = 0xb0,
-    LAPIC_SPURIOUS = 0xf0,
-    LAPIC_COMMAND = 0x300,
-    LAPIC_COMMAND_HIGH = 0x310,
-    LAPIC_TIMER = 0x320,
-    LAPIC_LINT0 = 0x350,
-    LAPIC_LINT1 = 0x360,
-    LAPIC_INITIAL_COUNT = 0x380,
-    LAPIC_CURRENT_COUNT = 0x390,
-    LAPIC_DIVIDE = 0x3e0,
+    LAPIC_TASK_PRIORITY = 0x80, LAPIC_END = 0xb0, LAPIC_SPURIOUS = 0xf0,
+    LAPIC_COMMAND = 0x300, LAPIC_COMMAND_HIGH = 0x310, LAPIC_TIMER = 0x320, LAPIC_LINT0 = 0x350,
+    LAPIC_INITIAL_COUNT = 0x380, LAPIC_CURRENT_COUNT = 0x390, LAPIC_DIVIDE = 0x3e0,
 };
 
 #define LAPIC_ENABLE 0x100u
@@ -31,7 +23,6 @@ enum lapic_register {
 #define IOAPIC_VERSION 1u
 #define IOAPIC_REDIRECTION 0x10u
 #define IOAPIC_LEVEL 0x8000u
-#define IOAPIC_MASKED 0x10000u
 
 static volatile uint32_t *lapic; /* NULL: x2APIC */
 static volatile uint32_t *ioapic;
@@ -45,12 +36,6 @@ static void lapic_write(enum lapic_register r, uint32_t value)
     }
 }
 
-static uint32_t ioapic_read(uint32_t index)
-{
-    ioapic[0] = index;
-    return ioapic[4];
-}
-
 static void ioapic_write(uint32_t index, uint32_t value)
 {
     ioapic[0] = index;
@@ -62,10 +47,8 @@ void x86_apic_start(void)
     out8(0x21, 0xff); /* the PIC, where there is one */
     out8(0xa1, 0xff);
     uint64_t base = read_msr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
-    if (x86_features.x2apic) {
-        write_msr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
-    } else {
-        write_msr(MSR_APIC_BASE, base);
+    write_msr(MSR_APIC_BASE, base | (x86_features.x2apic ? APIC_BASE_X2APIC : 0));
+    if (!x86_features.x2apic) {
         lapic = x86_map_device(LAPIC_PHYSICAL, PAGE_SIZE);
     }
     ioapic = x86_map_device(IOAPIC_PHYSICAL, PAGE_SIZE);
@@ -79,7 +62,8 @@ void x86_apic_start(void)
 
 void x86_apic_route(uint32_t input, enum vector vector)
 {
-    uint32_t inputs = (ioapic_read(IOAPIC_VERSION) >> 16 & 0xff) + 1;
+    ioapic[0] = IOAPIC_VERSION;
+    uint32_t inputs = (ioapic[4] >> 16 & 0xff) + 1;
     if (input >= inputs) {
         panic("interrupt input %u: the I/O APIC has %u", input, inputs);
     }

@@ -1,9 +1,8 @@
 /* From the loader's hand-over (PVH: Xen's "x86/HVM direct boot ABI") to core's kernel_start().
  * First CPU, once.
  *
- * Everything that the loader says is read before the memory it lies in is handed out; memory
- * ranges are clipped and what is in use is cut out of them. Nothing is cleared and nothing is
- * copied. */
+ * Everything that the loader says is read before the memory it lies in is handed out; memory ranges
+ * are clipped and what is in use is cut out of them. Nothing is cleared and nothing is copied. */
 #include "kernel/arch/x86_64/x86.h"
 
 #include "kernel/core/entry.h"
@@ -64,23 +63,24 @@ void arch_cpu_stop(uint32_t n)
     panic("CPU %u is to be stopped, and only one runs", n);
 }
 
-/* Appends a range to what core gets, without what lies in the holes, which ascend. */
-static void add_memory(struct range r, const struct range holes[HOLES])
+static void append(uint64_t first, uint64_t end)
 {
-    r.first = ALIGN_UP(r.first, PAGE_SIZE);
-    r.end &= ~(PAGE_SIZE - 1);
-    for (uint32_t h = 0; h <= HOLES && r.first < r.end; h++) {
-        uint64_t end = h < HOLES && holes[h].first < r.end ? holes[h].first : r.end;
-        if (end > r.first && info.memory_count < RANGES) {
-            info.memory[info.memory_count].first = r.first >> PAGE_SHIFT;
-            info.memory[info.memory_count++].end = end >> PAGE_SHIFT;
-        }
-        if (h < HOLES && holes[h].end > r.first && holes[h].first < r.end) {
-            r.first = holes[h].end;
-        } else if (end == r.end) {
-            return;
-        }
+    if (first < end && info.memory_count < RANGES) {
+        info.memory[info.memory_count].first = first >> PAGE_SHIFT;
+        info.memory[info.memory_count++].end = end >> PAGE_SHIFT;
     }
+}
+
+/* Appends a range to what core gets, without what lies in the holes, which ascend. */
+static void add_memory(uint64_t first, uint64_t end, const struct range holes[HOLES])
+{
+    first = ALIGN_UP(first, PAGE_SIZE);
+    end &= ~(PAGE_SIZE - 1);
+    for (uint32_t h = 0; h < HOLES; h++) {
+        append(first, holes[h].first < end ? holes[h].first : end);
+        first = holes[h].end > first ? holes[h].end : first;
+    }
+    append(first, end);
 }
 
 /* The loader's range with the lowest address at or above `from`, so that they come ascending,
@@ -125,7 +125,7 @@ static void read_memory_map(const struct start_info *s)
         from = m->address + 1;
         if (m->address + m->size > first) {
             memory_end = m->address + m->size;
-            add_memory((struct range){first, memory_end}, holes);
+            add_memory(first, memory_end, holes);
         }
     }
     x86_paging_extend(memory_end, take_page);

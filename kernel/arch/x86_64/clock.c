@@ -49,7 +49,7 @@ static uint64_t inverse;       /* ticks per ns, times 2^32 */
 static uint64_t lapic_inverse; /* LAPIC ticks per ns, times 2^32 */
 static bool deadline_mode;
 static struct sample start;
-static struct kvm_clock kvm_clock __attribute__((aligned(64)));
+static volatile struct kvm_clock kvm_clock __attribute__((aligned(64)));
 
 static uint64_t multiply(uint64_t a, uint64_t by)
 {
@@ -93,10 +93,9 @@ static bool rate_from_kvm(uint32_t features)
     if (!(features & KVM_FEATURE_CLOCK2)) {
         return false;
     }
-    write_msr(MSR_KVM_CLOCK, x86_physical_of_image(&kvm_clock) | 1);
-    volatile struct kvm_clock *c = &kvm_clock;
-    uint32_t mul = c->scale;
-    int shift = c->shift;
+    write_msr(MSR_KVM_CLOCK, x86_physical_of_image((const void *)&kvm_clock) | 1);
+    uint32_t mul = kvm_clock.scale;
+    int shift = kvm_clock.shift;
     write_msr(MSR_KVM_CLOCK, 0);
     if (mul == 0 || shift < -31 || shift > 31) {
         return false;
@@ -140,10 +139,11 @@ static bool rate_from_pit(void)
     return true;
 }
 
-static bool is_hypervisor(struct cpuid c, const char signature[12])
+static bool is_hypervisor(const char signature[12])
 {
+    struct cpuid c = cpuid(0x40000000, 0);
     uint32_t words[3] = {c.b, c.c, c.d};
-    return memcmp(words, signature, 12) == 0;
+    return x86_features.hypervisor && memcmp(words, signature, 12) == 0;
 }
 
 static void settle_at(struct sample s, uint64_t ns)
@@ -159,19 +159,12 @@ void x86_clock_start(void)
 {
     start = take_sample();
     lapic_inverse = 1ull << SHIFT;
-    struct cpuid hypervisor = {0, 0, 0, 0};
-    if (x86_features.hypervisor) {
-        hypervisor = cpuid(0x40000000, 0);
-    }
-    bool kvm = is_hypervisor(hypervisor, "KVMKVMKVM\0\0\0");
-    if (kvm && rate_from_kvm(cpuid(0x40000001, 0).a)) {
-        settle_at(start, 0);
-        return;
-    }
-    if (kvm || is_hypervisor(hypervisor, "TCGTCGTCGTCG")) {
+    bool kvm = is_hypervisor("KVMKVMKVM\0\0\0");
+    bool known = kvm && rate_from_kvm(cpuid(0x40000001, 0).a);
+    if (!known && (kvm || is_hypervisor("TCGTCGTCGTCG"))) {
         return; /* x86_clock_settle() will know */
     }
-    bool known = rate_from_cpuid() && x86_features.tsc_deadline;
+    known = known || (rate_from_cpuid() && x86_features.tsc_deadline);
     if (!known && !rate_from_pit()) {
         panic("no clock: neither a known hypervisor, nor a named crystal, nor a PIT");
     }
@@ -239,10 +232,7 @@ void arch_time_page(struct time_page *out)
         *(volatile int *)0xdead000 = 0; /* make run-panic: in the middle of a program's call */
     }
     *out = (struct time_page){
-        .shift = SHIFT,
-        .base_tsc = base_tsc,
-        .base_ns = base_ns,
-        .scale = scale,
+        .shift = SHIFT, .base_tsc = base_tsc, .base_ns = base_ns, .scale = scale,
         .tick_hz = multiply(NS_PER_S, inverse),
     };
 }

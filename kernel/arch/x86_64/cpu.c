@@ -6,8 +6,6 @@
 
 #include "kernel/core/sched.h"
 
-#include <stddef.h>
-
 #define TRAP_STACK_SIZE 8192  /* NMI, double fault, machine check: prints a panic */
 #define DEBUG_STACK_SIZE 1024 /* copies its frame away */
 
@@ -47,23 +45,18 @@ struct table_pointer {
     uint64_t base;
 } __attribute__((packed));
 
-_Static_assert(offsetof(struct arch_cpu, user_rsp) == CPU_USER_RSP, "offsets.h");
-_Static_assert(offsetof(struct arch_cpu, frame_top) == CPU_FRAME_TOP, "offsets.h");
-_Static_assert(offsetof(struct arch_cpu, stack) == CPU_STACK, "offsets.h");
-_Static_assert(offsetof(struct arch_cpu, running) == CPU_RUNNING, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, r10) == FRAME_R10, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, r9) == FRAME_R9, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, r8) == FRAME_R8, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rdi) == FRAME_RDI, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rsi) == FRAME_RSI, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rdx) == FRAME_RDX, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rax) == FRAME_RAX, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, r11) == FRAME_R11, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, vector) == FRAME_VECTOR, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rip) == FRAME_RIP, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, cs) == FRAME_CS, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rflags) == FRAME_RFLAGS, "offsets.h");
-_Static_assert(offsetof(struct arch_frame, rsp) == FRAME_RSP, "offsets.h");
+#define CPU_AT(field, offset) (offsetof(struct arch_cpu, field) == (offset))
+#define FRAME_AT(field, offset) (offsetof(struct arch_frame, field) == (offset))
+_Static_assert(CPU_AT(user_rsp, CPU_USER_RSP) && CPU_AT(frame_top, CPU_FRAME_TOP)
+                   && CPU_AT(stack, CPU_STACK) && CPU_AT(running, CPU_RUNNING),
+               "offsets.h");
+_Static_assert(FRAME_AT(r10, FRAME_R10) && FRAME_AT(r9, FRAME_R9) && FRAME_AT(r8, FRAME_R8)
+                   && FRAME_AT(rdi, FRAME_RDI) && FRAME_AT(rsi, FRAME_RSI)
+                   && FRAME_AT(rdx, FRAME_RDX) && FRAME_AT(rax, FRAME_RAX)
+                   && FRAME_AT(r11, FRAME_R11) && FRAME_AT(vector, FRAME_VECTOR)
+                   && FRAME_AT(rip, FRAME_RIP) && FRAME_AT(cs, FRAME_CS)
+                   && FRAME_AT(rflags, FRAME_RFLAGS) && FRAME_AT(rsp, FRAME_RSP),
+               "offsets.h");
 _Static_assert(sizeof(struct arch_frame) == FRAME_SIZE && FRAME_SIZE % 16 == 0, "offsets.h");
 _Static_assert(offsetof(struct arch_thread, frame) == 0, "a thread begins with its frame");
 _Static_assert(offsetof(struct cpu, arch) == 0, "GS finds both");
@@ -76,26 +69,12 @@ static struct x86_tables first_tables;
 static struct gate idt[VECTOR_COUNT]; /* shared: the stacks differ by the TSS */
 extern char x86_first_stack_top[];
 
-static void detect_extended(void)
-{
-    struct cpuid d = cpuid(0xd, 0);
-    uint64_t wanted = d.a & 0xe7;       /* x87, SSE, AVX and the three of AVX-512 */
-    if ((wanted & 0xe0) != 0xe0 || !(wanted & 4)) {
-        wanted &= 7;
-    }
-    x86_features.xcr0 = wanted;
-    x86_features.xsaveopt = cpuid(0xd, 1).a & 1;
-}
-
 /* Boot, first CPU, while the text can still be written: takes stac and clac out where they are
  * illegal. */
 static void patch_smap_sites(void)
 {
     for (const uint32_t *site = x86_smap_sites; site < x86_smap_sites_end; site++) {
-        uint8_t *code = (uint8_t *)(KERNEL_BASE + *site);
-        code[0] = 0x0f; /* nopl (%rax) */
-        code[1] = 0x1f;
-        code[2] = 0x00;
+        memcpy((void *)(KERNEL_BASE + *site), "\x0f\x1f\x00", 3); /* nopl (%rax) */
     }
 }
 
@@ -120,7 +99,12 @@ void x86_detect_features(void)
     f->huge_pages = cpuid(0x80000001, 0).d >> 26 & 1;
     f->extended_size = 512 + 64; /* FXSAVE's, with an XSAVE header */
     if (f->xsave) {
-        detect_extended();
+        uint64_t wanted = cpuid(0xd, 0).a & 0xe7; /* x87, SSE, AVX and the three of AVX-512 */
+        if ((wanted & 0xe0) != 0xe0 || !(wanted & 4)) {
+            wanted &= 7;
+        }
+        f->xcr0 = wanted;
+        f->xsaveopt = cpuid(0xd, 1).a & 1;
     }
     if (!f->smap) {
         patch_smap_sites();
@@ -150,15 +134,13 @@ static void set_control_registers(void)
 static void set_gates(void)
 {
     for (uint32_t v = 0; v < VECTOR_COUNT; v++) {
-        uint64_t stub = x86_trap_stubs[v];
+        uint64_t stub = (uint64_t)x86_trap_stubs[v];
         bool own_stack = v == VECTOR_NMI || v == VECTOR_DOUBLE_FAULT || v == VECTOR_MACHINE_CHECK;
         idt[v] = (struct gate){
-            .offset_low = (uint16_t)stub,
-            .segment = SEGMENT_KERNEL_CODE,
+            .offset_low = (uint16_t)stub, .offset_middle = (uint16_t)(stub >> 16),
+            .offset_high = (uint32_t)(stub >> 32), .segment = SEGMENT_KERNEL_CODE,
             .ist = own_stack ? 1 : v == VECTOR_DEBUG ? 2 : 0,
             .type = v == VECTOR_BREAKPOINT ? 0xee : 0x8e, /* int3 is for users too */
-            .offset_middle = (uint16_t)(stub >> 16),
-            .offset_high = (uint32_t)(stub >> 32),
         };
     }
 }
@@ -196,13 +178,8 @@ void x86_cpu_start(struct cpu *c, uint32_t number, uint32_t apic_id)
     struct x86_tables *t = &first_tables;
     KASSERT(number == 0); /* the others bring their tables when they are started */
     struct arch_cpu *a = &c->arch;
-    a->self = a;
-    a->stack = (uint64_t)x86_first_stack_top;
-    a->running = NULL;
-    a->space = NULL;
-    a->deadline_ns = UINT64_MAX;
-    a->apic_id = apic_id;
-    a->tables = t;
+    *a = (struct arch_cpu){.self = a, .stack = (uint64_t)x86_first_stack_top, .tables = t,
+                           .deadline_ns = UINT64_MAX, .apic_id = apic_id};
     write_msr(MSR_GS_BASE, (uint64_t)a);
     write_msr(MSR_KERNEL_GS_BASE, 0);
     set_segments(t);

@@ -10,6 +10,7 @@
  * a stack of their own, at whose end lies the CPU's struct, and end in a panic unless they hit
  * user code; a debug trap has another, since it is the one exception that a user might steer to
  * the kernel's first instruction. */
+#include "abi/syscall.h"
 #include "kernel/arch/x86_64/offsets.h"
 
 #define KERNEL_BASE 0xffffffff80000000
@@ -127,35 +128,15 @@ x86_smap_sites:
     .text
 
 .macro PUSH_REGISTERS /* from rax down */
-    pushq %rax
-    pushq %rbx
-    pushq %rdx
-    pushq %rsi
-    pushq %rdi
-    pushq %rbp
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    .irp register, rax, rbx, rdx, rsi, rdi, rbp, r8, r9, r10, r12, r13, r14, r15
+    pushq %\register
+    .endr
 .endm
 
 .macro POP_REGISTERS
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rbp
-    popq %rdi
-    popq %rsi
-    popq %rdx
-    popq %rbx
-    popq %rax
+    .irp register, r15, r14, r13, r12, r10, r9, r8, rbp, rdi, rsi, rdx, rbx, rax
+    popq %\register
+    .endr
 .endm
 
 /* --- system calls, out --- */
@@ -175,11 +156,9 @@ x86_syscall_entry:
     movq %rcx, FRAME_RSP(%rsp)
     movq %gs:CPU_STACK, %rsp
     TAKE_LOCK
-    movq %rdx, %rcx
-    movq %rsi, %rdx
-    movq %rdi, %rsi
-    movq %rax, %rdi
-    call kernel_syscall
+    cmpq $SYSCALL_CAP_ENTER, %rax
+    jne .Lother_syscall
+    call kernel_cap_enter
     /* falls through */
 
 /* Kernel lock held, on the CPU's kernel stack. Whoever comes from elsewhere than a `syscall` of
@@ -239,6 +218,14 @@ x86_leave:
     call x86_idle
     jmp x86_leave
 
+.Lother_syscall:
+    movq %rdx, %rcx
+    movq %rsi, %rdx
+    movq %rdi, %rsi
+    movq %rax, %rdi
+    call kernel_syscall
+    jmp x86_leave
+
 /* From boot: drops its stack. */
 x86_leave_boot:
     movq %gs:CPU_STACK, %rsp
@@ -247,8 +234,7 @@ x86_leave_boot:
 /* --- traps --- */
 
 .macro TRAP_STUB vector
-    .balign 16
-trap_\vector:
+    .balign TRAP_STUB_SIZE
     .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) \
         || (\vector == 21) || (\vector == 29) || (\vector == 30)
     .else
@@ -260,16 +246,11 @@ trap_\vector:
     .else
     jmp .Ltrap
     .endif
-    .pushsection .rodata.stubs, "a"
-    .quad trap_\vector
-    .popsection
 .endm
 
-    .section .rodata.stubs, "a"
-    .balign 8
+    .balign TRAP_STUB_SIZE
     .globl x86_trap_stubs
 x86_trap_stubs:
-    .text
     .altmacro
     .set i, 0
     .rept VECTOR_COUNT
@@ -277,6 +258,7 @@ x86_trap_stubs:
     .set i, i + 1
     .endr
     .noaltmacro
+    .org x86_trap_stubs + VECTOR_COUNT * TRAP_STUB_SIZE /* fails when a stub is too long */
 
 .Ltrap:
     testb $3, FRAME_CS - FRAME_VECTOR(%rsp)

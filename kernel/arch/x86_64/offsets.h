@@ -22,5 +22,6 @@
 
 #define FRAME_BY_SYSCALL 0x100 /* frame.vector of a thread that came by `syscall` */
 #define VECTOR_COUNT 37        /* trap stubs */
+#define TRAP_STUB_SIZE 16
 
 #define COPY_END 0x00007fffc0000000 /* USER_END */

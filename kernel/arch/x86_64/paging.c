@@ -18,6 +18,10 @@
 #define GIB (1ull << 30)
 #define LARGE_PAGE (1ull << 21)
 #define DIRECT_L3_MAX 512u /* one top-level entry: 512 GiB */
+#define TABLE (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_ACCESSED)
+#define CODE (ENTRY_PRESENT | ENTRY_GLOBAL | ENTRY_ACCESSED | ENTRY_DIRTY)
+#define CONSTANT (CODE | ENTRY_NO_EXECUTE)
+#define DATA (CONSTANT | ENTRY_WRITE)
 
 extern uint64_t x86_root_table[TABLE_ENTRIES];
 extern uint64_t x86_image_l3[TABLE_ENTRIES], x86_image_l2[TABLE_ENTRIES];
@@ -35,29 +39,32 @@ static uint32_t device_pages;
 
 static uint64_t table_entry(const uint64_t *table_in_image)
 {
-    return x86_physical_of_image(table_in_image) | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_ACCESSED;
+    return x86_physical_of_image(table_in_image) | TABLE;
 }
 
 /* Both views of the 4 KiB pages that the image lies in. */
 static void map_image(void)
 {
-    const uint64_t kernel = ENTRY_PRESENT | ENTRY_GLOBAL | ENTRY_ACCESSED | ENTRY_DIRTY;
     for (uint64_t i = 0; i < TABLE_ENTRIES; i++) {
-        direct_l1[i] = i << PAGE_SHIFT | kernel | ENTRY_WRITE | ENTRY_NO_EXECUTE;
+        direct_l1[i] = i << PAGE_SHIFT | DATA;
     }
     for (uint64_t at = (uint64_t)x86_image_start; at < (uint64_t)x86_image_end; at += PAGE_SIZE) {
         uint64_t physical = at - KERNEL_BASE, i = physical >> PAGE_SHIFT;
-        if (at < (uint64_t)x86_rodata_start) {
-            image_l1[i] = physical | kernel;
-        } else if (at < (uint64_t)x86_data_start) {
-            image_l1[i] = physical | kernel | ENTRY_NO_EXECUTE;
+        if (at >= (uint64_t)x86_data_start) {
+            image_l1[i] = physical | DATA;
         } else {
-            image_l1[i] = physical | kernel | ENTRY_NO_EXECUTE | ENTRY_WRITE;
-            continue;
+            image_l1[i] = physical | (at < (uint64_t)x86_rodata_start ? CODE : CONSTANT);
+            direct_l1[i] = physical | CONSTANT;
         }
-        direct_l1[i] = physical | kernel | ENTRY_NO_EXECUTE;
     }
     image_l1[((uint64_t)x86_stack_guard - KERNEL_BASE) >> PAGE_SHIFT] = 0;
+}
+
+static void map_gib(uint64_t *l2, uint64_t number)
+{
+    for (uint64_t i = 0; i < TABLE_ENTRIES; i++) {
+        l2[i] = (number * GIB + i * LARGE_PAGE) | DATA | ENTRY_LARGE;
+    }
 }
 
 /* The first GiB of the direct map, so that the boot information can be read wherever the loader
@@ -65,23 +72,19 @@ static void map_image(void)
 void x86_paging_start(void)
 {
     map_image();
+    map_gib(direct_l2, 0);
     direct_l2[0] = table_entry(direct_l1);
-    for (uint64_t i = 1; i < TABLE_ENTRIES; i++) {
-        direct_l2[i] = i * LARGE_PAGE | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_LARGE | ENTRY_GLOBAL |
-                       ENTRY_ACCESSED | ENTRY_DIRTY | ENTRY_NO_EXECUTE;
-    }
     direct_l3[0] = table_entry(direct_l2);
-    device_l2[0] = table_entry(device_l1);
-    device_l1[TABLE_ENTRIES - 1] = x86_physical_of_image(x86_gate_code) | ENTRY_PRESENT |
-                                   ENTRY_USER | ENTRY_GLOBAL | ENTRY_ACCESSED;
     x86_root_table[X86_DIRECT_INDEX] = table_entry(direct_l3);
-    x86_image_l3[511] = table_entry(device_l2) | ENTRY_USER;
     x86_image_l2[0] = table_entry(image_l1);
     x86_image_l3[0] = 0;
     x86_root_table[0] = 0;
     /* User mode may follow this path, to the gate; every other page at its ends is the kernel's. */
     x86_root_table[X86_IMAGE_INDEX] |= ENTRY_USER;
-    device_l2[0] |= ENTRY_USER;
+    x86_image_l3[511] = table_entry(device_l2) | ENTRY_USER;
+    device_l2[0] = table_entry(device_l1) | ENTRY_USER;
+    device_l1[TABLE_ENTRIES - 1] = x86_physical_of_image(x86_gate_code) | ENTRY_PRESENT |
+                                   ENTRY_USER | ENTRY_GLOBAL | ENTRY_ACCESSED;
     write_cr3(x86_physical_of_image(x86_root_table));
 }
 
@@ -89,19 +92,14 @@ void x86_paging_start(void)
  * has no pages of 1 GiB. */
 void x86_paging_extend(uint64_t memory_end, uint64_t (*take_page)(void))
 {
-    const uint64_t kernel = ENTRY_PRESENT | ENTRY_WRITE | ENTRY_LARGE | ENTRY_GLOBAL |
-                            ENTRY_ACCESSED | ENTRY_DIRTY | ENTRY_NO_EXECUTE;
     for (uint64_t g = 1; g < DIRECT_L3_MAX && g * GIB < memory_end; g++) {
         if (x86_features.huge_pages) {
-            direct_l3[g] = g * GIB | kernel;
-            continue;
+            direct_l3[g] = g * GIB | DATA | ENTRY_LARGE;
+        } else {
+            uint64_t page = take_page();
+            map_gib(x86_physical(page), g);
+            direct_l3[g] = page | TABLE;
         }
-        uint64_t page = take_page();
-        uint64_t *l2 = x86_physical(page);
-        for (uint64_t i = 0; i < TABLE_ENTRIES; i++) {
-            l2[i] = (g * GIB + i * LARGE_PAGE) | kernel;
-        }
-        direct_l3[g] = page | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_ACCESSED;
     }
 }
 
@@ -112,9 +110,7 @@ volatile void *x86_map_device(uint64_t physical, uint64_t size)
     KASSERT(device_pages + count < TABLE_ENTRIES); /* the last one is the gate's */
     uint64_t address = MMIO_BASE + device_pages * PAGE_SIZE + (physical - first);
     for (uint64_t i = 0; i < count; i++) {
-        device_l1[device_pages++] = (first + i * PAGE_SIZE) | ENTRY_PRESENT | ENTRY_WRITE |
-                                    ENTRY_UNCACHED | ENTRY_GLOBAL | ENTRY_ACCESSED | ENTRY_DIRTY |
-                                    ENTRY_NO_EXECUTE;
+        device_l1[device_pages++] = (first + i * PAGE_SIZE) | DATA | ENTRY_UNCACHED;
     }
     return (volatile void *)address;
 }

@@ -10,8 +10,6 @@
 
 #include "kernel/core/log.h"
 
-#include <stdarg.h>
-
 #define FRAMES_MAX 32
 #define TEXT_MAX 200
 
@@ -44,33 +42,25 @@ static void say_line(const char *text)
     say("  %s\n", text);
 }
 
-/* The function that the address lies in; *offset: how far into it. */
-static const char *name_of(uint64_t address, uint64_t *offset)
-{
-    const struct symbol_table *t = (const void *)x86_symbols_start;
-    *offset = 0;
-    if (address < (uint64_t)x86_image_start || address >= (uint64_t)x86_text_end ||
-        t->count == 0) {
-        return "?";
-    }
-    uint32_t wanted = (uint32_t)(address - KERNEL_BASE), low = 0, high = t->count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (t->symbols[middle].address <= wanted) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    *offset = wanted - t->symbols[low].address;
-    return (const char *)(t->symbols + t->count) + t->symbols[low].name;
-}
-
+/* With the function that the address lies in, and how far into it. */
 static void say_address(const char *what, uint64_t address)
 {
-    uint64_t offset;
-    const char *name = name_of(address, &offset);
-    say("  %s %016lx %s+0x%lx\n", what, (unsigned long)address, name, (unsigned long)offset);
+    const struct symbol_table *t = (const void *)x86_symbols_start;
+    const char *name = "?";
+    uint32_t wanted = (uint32_t)(address - KERNEL_BASE), low = 0, high = t->count, offset = 0;
+    if (address >= (uint64_t)x86_image_start && address < (uint64_t)x86_text_end && high > 0) {
+        while (high - low > 1) {
+            uint32_t middle = low + (high - low) / 2;
+            if (t->symbols[middle].address <= wanted) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        name = (const char *)(t->symbols + t->count) + t->symbols[low].name;
+        offset = wanted - t->symbols[low].address;
+    }
+    say("  %s %016lx %s+0x%x\n", what, (unsigned long)address, name, offset);
 }
 
 static bool in_stack(uint64_t frame)
@@ -98,17 +88,14 @@ static void say_backtrace(uint64_t rip, uint64_t rbp)
 
 static void say_registers(const struct arch_frame *f)
 {
-    const struct {
-        const char *name;
-        uint64_t value;
-    } all[] = {
-        {"rax", f->rax}, {"rbx", f->rbx}, {"rcx", f->rcx}, {"rdx", f->rdx}, {"rsi", f->rsi},
-        {"rdi", f->rdi}, {"rbp", f->rbp}, {"rsp", f->rsp}, {"r8 ", f->r8}, {"r9 ", f->r9},
-        {"r10", f->r10}, {"r11", f->r11}, {"r12", f->r12}, {"r13", f->r13}, {"r14", f->r14},
-        {"r15", f->r15}, {"rip", f->rip}, {"flg", f->rflags},
+    static const char *const names[] = { /* as they lie in the frame */
+        "r15", "r14", "r13", "r12", "r10", "r9 ", "r8 ", "rbp", "rdi", "rsi", "rdx",
+        "rbx", "rax", "r11", "rcx", "vec", "err", "rip", "cs ", "flg", "rsp", "ss ",
     };
-    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-        say("%s%s %016lx", i % 3 == 0 ? "\n  " : "  ", all[i].name, (unsigned long)all[i].value);
+    const uint64_t *values = (const uint64_t *)(const void *)f;
+    _Static_assert(ARRAY_SIZE(names) * sizeof(*values) == sizeof(*f), "a name for each");
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        say("%s%s %016lx", i % 3 == 0 ? "\n  " : "  ", names[i], (unsigned long)values[i]);
     }
     say("\n");
 }

@@ -13,8 +13,6 @@
 
 #include "kernel/core/sched.h"
 
-#define ONE_BY_ONE_MAX 32u /* beyond, emptying the whole TLB is cheaper */
-
 static uint64_t waiting; /* bit n: CPU n has yet to serve. Atomic */
 
 static uint64_t own_bit(void)
@@ -49,7 +47,7 @@ void x86_invalidate(struct arch_address_space *as, const uint64_t *addresses, ui
 {
     uint64_t active = __atomic_load_n(&as->active, __ATOMIC_SEQ_CST);
     if (active & own_bit()) {
-        if (addresses != NULL && count <= ONE_BY_ONE_MAX) {
+        if (count <= INVALIDATE_MAX) {
             for (uint32_t i = 0; i < count; i++) {
                 invalidate_page(addresses[i]);
             }

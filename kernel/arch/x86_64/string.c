@@ -10,10 +10,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size)
     size_t words = size / 8, bytes = size % 8;
     __asm__ volatile("rep movsq\n\t"
                      "movq %3, %%rcx\n\t"
-                     "rep movsb"
-                     : "+D"(d), "+S"(from), "+c"(words)
-                     : "r"(bytes)
-                     : "memory");
+                     "rep movsb" : "+D"(d), "+S"(from), "+c"(words) : "r"(bytes) : "memory");
     return to;
 }
 
@@ -35,10 +32,7 @@ void *memset(void *to, int byte, size_t size)
     size_t words = size / 8, bytes = size % 8;
     __asm__ volatile("rep stosq\n\t"
                      "movq %3, %%rcx\n\t"
-                     "rep stosb"
-                     : "+D"(d), "+c"(words)
-                     : "a"(word), "r"(bytes)
-                     : "memory");
+                     "rep stosb" : "+D"(d), "+c"(words) : "a"(word), "r"(bytes) : "memory");
     return to;
 }
 

@@ -11,7 +11,7 @@
 #include "kernel/core/frame.h"
 
 #define LEVELS 4
-#define BATCH_PAGES 32u
+#define BATCH_PAGES INVALIDATE_MAX
 #define BATCH_TABLES (BATCH_PAGES * (LEVELS - 1)) /* each page may be the last in all its tables */
 
 extern uint64_t x86_root_table[TABLE_ENTRIES];
@@ -37,19 +37,15 @@ static uint64_t *table_at(uint64_t entry)
 
 static uint64_t page_entry(frame_t f, enum protection p)
 {
+    static const uint64_t bits[PROTECTION_COUNT] = {
+        [PROTECTION_READ] = ENTRY_NO_EXECUTE,
+        [PROTECTION_READ_WRITE] = ENTRY_NO_EXECUTE | ENTRY_WRITE,
+    };
     uint64_t address = f << PAGE_SHIFT;
-    const uint64_t common = ENTRY_PRESENT | ENTRY_USER | ENTRY_ACCESSED | ENTRY_DIRTY;
-    switch (p) {
-    case PROTECTION_READ:
-        return address | common | ENTRY_NO_EXECUTE;
-    case PROTECTION_READ_WRITE:
-        return address | common | ENTRY_WRITE | ENTRY_NO_EXECUTE;
-    case PROTECTION_READ_EXECUTE:
-        return address | common;
-    case PROTECTION_NONE:
-        break;
+    if (p == PROTECTION_NONE) {
+        return (~address & ENTRY_ADDRESS) | ENTRY_HELD;
     }
-    return (~address & ENTRY_ADDRESS) | ENTRY_HELD;
+    return address | bits[p] | ENTRY_PRESENT | ENTRY_USER | ENTRY_ACCESSED | ENTRY_DIRTY;
 }
 
 static frame_t frame_of(uint64_t entry)
@@ -105,14 +101,6 @@ static uint64_t *next_entry(const struct arch_address_space *as, uint64_t *addre
     return NULL;
 }
 
-/* One entry of the table at `level` came into use; the top table is not counted. */
-static void count_up(struct path *path, int level, uint64_t entries)
-{
-    if (level < LEVELS) {
-        *path->entry[level + 1] += entries << ENTRY_COUNT_SHIFT;
-    }
-}
-
 /* Entries of the table at `level` went out of use. Tables that are empty now are taken out and
  * kept in `gone`. */
 static void count_down(struct path *path, int level, uint64_t entries, frame_t *gone,
@@ -120,7 +108,7 @@ static void count_down(struct path *path, int level, uint64_t entries, frame_t *
 {
     while (level < LEVELS) {
         uint64_t *above = path->entry[level + 1];
-        *above -= entries << ENTRY_COUNT_SHIFT;
+        *above -= entries * ENTRY_COUNT_ONE;
         if (*above & ENTRY_COUNT_MASK) {
             return;
         }
@@ -149,7 +137,9 @@ static status_t walk_and_make(struct arch_address_space *as, uint64_t address, s
         }
         *path->entry[level] =
             f << PAGE_SHIFT | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_ACCESSED;
-        count_up(path, level, 1);
+        if (level < LEVELS) { /* the top table's are not counted */
+            *path->entry[level + 1] += ENTRY_COUNT_ONE;
+        }
         level = walk(as, address, path);
     }
     return STATUS_OK;
@@ -220,7 +210,7 @@ status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t
             KASSERT(entry[i] == 0);
             entry[i] = page_entry(frames[done + i], p);
         }
-        count_up(&path, 1, count);
+        *path.entry[2] += count * ENTRY_COUNT_ONE;
         done += count;
     }
     return STATUS_OK;
@@ -307,7 +297,7 @@ void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t page
         } while (address < end && index_of(address, 1) != 0);
     }
     if (count > 0) {
-        x86_invalidate(as, count <= BATCH_PAGES ? stale : NULL, count);
+        x86_invalidate(as, stale, count);
     }
 }
 
@@ -346,8 +336,8 @@ uint64_t arch_present_run(const struct arch_address_space *as, uint64_t address,
     if (walk(as, address, &path) != 1) {
         return 0;
     }
-    uint64_t count = 0, room = TABLE_ENTRIES - index_of(address, 1);
-    uint64_t pages = (end - address) >> PAGE_SHIFT;
+    uint64_t count = 0, pages = (end - address) >> PAGE_SHIFT;
+    uint64_t room = TABLE_ENTRIES - index_of(address, 1);
     room = pages < room ? pages : room;
     room = max < room ? max : room;
     const uint64_t *entry = path.entry[1];

@@ -25,11 +25,11 @@
 #define ENTRY_HELD (1ull << 9) /* software: a page with Protection.none */
 #define ENTRY_NO_EXECUTE (1ull << 63)
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
-#define ENTRY_COUNT_SHIFT 52
-#define ENTRY_COUNT_ONE (1ull << ENTRY_COUNT_SHIFT)
-#define ENTRY_COUNT_MASK (0x3ffull << ENTRY_COUNT_SHIFT)
+#define ENTRY_COUNT_ONE (1ull << 52)
+#define ENTRY_COUNT_MASK (0x3ffull << 52)
 
-/* shootdown.c: makes translations of an address space invalid on every CPU. addresses: NULL or
- * more than it likes to take one by one: all of them. */
+/* shootdown.c: makes translations of an address space invalid on every CPU. More of them than this
+ * are not looked at: emptying the whole TLB is cheaper. */
+#define INVALIDATE_MAX 32u
 struct arch_address_space;
 void x86_invalidate(struct arch_address_space *as, const uint64_t *addresses, uint32_t count);

@@ -21,14 +21,13 @@ static bool loaded(const struct thread *t)
     return x86_cpu()->running == t;
 }
 
+/* All components that XCR0 has. */
 static void save_extended(void *area)
 {
-    uint32_t low = (uint32_t)x86_features.xcr0;
-    uint32_t high = (uint32_t)(x86_features.xcr0 >> 32);
     if (x86_features.xsaveopt) {
-        __asm__ volatile("xsaveopt64 (%0)" ::"r"(area), "a"(low), "d"(high) : "memory");
+        __asm__ volatile("xsaveopt64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
     } else if (x86_features.xsave) {
-        __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"(low), "d"(high) : "memory");
+        __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
     } else {
         __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
     }
@@ -37,9 +36,7 @@ static void save_extended(void *area)
 static void load_extended(const void *area)
 {
     if (x86_features.xsave) {
-        __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"((uint32_t)x86_features.xcr0),
-                         "d"((uint32_t)(x86_features.xcr0 >> 32))
-                         : "memory");
+        __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
     } else {
         __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
     }
@@ -64,12 +61,33 @@ static void write_fs_base(uint64_t v)
     }
 }
 
+/* The user's, while the kernel's own is in use. `swapgs` and back is cheaper than the MSR; what
+ * comes in between may be an NMI alone, which ends in a panic that does not rely on it. */
+static uint64_t read_user_gs_base(void)
+{
+    uint64_t v;
+    if (!x86_features.fsgsbase) {
+        return read_msr(MSR_KERNEL_GS_BASE);
+    }
+    __asm__ volatile("swapgs\n\trdgsbase %0\n\tswapgs" : "=r"(v));
+    return v;
+}
+
+static void write_user_gs_base(uint64_t v)
+{
+    if (x86_features.fsgsbase) {
+        __asm__ volatile("swapgs\n\twrgsbase %0\n\tswapgs" ::"r"(v));
+    } else {
+        write_msr(MSR_KERNEL_GS_BASE, v);
+    }
+}
+
 void x86_save_running(void)
 {
     struct arch_thread *a = &x86_cpu()->running->arch;
     save_extended(a->extended);
     a->fs_base = read_fs_base();
-    a->gs_base = read_msr(MSR_KERNEL_GS_BASE);
+    a->gs_base = read_user_gs_base();
 }
 
 static void set_time_open(bool open)
@@ -99,7 +117,7 @@ void x86_switch(struct thread *t)
     }
     load_extended(t->arch.extended);
     write_fs_base(t->arch.fs_base);
-    write_msr(MSR_KERNEL_GS_BASE, t->arch.gs_base);
+    write_user_gs_base(t->arch.gs_base);
 }
 
 void arch_time_open(struct process *p)
@@ -114,11 +132,9 @@ void arch_time_open(struct process *p)
 static void start_extended(void *area)
 {
     memset(area, 0, x86_features.extended_size);
-    uint32_t mxcsr = MXCSR_START;
-    memcpy((char *)area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+    ((uint32_t *)area)[MXCSR_OFFSET / sizeof(uint32_t)] = MXCSR_START;
     if (!x86_features.xsave) {
-        uint16_t fcw = FCW_START;
-        memcpy(area, &fcw, sizeof(fcw));
+        *(uint16_t *)area = FCW_START;
     }
 }
 
@@ -182,7 +198,7 @@ void arch_thread_registers(struct thread *t, struct user_registers *out)
 {
     if (loaded(t)) {
         t->arch.fs_base = read_fs_base();
-        t->arch.gs_base = read_msr(MSR_KERNEL_GS_BASE);
+        t->arch.gs_base = read_user_gs_base();
     }
     const struct arch_frame *f = &t->arch.frame;
     bool by_syscall = f->vector == FRAME_BY_SYSCALL; /* which has put rip and rflags there */
@@ -223,7 +239,7 @@ void arch_thread_set_gs_base(struct thread *t, uint64_t address)
 {
     t->arch.gs_base = address < USER_END ? address : 0;
     if (loaded(t)) {
-        write_msr(MSR_KERNEL_GS_BASE, t->arch.gs_base);
+        write_user_gs_base(t->arch.gs_base);
     }
 }
 

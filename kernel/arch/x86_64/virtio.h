@@ -44,16 +44,23 @@ struct virtio_rings {
     _Alignas(4) struct virtio_used used;
 };
 
+/* Interrupts come as VECTOR_LINK once it was found. */
 struct virtio_transport {
     void (*set_status)(uint8_t status); /* 0: reset, waits until done */
     uint8_t (*status)(void);
-    uint64_t (*features)(void);
-    void (*accept)(uint64_t features);
+    bool (*accept)(uint64_t features); /* these and no others; false: the device lacks one */
     bool (*set_queue)(uint16_t index, const struct virtio_rings *rings); /* false: no such queue */
-    void (*enable_interrupt)(void); /* as VECTOR_LINK */
     void (*notify)(uint16_t index);
-    void (*acknowledge)(void); /* the interrupt */
+    void (*acknowledge)(void); /* the interrupt; NULL: it needs none */
 };
+
+/* Into the two halves of a register. */
+static inline void virtio_set_address(volatile uint32_t where[2], const void *in_image)
+{
+    uint64_t physical = x86_physical_of_image(in_image);
+    where[0] = (uint32_t)physical;
+    where[1] = (uint32_t)(physical >> 32);
+}
 
 /* NULL: there is no console on this transport. Boot only. */
 const struct virtio_transport *virtio_mmio_find(void);

@@ -1,10 +1,11 @@
 /* The transport of the host link: port 1 of a virtio console (abi/qemu.h says why), one queue to
  * us, one from us, and one for the two control messages that open the port.
  *
- * Bytes to the host are copied into the buffers of free descriptors; the device must finish them in
- * order. Bytes from the host come in buffers that go back to the device once they are read. The
- * device may say anything: an id, a length or an index that cannot be is the end of the link, which
- * then neither takes nor gives bytes.
+ * Bytes to the host are copied into the buffers of free descriptors. Bytes from the host come in
+ * buffers that go back to the device once they are read. The device must finish what it was given
+ * in order, so an entry, its descriptor and its buffer have one number. It may say anything: an id,
+ * a length or an index that cannot be is the end of the link, which then neither takes nor gives
+ * bytes.
  *
  * Completed output interrupts only after a write that found no room; input always does. Reading
  * and writing look at the queues themselves, so they work without interrupts too. Kernel lock
@@ -17,8 +18,7 @@
 #define QUEUE_IN QEMU_LINK_QUEUE_IN
 #define QUEUE_OUT QEMU_LINK_QUEUE_OUT
 #define QUEUE_CONTROL 3 /* from us */
-#define IN_BUFFERS 8u
-#define IN_BUFFER_SIZE 2048u
+#define IN_BUFFER_SIZE 1024u
 #define OUT_BUFFER_SIZE 2048u
 #define MASK (VIRTIO_QUEUE_SIZE - 1)
 
@@ -39,10 +39,9 @@ struct control {
 static struct queue in, out, control;
 static struct control opening[] = {{QEMU_LINK_PORT, CONTROL_PORT_READY, 1},
                                    {QEMU_LINK_PORT, CONTROL_PORT_OPEN, 1}};
-static uint8_t in_bytes[IN_BUFFERS][IN_BUFFER_SIZE];
-static uint8_t out_bytes[VIRTIO_QUEUE_SIZE][OUT_BUFFER_SIZE]; /* by descriptor */
-static uint32_t in_buffer, in_at, in_length; /* the buffer being read; in_at == in_length: none */
-static bool in_held[IN_BUFFERS];             /* by the device */
+static uint8_t in_bytes[VIRTIO_QUEUE_SIZE][IN_BUFFER_SIZE];
+static uint8_t out_bytes[VIRTIO_QUEUE_SIZE][OUT_BUFFER_SIZE];
+static uint32_t in_at, in_length; /* of the buffer being read; in_at == in_length: none */
 static const struct virtio_transport *transport; /* NULL: no link */
 
 static void broken(const char *why)
@@ -52,45 +51,33 @@ static void broken(const char *why)
     log_line("host link: the device %s", why);
 }
 
-static void give(struct queue *q, uint32_t id)
+static void give(struct queue *q, const void *buffer, size_t size, uint16_t flags)
 {
-    q->rings.available.ring[q->given & MASK] = (uint16_t)id;
-    q->given++;
+    uint16_t id = q->given++ & MASK;
+    q->rings.descriptors[id] = (struct virtio_descriptor){
+        .address = x86_physical_of_image(buffer), .length = (uint32_t)size, .flags = flags};
+    q->rings.available.ring[id] = id;
     /* release: the device sees the descriptor and the ring before the index */
     __atomic_store_n(&q->rings.available.index, q->given, __ATOMIC_RELEASE);
 }
 
-static void give_in_buffer(uint32_t id)
+/* Takes back the oldest that was given, and how many bytes the device says it wrote. False: it is
+ * not done with it. */
+static bool take(struct queue *q, uint32_t *length)
 {
-    in_held[id] = true;
-    give(&in, id);
-}
-
-/* How many the device has used and we have not seen. False: it cannot be. */
-static bool used_count(struct queue *q, uint16_t *count)
-{
-    uint16_t index = __atomic_load_n(&q->rings.used.index, __ATOMIC_ACQUIRE);
-    *count = (uint16_t)(index - q->taken);
-    if (*count > (uint16_t)(q->given - q->taken)) {
-        broken("used what it was not given");
+    uint16_t done = (uint16_t)(__atomic_load_n(&q->rings.used.index, __ATOMIC_ACQUIRE) - q->taken);
+    uint16_t id = q->taken & MASK;
+    if (done == 0) {
         return false;
     }
+    if (done > (uint16_t)(q->given - q->taken) || q->rings.used.ring[id].id != id) {
+        broken("used what it was not given, or out of order");
+        return false;
+    }
+    /* read once: the device may change its mind after a check */
+    *length = __atomic_load_n(&q->rings.used.ring[id].length, __ATOMIC_RELAXED);
+    q->taken++;
     return true;
-}
-
-/* Takes back the room of output that has left. */
-static void reap_out(void)
-{
-    uint16_t count;
-    if (!used_count(&out, &count)) {
-        return;
-    }
-    for (; count > 0; count--, out.taken++) {
-        if (out.rings.used.ring[out.taken & MASK].id != (out.taken & MASK)) {
-            broken("finished output out of order");
-            return;
-        }
-    }
 }
 
 static void set_out_interrupt(bool on)
@@ -99,17 +86,23 @@ static void set_out_interrupt(bool on)
 }
 
 /* As much as there are free descriptors for. */
-static size_t send_all(const uint8_t *bytes, size_t size)
+static size_t send(const uint8_t *bytes, size_t size)
 {
     size_t sent = 0;
-    while (sent < size && (uint16_t)(out.given - out.taken) < VIRTIO_QUEUE_SIZE) {
-        uint32_t id = out.given & MASK;
-        size_t length = size - sent < OUT_BUFFER_SIZE ? size - sent : OUT_BUFFER_SIZE;
-        memcpy(out_bytes[id], bytes + sent, length);
-        out.rings.descriptors[id] = (struct virtio_descriptor){
-            .address = x86_physical_of_image(out_bytes[id]), .length = (uint32_t)length};
-        give(&out, id);
-        sent += length;
+    uint32_t length;
+    while (take(&out, &length)) {
+        /* its room is free */
+    }
+    while (transport != NULL && sent < size &&
+           (uint16_t)(out.given - out.taken) < VIRTIO_QUEUE_SIZE) {
+        uint8_t *buffer = out_bytes[out.given & MASK];
+        size_t step = size - sent < OUT_BUFFER_SIZE ? size - sent : OUT_BUFFER_SIZE;
+        memcpy(buffer, bytes + sent, step);
+        give(&out, buffer, step, 0);
+        sent += step;
+    }
+    if (sent > 0) {
+        transport->notify(QUEUE_OUT);
     }
     return sent;
 }
@@ -119,24 +112,11 @@ size_t arch_link_write(const void *bytes, size_t size)
     if (transport == NULL || size == 0) {
         return 0;
     }
-    reap_out();
-    if (transport == NULL) {
-        return 0;
-    }
-    size_t sent = send_all(bytes, size);
-    if (sent > 0) {
-        transport->notify(QUEUE_OUT);
-    }
-    if (sent < size) {
-        set_out_interrupt(true);
-        reap_out(); /* what left before the device saw that we want to know */
-        size_t more = transport == NULL ? 0 : send_all((const uint8_t *)bytes + sent, size - sent);
-        if (more > 0) {
-            transport->notify(QUEUE_OUT);
-        }
-        sent += more;
-    } else {
-        set_out_interrupt(false);
+    size_t sent = send(bytes, size);
+    set_out_interrupt(sent < size);
+    if (sent < size && transport != NULL) {
+        /* what left before the device saw that we want to know */
+        sent += send((const uint8_t *)bytes + sent, size - sent);
     }
     return sent;
 }
@@ -144,21 +124,14 @@ size_t arch_link_write(const void *bytes, size_t size)
 /* The next buffer that the device has filled. False: none. */
 static bool take_in_buffer(void)
 {
-    uint16_t count;
-    if (!used_count(&in, &count) || count == 0) {
+    uint32_t length;
+    if (!take(&in, &length)) {
         return false;
     }
-    /* each read once: the device may change its mind after the check */
-    uint32_t id = __atomic_load_n(&in.rings.used.ring[in.taken & MASK].id, __ATOMIC_RELAXED);
-    uint32_t length =
-        __atomic_load_n(&in.rings.used.ring[in.taken & MASK].length, __ATOMIC_RELAXED);
-    if (id >= IN_BUFFERS || !in_held[id] || length > IN_BUFFER_SIZE) {
-        broken("filled a buffer that it was not given");
+    if (length > IN_BUFFER_SIZE) {
+        broken("filled more than a buffer");
         return false;
     }
-    in.taken++;
-    in_held[id] = false;
-    in_buffer = id;
     in_at = 0;
     in_length = length;
     return true;
@@ -168,16 +141,14 @@ size_t arch_link_read(void *bytes, size_t size)
 {
     size_t got = 0;
     bool given_back = false;
-    while (transport != NULL && got < size) {
-        if (in_at == in_length && !take_in_buffer()) {
-            break;
-        }
-        size_t n = in_length - in_at < size - got ? in_length - in_at : size - got;
-        memcpy((uint8_t *)bytes + got, in_bytes[in_buffer] + in_at, n);
-        got += n;
-        in_at += (uint32_t)n;
+    while (transport != NULL && got < size && (in_at < in_length || take_in_buffer())) {
+        const uint8_t *buffer = in_bytes[in.given & MASK]; /* all others are the device's */
+        size_t step = in_length - in_at < size - got ? in_length - in_at : size - got;
+        memcpy((uint8_t *)bytes + got, buffer + in_at, step);
+        got += step;
+        in_at += (uint32_t)step;
         if (in_at == in_length) {
-            give_in_buffer(in_buffer);
+            give(&in, buffer, IN_BUFFER_SIZE, VIRTIO_DESCRIPTOR_WRITE);
             given_back = true;
         }
     }
@@ -189,7 +160,7 @@ size_t arch_link_read(void *bytes, size_t size)
 
 void x86_link_interrupt(void)
 {
-    if (transport != NULL) {
+    if (transport != NULL && transport->acknowledge != NULL) {
         transport->acknowledge();
     }
 }
@@ -199,35 +170,17 @@ static bool negotiate(const struct virtio_transport *t)
     uint8_t status = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
     t->set_status(0);
     t->set_status(status);
-    uint64_t needed = VIRTIO_FEATURE_VERSION_1 | VIRTIO_FEATURE_MULTIPORT;
-    if ((t->features() & needed) != needed) {
+    if (!t->accept(VIRTIO_FEATURE_VERSION_1 | VIRTIO_FEATURE_MULTIPORT)) {
         return false;
     }
-    t->accept(needed);
     status |= VIRTIO_STATUS_FEATURES_OK;
     t->set_status(status);
-    if (!(t->status() & VIRTIO_STATUS_FEATURES_OK)) {
+    if (!(t->status() & VIRTIO_STATUS_FEATURES_OK) || !t->set_queue(QUEUE_IN, &in.rings) ||
+        !t->set_queue(QUEUE_OUT, &out.rings) || !t->set_queue(QUEUE_CONTROL, &control.rings)) {
         return false;
     }
-    if (!t->set_queue(QUEUE_IN, &in.rings) || !t->set_queue(QUEUE_OUT, &out.rings) ||
-        !t->set_queue(QUEUE_CONTROL, &control.rings)) {
-        return false;
-    }
-    t->enable_interrupt();
     t->set_status(status | VIRTIO_STATUS_DRIVER_OK);
     return true;
-}
-
-/* What the device answers would come by a queue that it was not given; it has nothing to say that
- * we wait for. */
-static void open_port(void)
-{
-    for (uint32_t i = 0; i < sizeof(opening) / sizeof(opening[0]); i++) {
-        control.rings.descriptors[i] = (struct virtio_descriptor){
-            .address = x86_physical_of_image(&opening[i]), .length = sizeof(opening[i])};
-        give(&control, i);
-    }
-    transport->notify(QUEUE_CONTROL);
 }
 
 void x86_link_start(void)
@@ -242,14 +195,14 @@ void x86_link_start(void)
     }
     transport = t;
     set_out_interrupt(false);
-    for (uint32_t i = 0; i < IN_BUFFERS; i++) {
-        in.rings.descriptors[i] = (struct virtio_descriptor){
-            .address = x86_physical_of_image(in_bytes[i]),
-            .length = IN_BUFFER_SIZE,
-            .flags = VIRTIO_DESCRIPTOR_WRITE,
-        };
-        give_in_buffer(i);
+    for (uint32_t i = 0; i < VIRTIO_QUEUE_SIZE; i++) {
+        give(&in, in_bytes[i], IN_BUFFER_SIZE, VIRTIO_DESCRIPTOR_WRITE);
     }
-    open_port();
+    /* What the device answers would come by a queue that it was not given; it has nothing to say
+     * that we wait for. */
+    for (uint32_t i = 0; i < ARRAY_SIZE(opening); i++) {
+        give(&control, &opening[i], sizeof(opening[i]), 0);
+    }
+    transport->notify(QUEUE_CONTROL);
     transport->notify(QUEUE_IN);
 }

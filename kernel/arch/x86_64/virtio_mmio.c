@@ -6,116 +6,82 @@
 
 #define MAGIC 0x74726976u /* "virt" */
 
-enum mmio_register {
-    REGISTER_MAGIC = 0x00,
-    REGISTER_VERSION = 0x04,
-    REGISTER_DEVICE = 0x08,
-    REGISTER_DEVICE_FEATURES = 0x10,
-    REGISTER_DEVICE_FEATURES_SELECT = 0x14,
-    REGISTER_DRIVER_FEATURES = 0x20,
-    REGISTER_DRIVER_FEATURES_SELECT = 0x24,
-    REGISTER_QUEUE_SELECT = 0x30,
-    REGISTER_QUEUE_MAX = 0x34,
-    REGISTER_QUEUE_SIZE = 0x38,
-    REGISTER_QUEUE_READY = 0x44,
-    REGISTER_NOTIFY = 0x50,
-    REGISTER_INTERRUPT = 0x60,
-    REGISTER_INTERRUPT_ACKNOWLEDGE = 0x64,
-    REGISTER_STATUS = 0x70,
-    REGISTER_DESCRIPTORS = 0x80,
-    REGISTER_AVAILABLE = 0x90,
-    REGISTER_USED = 0xa0,
+struct registers {
+    uint32_t magic, version, device, vendor;
+    uint32_t device_features, device_features_select, unused1[2];
+    uint32_t driver_features, driver_features_select, unused2[2];
+    uint32_t queue, queue_max, queue_size, unused3[2], queue_ready, unused4[2];
+    uint32_t notify, unused5[3], interrupt, interrupt_acknowledge, unused6[2];
+    uint32_t status, unused7[3];
+    uint32_t descriptors[2], unused8[2], available[2], unused9[2], used[2];
 };
+_Static_assert(offsetof(struct registers, queue_ready) == 0x44
+                   && offsetof(struct registers, status) == 0x70
+                   && offsetof(struct registers, used) == 0xa0,
+               "where the standard has them");
 
-static volatile uint32_t *registers;
-
-static uint32_t get(enum mmio_register r)
-{
-    return registers[(uint32_t)r / 4];
-}
-
-static void set(enum mmio_register r, uint32_t value)
-{
-    registers[(uint32_t)r / 4] = value;
-}
-
-static void set_address(enum mmio_register r, const void *in_image)
-{
-    uint64_t physical = x86_physical_of_image(in_image);
-    set(r, (uint32_t)physical);
-    registers[(uint32_t)r / 4 + 1] = (uint32_t)(physical >> 32);
-}
+static volatile struct registers *registers;
 
 static void set_status(uint8_t status)
 {
-    set(REGISTER_STATUS, status);
+    registers->status = status;
 }
 
 static uint8_t status(void)
 {
-    return (uint8_t)get(REGISTER_STATUS);
+    return (uint8_t)registers->status;
 }
 
-static uint64_t features(void)
+static bool accept(uint64_t features)
 {
-    set(REGISTER_DEVICE_FEATURES_SELECT, 1);
-    uint64_t high = get(REGISTER_DEVICE_FEATURES);
-    set(REGISTER_DEVICE_FEATURES_SELECT, 0);
-    return high << 32 | get(REGISTER_DEVICE_FEATURES);
-}
-
-static void accept(uint64_t accepted)
-{
-    set(REGISTER_DRIVER_FEATURES_SELECT, 1);
-    set(REGISTER_DRIVER_FEATURES, (uint32_t)(accepted >> 32));
-    set(REGISTER_DRIVER_FEATURES_SELECT, 0);
-    set(REGISTER_DRIVER_FEATURES, (uint32_t)accepted);
+    for (uint32_t half = 0; half < 2; half++) {
+        uint32_t wanted = (uint32_t)(features >> 32 * half);
+        registers->device_features_select = half;
+        registers->driver_features_select = half;
+        if ((registers->device_features & wanted) != wanted) {
+            return false;
+        }
+        registers->driver_features = wanted;
+    }
+    return true;
 }
 
 static bool set_queue(uint16_t index, const struct virtio_rings *rings)
 {
-    set(REGISTER_QUEUE_SELECT, index);
-    if (get(REGISTER_QUEUE_MAX) < VIRTIO_QUEUE_SIZE) {
+    registers->queue = index;
+    if (registers->queue_max < VIRTIO_QUEUE_SIZE) {
         return false;
     }
-    set(REGISTER_QUEUE_SIZE, VIRTIO_QUEUE_SIZE);
-    set_address(REGISTER_DESCRIPTORS, rings->descriptors);
-    set_address(REGISTER_AVAILABLE, &rings->available);
-    set_address(REGISTER_USED, &rings->used);
-    set(REGISTER_QUEUE_READY, 1);
+    registers->queue_size = VIRTIO_QUEUE_SIZE;
+    virtio_set_address(registers->descriptors, rings->descriptors);
+    virtio_set_address(registers->available, &rings->available);
+    virtio_set_address(registers->used, &rings->used);
+    registers->queue_ready = 1;
     return true;
-}
-
-static void enable_interrupt(void)
-{
-    x86_apic_route(QEMU_LINK_GSI, VECTOR_LINK);
 }
 
 static void notify(uint16_t index)
 {
-    set(REGISTER_NOTIFY, index);
+    registers->notify = index;
 }
 
 static void acknowledge(void)
 {
-    set(REGISTER_INTERRUPT_ACKNOWLEDGE, get(REGISTER_INTERRUPT));
+    registers->interrupt_acknowledge = registers->interrupt;
 }
 
 static const struct virtio_transport transport = {
-    .set_status = set_status,
-    .status = status,
-    .features = features,
-    .accept = accept,
-    .set_queue = set_queue,
-    .enable_interrupt = enable_interrupt,
-    .notify = notify,
-    .acknowledge = acknowledge,
+    .set_status = set_status, .status = status, .accept = accept, .set_queue = set_queue,
+    .notify = notify, .acknowledge = acknowledge,
 };
 
 const struct virtio_transport *virtio_mmio_find(void)
 {
     registers = x86_map_device(QEMU_LINK_MMIO, QEMU_LINK_MMIO_SIZE);
-    bool found = get(REGISTER_MAGIC) == MAGIC && get(REGISTER_VERSION) == 2 &&
-                 get(REGISTER_DEVICE) == VIRTIO_CONSOLE_ID;
-    return found ? &transport : NULL;
+    if (registers->magic != MAGIC || registers->version != 2 ||
+        registers->device != VIRTIO_CONSOLE_ID) {
+        return NULL;
+    }
+    x86_apic_route(QEMU_LINK_GSI, VECTOR_LINK);
+    return &transport;
 }

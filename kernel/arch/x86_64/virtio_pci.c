@@ -19,8 +19,8 @@
 #define CAPABILITIES_MAX 48
 #define MSIX_ENABLE 0x80000000u
 #define NO_VECTOR 0xffffu
-
-enum part { PART_COMMON = 1, PART_NOTIFY = 2, PART_INTERRUPT = 3, PARTS = 4 };
+#define PART_COMMON 1
+#define PART_NOTIFY 2
 
 /* struct virtio_pci_common_cfg of the standard. */
 struct common {
@@ -63,13 +63,10 @@ static volatile void *map_bar(uint32_t bar, uint32_t offset, uint32_t size)
     }
     uint32_t low = config_read(BAR + 4 * bar);
     uint64_t base = low & ~15u;
-    if (low & 1) {
-        return NULL;
-    }
     if ((low & 6) == 4 && bar < 5) {
         base |= (uint64_t)config_read(BAR + 4 * bar + 4) << 32;
     }
-    return base == 0 ? NULL : x86_map_device(base + offset, size);
+    return (low & 1) || base == 0 ? NULL : x86_map_device(base + offset, size);
 }
 
 static void take_capability(uint32_t at)
@@ -112,27 +109,19 @@ static uint8_t status(void)
     return common->status;
 }
 
-static uint64_t features(void)
+static bool accept(uint64_t features)
 {
-    common->device_features_select = 1;
-    uint64_t high = common->device_features;
-    common->device_features_select = 0;
-    return high << 32 | common->device_features;
-}
-
-static void accept(uint64_t accepted)
-{
-    common->driver_features_select = 1;
-    common->driver_features = (uint32_t)(accepted >> 32);
-    common->driver_features_select = 0;
-    common->driver_features = (uint32_t)accepted;
-}
-
-static void set_address(volatile uint32_t where[2], const void *in_image)
-{
-    uint64_t physical = x86_physical_of_image(in_image);
-    where[0] = (uint32_t)physical;
-    where[1] = (uint32_t)(physical >> 32);
+    for (uint32_t half = 0; half < 2; half++) {
+        uint32_t wanted = (uint32_t)(features >> 32 * half);
+        common->device_features_select = half;
+        common->driver_features_select = half;
+        if ((common->device_features & wanted) != wanted) {
+            return false;
+        }
+        common->driver_features = wanted;
+    }
+    common->config_vector = NO_VECTOR; /* how many rows the console has is not asked */
+    return true;
 }
 
 static bool set_queue(uint16_t index, const struct virtio_rings *rings)
@@ -151,9 +140,9 @@ static bool set_queue(uint16_t index, const struct virtio_rings *rings)
     if (common->queue_vector == NO_VECTOR) {
         return false;
     }
-    set_address(common->descriptors, rings->descriptors);
-    set_address(common->available, &rings->available);
-    set_address(common->used, &rings->used);
+    virtio_set_address(common->descriptors, rings->descriptors);
+    virtio_set_address(common->available, &rings->available);
+    virtio_set_address(common->used, &rings->used);
     common->queue_enable = 1;
     return true;
 }
@@ -175,30 +164,14 @@ static bool start_msix(void)
     return true;
 }
 
-static void enable_interrupt(void)
-{
-    common->config_vector = NO_VECTOR;
-}
-
 static void notify(uint16_t index)
 {
     *(volatile uint16_t *)(notify_area + notify_offset[index]) = index;
 }
 
-static void acknowledge(void)
-{
-    /* a message needs none */
-}
-
 static const struct virtio_transport transport = {
-    .set_status = set_status,
-    .status = status,
-    .features = features,
-    .accept = accept,
-    .set_queue = set_queue,
-    .enable_interrupt = enable_interrupt,
+    .set_status = set_status, .status = status, .accept = accept, .set_queue = set_queue,
     .notify = notify,
-    .acknowledge = acknowledge,
 };
 
 const struct virtio_transport *virtio_pci_find(void)

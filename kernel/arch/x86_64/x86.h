@@ -19,28 +19,16 @@
 #define SEGMENT_TSS 0x28
 
 enum vector {
-    VECTOR_DEBUG = 1,
-    VECTOR_NMI = 2,
-    VECTOR_BREAKPOINT = 3,
-    VECTOR_ILLEGAL = 6,
-    VECTOR_DOUBLE_FAULT = 8,
-    VECTOR_PROTECTION = 13,
-    VECTOR_PAGE_FAULT = 14,
-    VECTOR_FLOATING_POINT = 16,
-    VECTOR_MACHINE_CHECK = 18,
-    VECTOR_SIMD = 19,
+    VECTOR_DEBUG = 1, VECTOR_NMI = 2, VECTOR_BREAKPOINT = 3, VECTOR_ILLEGAL = 6,
+    VECTOR_DOUBLE_FAULT = 8, VECTOR_PROTECTION = 13, VECTOR_PAGE_FAULT = 14,
+    VECTOR_FLOATING_POINT = 16, VECTOR_MACHINE_CHECK = 18, VECTOR_SIMD = 19,
     VECTOR_EXCEPTIONS = 32, /* so many are the processor's own */
-    VECTOR_TIMER = 32,
-    VECTOR_LINK = 33,
-    VECTOR_POKE = 34,
-    VECTOR_SHOOTDOWN = 35,
-    VECTOR_SPURIOUS = 36,
+    VECTOR_TIMER = 32, VECTOR_LINK, VECTOR_POKE, VECTOR_SHOOTDOWN, VECTOR_SPURIOUS,
 };
 
 #define MSR_APIC_BASE 0x1b
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_X2APIC 0x800
-#define MSR_EFER 0xc0000080
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
 #define MSR_FMASK 0xc0000084
@@ -48,7 +36,6 @@ enum vector {
 #define MSR_GS_BASE 0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 
-#define EFER_SCE 1u
 #define CR4_TSD (1ull << 2)
 #define CR4_PGE (1ull << 7)
 #define CR4_OSFXSR (1ull << 9)
@@ -58,10 +45,6 @@ enum vector {
 #define CR4_OSXSAVE (1ull << 18)
 #define CR4_SMEP (1ull << 20)
 #define CR4_SMAP (1ull << 21)
-#define CR0_MP (1ull << 1)
-#define CR0_EM (1ull << 2)
-#define CR0_TS (1ull << 3)
-#define CR0_NE (1ull << 5)
 
 #define FLAG_RESERVED 0x2ull
 #define FLAG_TF 0x100ull
@@ -112,65 +95,37 @@ static inline uint64_t read_tsc(void)
     return (uint64_t)high << 32 | low;
 }
 
-static inline uint8_t in8(uint16_t port)
-{
-    uint8_t v;
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
+/* in8(), out8() and so on. */
+#define PORT(bits, suffix)                                                                         \
+    static inline uint##bits##_t in##bits(uint16_t port)                                           \
+    {                                                                                              \
+        uint##bits##_t v;                                                                          \
+        __asm__ volatile("in" suffix " %1, %0" : "=a"(v) : "Nd"(port));                            \
+        return v;                                                                                  \
+    }                                                                                              \
+    static inline void out##bits(uint16_t port, uint##bits##_t v)                                  \
+    {                                                                                              \
+        __asm__ volatile("out" suffix " %0, %1" ::"a"(v), "Nd"(port));                             \
+    }
+PORT(8, "b")
+PORT(16, "w")
+PORT(32, "l")
 
-static inline uint32_t in32(uint16_t port)
-{
-    uint32_t v;
-    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-
-static inline void out8(uint16_t port, uint8_t v)
-{
-    __asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port));
-}
-
-static inline void out16(uint16_t port, uint16_t v)
-{
-    __asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port));
-}
-
-static inline void out32(uint16_t port, uint32_t v)
-{
-    __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port));
-}
-
-static inline uint64_t read_cr2(void)
-{
-    uint64_t v;
-    __asm__ volatile("movq %%cr2, %0" : "=r"(v));
-    return v;
-}
-
-static inline uint64_t read_cr3(void)
-{
-    uint64_t v;
-    __asm__ volatile("movq %%cr3, %0" : "=r"(v));
-    return v;
-}
-
-static inline void write_cr3(uint64_t v)
-{
-    __asm__ volatile("movq %0, %%cr3" ::"r"(v) : "memory");
-}
-
-static inline uint64_t read_cr4(void)
-{
-    uint64_t v;
-    __asm__ volatile("movq %%cr4, %0" : "=r"(v));
-    return v;
-}
-
-static inline void write_cr4(uint64_t v)
-{
-    __asm__ volatile("movq %0, %%cr4" ::"r"(v) : "memory");
-}
+/* read_cr2(), write_cr2() and so on. */
+#define CONTROL_REGISTER(name)                                                                     \
+    static inline uint64_t read_##name(void)                                                       \
+    {                                                                                              \
+        uint64_t v;                                                                                \
+        __asm__ volatile("movq %%" #name ", %0" : "=r"(v));                                        \
+        return v;                                                                                  \
+    }                                                                                              \
+    static inline void write_##name(uint64_t v)                                                    \
+    {                                                                                              \
+        __asm__ volatile("movq %0, %%" #name ::"r"(v) : "memory");                                 \
+    }
+CONTROL_REGISTER(cr2)
+CONTROL_REGISTER(cr3)
+CONTROL_REGISTER(cr4)
 
 static inline void invalidate_page(uint64_t address)
 {
@@ -198,7 +153,7 @@ static inline uint64_t x86_physical_of_image(const void *in_image)
 /* entry.S */
 extern const char x86_copy_begin[], x86_copy_end[], x86_copy_fail[];
 extern const uint32_t x86_smap_sites[], x86_smap_sites_end[]; /* stac, clac: less KERNEL_BASE */
-extern const uint64_t x86_trap_stubs[VECTOR_COUNT];
+extern const char x86_trap_stubs[VECTOR_COUNT][TRAP_STUB_SIZE]; /* code */
 void x86_syscall_entry(void);
 extern uint32_t kernel_lock;
 _Noreturn void x86_leave_boot(void); /* lock held: runs whoever is next */

@@ -5,7 +5,7 @@
 #include "lib/capos/gen/client.h"
 #include "lib/wire/gen/messages.h"
 
-static void console_write_put(struct capos_call *call, const void *data, size_t data_size)
+static inline void console_write_put(struct capos_call *call, const void *data, size_t data_size)
 {
     struct wire_builder params = console_write_params_init(&call->message);
     console_write_params_set_data(params, (struct wire_span){data, data_size});
@@ -15,7 +15,8 @@ status_t capos_console_write(cap_t console, const void *data, size_t data_size)
 {
     struct capos_call *call = capos_call_begin();
     console_write_put(call, data, data_size);
-    return capos_invoke(call, console, CONSOLE_INTERFACE_ID, CONSOLE_METHOD_WRITE);
+    return capos_invoke(call, console, CONSOLE_INTERFACE_ID,
+        CONSOLE_METHOD_WRITE | CAPOS_NO_RESULTS);
 }
 
 status_t capos_console_write_submit(struct capos_call *call, cap_t console, const void *data,
@@ -31,7 +32,8 @@ status_t capos_console_write_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void console_write_line_put(struct capos_call *call, const char *text, size_t text_size)
+static inline void console_write_line_put(struct capos_call *call, const char *text,
+    size_t text_size)
 {
     struct wire_builder params = console_write_line_params_init(&call->message);
     console_write_line_params_set_text(params, (struct wire_span){text, text_size});
@@ -41,7 +43,8 @@ status_t capos_console_write_line(cap_t console, const char *text, size_t text_s
 {
     struct capos_call *call = capos_call_begin();
     console_write_line_put(call, text, text_size);
-    return capos_invoke(call, console, CONSOLE_INTERFACE_ID, CONSOLE_METHOD_WRITE_LINE);
+    return capos_invoke(call, console, CONSOLE_INTERFACE_ID,
+        CONSOLE_METHOD_WRITE_LINE | CAPOS_NO_RESULTS);
 }
 
 status_t capos_console_write_line_submit(struct capos_call *call, cap_t console, const char *text,
@@ -57,7 +60,7 @@ status_t capos_console_write_line_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void std_io_read_put(struct capos_call *call, uint32_t max_bytes)
+static inline void std_io_read_put(struct capos_call *call, uint32_t max_bytes)
 {
     struct wire_builder params = std_io_read_params_init(&call->message);
     std_io_read_params_set_max_bytes(params, max_bytes);
@@ -72,13 +75,15 @@ void capos_std_io_read_take(struct capos_call *call, struct capos_std_io_read_re
 status_t capos_std_io_read(cap_t std_io, uint32_t max_bytes,
     struct capos_std_io_read_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    std_io_read_put(call, max_bytes);
-    status_t status = capos_invoke(call, std_io, STD_IO_INTERFACE_ID, STD_IO_METHOD_READ);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    std_io_read_params_set_max_bytes(params, max_bytes);
+    struct capos_call *call = capos_invoke_short(std_io, STD_IO_INTERFACE_ID,
+        CAPOS_SHORT(STD_IO_METHOD_READ, 1), words[0], words[1]);
+    if (call->status == 0) {
         capos_std_io_read_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_std_io_read_submit(struct capos_call *call, cap_t std_io, uint32_t max_bytes)
@@ -97,7 +102,7 @@ status_t capos_std_io_read_await(struct capos_call *call, struct capos_std_io_re
     return status;
 }
 
-static void std_io_write_put(struct capos_call *call, const void *data, size_t data_size)
+static inline void std_io_write_put(struct capos_call *call, const void *data, size_t data_size)
 {
     struct wire_builder params = std_io_write_params_init(&call->message);
     std_io_write_params_set_data(params, (struct wire_span){data, data_size});
@@ -138,7 +143,8 @@ status_t capos_std_io_write_await(struct capos_call *call,
     return status;
 }
 
-static void std_io_write_error_put(struct capos_call *call, const void *data, size_t data_size)
+static inline void std_io_write_error_put(struct capos_call *call, const void *data,
+    size_t data_size)
 {
     struct wire_builder params = std_io_write_error_params_init(&call->message);
     std_io_write_error_params_set_data(params, (struct wire_span){data, data_size});
@@ -180,7 +186,7 @@ status_t capos_std_io_write_error_await(struct capos_call *call,
     return status;
 }
 
-static void std_io_ready_put(struct capos_call *call, uint32_t mask)
+static inline void std_io_ready_put(struct capos_call *call, uint32_t mask)
 {
     struct wire_builder params = std_io_ready_params_init(&call->message);
     std_io_ready_params_set_mask(params, mask);
@@ -193,13 +199,15 @@ void capos_std_io_ready_take(struct capos_call *call, struct capos_std_io_ready_
 
 status_t capos_std_io_ready(cap_t std_io, uint32_t mask, struct capos_std_io_ready_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    std_io_ready_put(call, mask);
-    status_t status = capos_invoke(call, std_io, STD_IO_INTERFACE_ID, STD_IO_METHOD_READY);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    std_io_ready_params_set_mask(params, mask);
+    struct capos_call *call = capos_invoke_short(std_io, STD_IO_INTERFACE_ID,
+        CAPOS_SHORT(STD_IO_METHOD_READY, 1), words[0], words[1]);
+    if (call->status == 0) {
         capos_std_io_ready_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_std_io_ready_submit(struct capos_call *call, cap_t std_io, uint32_t mask)
@@ -219,7 +227,7 @@ status_t capos_std_io_ready_await(struct capos_call *call,
     return status;
 }
 
-static void std_io_is_terminal_put(struct capos_call *call, uint32_t stream)
+static inline void std_io_is_terminal_put(struct capos_call *call, uint32_t stream)
 {
     struct wire_builder params = std_io_is_terminal_params_init(&call->message);
     std_io_is_terminal_params_set_stream(params, stream);
@@ -234,13 +242,15 @@ void capos_std_io_is_terminal_take(struct capos_call *call,
 status_t capos_std_io_is_terminal(cap_t std_io, uint32_t stream,
     struct capos_std_io_is_terminal_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    std_io_is_terminal_put(call, stream);
-    status_t status = capos_invoke(call, std_io, STD_IO_INTERFACE_ID, STD_IO_METHOD_IS_TERMINAL);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    std_io_is_terminal_params_set_stream(params, stream);
+    struct capos_call *call = capos_invoke_short(std_io, STD_IO_INTERFACE_ID,
+        CAPOS_SHORT(STD_IO_METHOD_IS_TERMINAL, 1), words[0], words[1]);
+    if (call->status == 0) {
         capos_std_io_is_terminal_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_std_io_is_terminal_submit(struct capos_call *call, cap_t std_io, uint32_t stream)
@@ -260,7 +270,7 @@ status_t capos_std_io_is_terminal_await(struct capos_call *call,
     return status;
 }
 
-static void std_io_window_size_put(struct capos_call *call)
+static inline void std_io_window_size_put(struct capos_call *call)
 {
     (void)std_io_window_size_params_init(&call->message);
 }
@@ -274,13 +284,13 @@ void capos_std_io_window_size_take(struct capos_call *call,
 
 status_t capos_std_io_window_size(cap_t std_io, struct capos_std_io_window_size_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    std_io_window_size_put(call);
-    status_t status = capos_invoke(call, std_io, STD_IO_INTERFACE_ID, STD_IO_METHOD_WINDOW_SIZE);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(std_io, STD_IO_INTERFACE_ID,
+        CAPOS_SHORT(STD_IO_METHOD_WINDOW_SIZE, 0), words[0], words[1]);
+    if (call->status == 0) {
         capos_std_io_window_size_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_std_io_window_size_submit(struct capos_call *call, cap_t std_io)
@@ -300,7 +310,7 @@ status_t capos_std_io_window_size_await(struct capos_call *call,
     return status;
 }
 
-static void timer_now_put(struct capos_call *call)
+static inline void timer_now_put(struct capos_call *call)
 {
     (void)timer_now_params_init(&call->message);
 }
@@ -313,13 +323,13 @@ void capos_timer_now_take(struct capos_call *call, struct capos_timer_now_result
 
 status_t capos_timer_now(cap_t timer, struct capos_timer_now_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    timer_now_put(call);
-    status_t status = capos_invoke(call, timer, TIMER_INTERFACE_ID, TIMER_METHOD_NOW);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(timer, TIMER_INTERFACE_ID,
+        CAPOS_SHORT(TIMER_METHOD_NOW, 0), words[0], words[1]);
+    if (call->status == 0) {
         capos_timer_now_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_timer_now_submit(struct capos_call *call, cap_t timer)
@@ -338,7 +348,7 @@ status_t capos_timer_now_await(struct capos_call *call, struct capos_timer_now_r
     return status;
 }
 
-static void timer_sleep_put(struct capos_call *call, uint64_t ns)
+static inline void timer_sleep_put(struct capos_call *call, uint64_t ns)
 {
     struct wire_builder params = timer_sleep_params_init(&call->message);
     timer_sleep_params_set_ns(params, ns);
@@ -346,9 +356,12 @@ static void timer_sleep_put(struct capos_call *call, uint64_t ns)
 
 status_t capos_timer_sleep(cap_t timer, uint64_t ns)
 {
-    struct capos_call *call = capos_call_begin();
-    timer_sleep_put(call, ns);
-    return capos_invoke(call, timer, TIMER_INTERFACE_ID, TIMER_METHOD_SLEEP);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    timer_sleep_params_set_ns(params, ns);
+    struct capos_call *call = capos_invoke_short(timer, TIMER_INTERFACE_ID,
+        CAPOS_SHORT(TIMER_METHOD_SLEEP, 1), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_timer_sleep_submit(struct capos_call *call, cap_t timer, uint64_t ns)
@@ -363,7 +376,7 @@ status_t capos_timer_sleep_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void timer_page_put(struct capos_call *call)
+static inline void timer_page_put(struct capos_call *call)
 {
     (void)timer_page_params_init(&call->message);
 }
@@ -375,13 +388,13 @@ void capos_timer_page_take(struct capos_call *call, struct capos_timer_page_resu
 
 status_t capos_timer_page(cap_t timer, struct capos_timer_page_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    timer_page_put(call);
-    status_t status = capos_invoke(call, timer, TIMER_INTERFACE_ID, TIMER_METHOD_PAGE);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(timer, TIMER_INTERFACE_ID,
+        CAPOS_SHORT(TIMER_METHOD_PAGE, 0), words[0], words[1]);
+    if (call->status == 0) {
         capos_timer_page_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_timer_page_submit(struct capos_call *call, cap_t timer)
@@ -400,7 +413,7 @@ status_t capos_timer_page_await(struct capos_call *call, struct capos_timer_page
     return status;
 }
 
-static void timer_ready_put(struct capos_call *call, uint64_t deadline_ns)
+static inline void timer_ready_put(struct capos_call *call, uint64_t deadline_ns)
 {
     struct wire_builder params = timer_ready_params_init(&call->message);
     timer_ready_params_set_deadline_ns(params, deadline_ns);
@@ -414,13 +427,15 @@ void capos_timer_ready_take(struct capos_call *call, struct capos_timer_ready_re
 status_t capos_timer_ready(cap_t timer, uint64_t deadline_ns,
     struct capos_timer_ready_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    timer_ready_put(call, deadline_ns);
-    status_t status = capos_invoke(call, timer, TIMER_INTERFACE_ID, TIMER_METHOD_READY);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    timer_ready_params_set_deadline_ns(params, deadline_ns);
+    struct capos_call *call = capos_invoke_short(timer, TIMER_INTERFACE_ID,
+        CAPOS_SHORT(TIMER_METHOD_READY, 1), words[0], words[1]);
+    if (call->status == 0) {
         capos_timer_ready_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_timer_ready_submit(struct capos_call *call, cap_t timer, uint64_t deadline_ns)
@@ -439,7 +454,7 @@ status_t capos_timer_ready_await(struct capos_call *call, struct capos_timer_rea
     return status;
 }
 
-static void wall_clock_wall_time_put(struct capos_call *call)
+static inline void wall_clock_wall_time_put(struct capos_call *call)
 {
     (void)wall_clock_wall_time_params_init(&call->message);
 }
@@ -454,14 +469,13 @@ void capos_wall_clock_wall_time_take(struct capos_call *call,
 status_t capos_wall_clock_wall_time(cap_t wall_clock,
     struct capos_wall_clock_wall_time_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    wall_clock_wall_time_put(call);
-    status_t status = capos_invoke(call, wall_clock, WALL_CLOCK_INTERFACE_ID,
-        WALL_CLOCK_METHOD_WALL_TIME);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(wall_clock, WALL_CLOCK_INTERFACE_ID,
+        CAPOS_SHORT(WALL_CLOCK_METHOD_WALL_TIME, 0), words[0], words[1]);
+    if (call->status == 0) {
         capos_wall_clock_wall_time_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_wall_clock_wall_time_submit(struct capos_call *call, cap_t wall_clock)
@@ -481,7 +495,7 @@ status_t capos_wall_clock_wall_time_await(struct capos_call *call,
     return status;
 }
 
-static void entropy_source_fill_put(struct capos_call *call, uint32_t count)
+static inline void entropy_source_fill_put(struct capos_call *call, uint32_t count)
 {
     struct wire_builder params = entropy_source_fill_params_init(&call->message);
     entropy_source_fill_params_set_count(params, count);
@@ -496,14 +510,15 @@ void capos_entropy_source_fill_take(struct capos_call *call,
 status_t capos_entropy_source_fill(cap_t entropy_source, uint32_t count,
     struct capos_entropy_source_fill_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    entropy_source_fill_put(call, count);
-    status_t status = capos_invoke(call, entropy_source, ENTROPY_SOURCE_INTERFACE_ID,
-        ENTROPY_SOURCE_METHOD_FILL);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    entropy_source_fill_params_set_count(params, count);
+    struct capos_call *call = capos_invoke_short(entropy_source, ENTROPY_SOURCE_INTERFACE_ID,
+        CAPOS_SHORT(ENTROPY_SOURCE_METHOD_FILL, 1), words[0], words[1]);
+    if (call->status == 0) {
         capos_entropy_source_fill_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_entropy_source_fill_submit(struct capos_call *call, cap_t entropy_source,
@@ -525,7 +540,7 @@ status_t capos_entropy_source_fill_await(struct capos_call *call,
     return status;
 }
 
-static void virtual_memory_map_put(struct capos_call *call, uint64_t hint, uint64_t size,
+static inline void virtual_memory_map_put(struct capos_call *call, uint64_t hint, uint64_t size,
     enum protection protection)
 {
     struct wire_builder params = virtual_memory_map_params_init(&call->message);
@@ -572,7 +587,8 @@ status_t capos_virtual_memory_map_await(struct capos_call *call,
     return status;
 }
 
-static void virtual_memory_unmap_put(struct capos_call *call, uint64_t address, uint64_t size)
+static inline void virtual_memory_unmap_put(struct capos_call *call, uint64_t address,
+    uint64_t size)
 {
     struct wire_builder params = virtual_memory_unmap_params_init(&call->message);
     virtual_memory_unmap_params_set_address(params, address);
@@ -581,10 +597,13 @@ static void virtual_memory_unmap_put(struct capos_call *call, uint64_t address, 
 
 status_t capos_virtual_memory_unmap(cap_t virtual_memory, uint64_t address, uint64_t size)
 {
-    struct capos_call *call = capos_call_begin();
-    virtual_memory_unmap_put(call, address, size);
-    return capos_invoke(call, virtual_memory, VIRTUAL_MEMORY_INTERFACE_ID,
-        VIRTUAL_MEMORY_METHOD_UNMAP);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 2, 0};
+    virtual_memory_unmap_params_set_address(params, address);
+    virtual_memory_unmap_params_set_size(params, size);
+    struct capos_call *call = capos_invoke_short(virtual_memory, VIRTUAL_MEMORY_INTERFACE_ID,
+        CAPOS_SHORT(VIRTUAL_MEMORY_METHOD_UNMAP, 2), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_virtual_memory_unmap_submit(struct capos_call *call, cap_t virtual_memory,
@@ -601,8 +620,8 @@ status_t capos_virtual_memory_unmap_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void virtual_memory_protect_put(struct capos_call *call, uint64_t address, uint64_t size,
-    enum protection protection)
+static inline void virtual_memory_protect_put(struct capos_call *call, uint64_t address,
+    uint64_t size, enum protection protection)
 {
     struct wire_builder params = virtual_memory_protect_params_init(&call->message);
     virtual_memory_protect_params_set_address(params, address);
@@ -616,7 +635,7 @@ status_t capos_virtual_memory_protect(cap_t virtual_memory, uint64_t address, ui
     struct capos_call *call = capos_call_begin();
     virtual_memory_protect_put(call, address, size, protection);
     return capos_invoke(call, virtual_memory, VIRTUAL_MEMORY_INTERFACE_ID,
-        VIRTUAL_MEMORY_METHOD_PROTECT);
+        VIRTUAL_MEMORY_METHOD_PROTECT | CAPOS_NO_RESULTS);
 }
 
 status_t capos_virtual_memory_protect_submit(struct capos_call *call, cap_t virtual_memory,
@@ -633,7 +652,7 @@ status_t capos_virtual_memory_protect_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void virtual_memory_reserve_put(struct capos_call *call, uint64_t hint, uint64_t size)
+static inline void virtual_memory_reserve_put(struct capos_call *call, uint64_t hint, uint64_t size)
 {
     struct wire_builder params = virtual_memory_reserve_params_init(&call->message);
     virtual_memory_reserve_params_set_hint(params, hint);
@@ -649,14 +668,16 @@ void capos_virtual_memory_reserve_take(struct capos_call *call,
 status_t capos_virtual_memory_reserve(cap_t virtual_memory, uint64_t hint, uint64_t size,
     struct capos_virtual_memory_reserve_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    virtual_memory_reserve_put(call, hint, size);
-    status_t status = capos_invoke(call, virtual_memory, VIRTUAL_MEMORY_INTERFACE_ID,
-        VIRTUAL_MEMORY_METHOD_RESERVE);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 2, 0};
+    virtual_memory_reserve_params_set_hint(params, hint);
+    virtual_memory_reserve_params_set_size(params, size);
+    struct capos_call *call = capos_invoke_short(virtual_memory, VIRTUAL_MEMORY_INTERFACE_ID,
+        CAPOS_SHORT(VIRTUAL_MEMORY_METHOD_RESERVE, 2), words[0], words[1]);
+    if (call->status == 0) {
         capos_virtual_memory_reserve_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_virtual_memory_reserve_submit(struct capos_call *call, cap_t virtual_memory,
@@ -678,8 +699,8 @@ status_t capos_virtual_memory_reserve_await(struct capos_call *call,
     return status;
 }
 
-static void virtual_memory_commit_put(struct capos_call *call, uint64_t address, uint64_t size,
-    enum protection protection)
+static inline void virtual_memory_commit_put(struct capos_call *call, uint64_t address,
+    uint64_t size, enum protection protection)
 {
     struct wire_builder params = virtual_memory_commit_params_init(&call->message);
     virtual_memory_commit_params_set_address(params, address);
@@ -693,7 +714,7 @@ status_t capos_virtual_memory_commit(cap_t virtual_memory, uint64_t address, uin
     struct capos_call *call = capos_call_begin();
     virtual_memory_commit_put(call, address, size, protection);
     return capos_invoke(call, virtual_memory, VIRTUAL_MEMORY_INTERFACE_ID,
-        VIRTUAL_MEMORY_METHOD_COMMIT);
+        VIRTUAL_MEMORY_METHOD_COMMIT | CAPOS_NO_RESULTS);
 }
 
 status_t capos_virtual_memory_commit_submit(struct capos_call *call, cap_t virtual_memory,
@@ -710,7 +731,8 @@ status_t capos_virtual_memory_commit_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void virtual_memory_decommit_put(struct capos_call *call, uint64_t address, uint64_t size)
+static inline void virtual_memory_decommit_put(struct capos_call *call, uint64_t address,
+    uint64_t size)
 {
     struct wire_builder params = virtual_memory_decommit_params_init(&call->message);
     virtual_memory_decommit_params_set_address(params, address);
@@ -719,10 +741,13 @@ static void virtual_memory_decommit_put(struct capos_call *call, uint64_t addres
 
 status_t capos_virtual_memory_decommit(cap_t virtual_memory, uint64_t address, uint64_t size)
 {
-    struct capos_call *call = capos_call_begin();
-    virtual_memory_decommit_put(call, address, size);
-    return capos_invoke(call, virtual_memory, VIRTUAL_MEMORY_INTERFACE_ID,
-        VIRTUAL_MEMORY_METHOD_DECOMMIT);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 2, 0};
+    virtual_memory_decommit_params_set_address(params, address);
+    virtual_memory_decommit_params_set_size(params, size);
+    struct capos_call *call = capos_invoke_short(virtual_memory, VIRTUAL_MEMORY_INTERFACE_ID,
+        CAPOS_SHORT(VIRTUAL_MEMORY_METHOD_DECOMMIT, 2), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_virtual_memory_decommit_submit(struct capos_call *call, cap_t virtual_memory,
@@ -739,7 +764,7 @@ status_t capos_virtual_memory_decommit_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void virtual_memory_create_object_put(struct capos_call *call, uint64_t size)
+static inline void virtual_memory_create_object_put(struct capos_call *call, uint64_t size)
 {
     struct wire_builder params = virtual_memory_create_object_params_init(&call->message);
     virtual_memory_create_object_params_set_size(params, size);
@@ -784,7 +809,7 @@ status_t capos_virtual_memory_create_object_await(struct capos_call *call,
     return status;
 }
 
-static void memory_object_info_put(struct capos_call *call)
+static inline void memory_object_info_put(struct capos_call *call)
 {
     (void)memory_object_info_params_init(&call->message);
 }
@@ -799,14 +824,13 @@ void capos_memory_object_info_take(struct capos_call *call,
 status_t capos_memory_object_info(cap_t memory_object,
     struct capos_memory_object_info_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    memory_object_info_put(call);
-    status_t status = capos_invoke(call, memory_object, MEMORY_OBJECT_INTERFACE_ID,
-        MEMORY_OBJECT_METHOD_INFO);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(memory_object, MEMORY_OBJECT_INTERFACE_ID,
+        CAPOS_SHORT(MEMORY_OBJECT_METHOD_INFO, 0), words[0], words[1]);
+    if (call->status == 0) {
         capos_memory_object_info_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_memory_object_info_submit(struct capos_call *call, cap_t memory_object)
@@ -826,7 +850,7 @@ status_t capos_memory_object_info_await(struct capos_call *call,
     return status;
 }
 
-static void memory_object_map_put(struct capos_call *call, uint64_t hint, uint64_t offset,
+static inline void memory_object_map_put(struct capos_call *call, uint64_t hint, uint64_t offset,
     uint64_t size, enum protection protection, enum sharing sharing)
 {
     struct wire_builder params = memory_object_map_params_init(&call->message);
@@ -875,7 +899,7 @@ status_t capos_memory_object_map_await(struct capos_call *call,
     return status;
 }
 
-static void memory_object_unmap_put(struct capos_call *call, uint64_t address, uint64_t size)
+static inline void memory_object_unmap_put(struct capos_call *call, uint64_t address, uint64_t size)
 {
     struct wire_builder params = memory_object_unmap_params_init(&call->message);
     memory_object_unmap_params_set_address(params, address);
@@ -884,10 +908,13 @@ static void memory_object_unmap_put(struct capos_call *call, uint64_t address, u
 
 status_t capos_memory_object_unmap(cap_t memory_object, uint64_t address, uint64_t size)
 {
-    struct capos_call *call = capos_call_begin();
-    memory_object_unmap_put(call, address, size);
-    return capos_invoke(call, memory_object, MEMORY_OBJECT_INTERFACE_ID,
-        MEMORY_OBJECT_METHOD_UNMAP);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 2, 0};
+    memory_object_unmap_params_set_address(params, address);
+    memory_object_unmap_params_set_size(params, size);
+    struct capos_call *call = capos_invoke_short(memory_object, MEMORY_OBJECT_INTERFACE_ID,
+        CAPOS_SHORT(MEMORY_OBJECT_METHOD_UNMAP, 2), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_memory_object_unmap_submit(struct capos_call *call, cap_t memory_object,
@@ -904,8 +931,8 @@ status_t capos_memory_object_unmap_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void memory_object_protect_put(struct capos_call *call, uint64_t address, uint64_t size,
-    enum protection protection)
+static inline void memory_object_protect_put(struct capos_call *call, uint64_t address,
+    uint64_t size, enum protection protection)
 {
     struct wire_builder params = memory_object_protect_params_init(&call->message);
     memory_object_protect_params_set_address(params, address);
@@ -919,7 +946,7 @@ status_t capos_memory_object_protect(cap_t memory_object, uint64_t address, uint
     struct capos_call *call = capos_call_begin();
     memory_object_protect_put(call, address, size, protection);
     return capos_invoke(call, memory_object, MEMORY_OBJECT_INTERFACE_ID,
-        MEMORY_OBJECT_METHOD_PROTECT);
+        MEMORY_OBJECT_METHOD_PROTECT | CAPOS_NO_RESULTS);
 }
 
 status_t capos_memory_object_protect_submit(struct capos_call *call, cap_t memory_object,
@@ -936,7 +963,7 @@ status_t capos_memory_object_protect_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void memory_object_seal_put(struct capos_call *call)
+static inline void memory_object_seal_put(struct capos_call *call)
 {
     (void)memory_object_seal_params_init(&call->message);
 }
@@ -977,7 +1004,7 @@ status_t capos_memory_object_seal_await(struct capos_call *call,
     return status;
 }
 
-static void memory_object_read_only_put(struct capos_call *call)
+static inline void memory_object_read_only_put(struct capos_call *call)
 {
     (void)memory_object_read_only_params_init(&call->message);
 }
@@ -1019,7 +1046,7 @@ status_t capos_memory_object_read_only_await(struct capos_call *call,
     return status;
 }
 
-static void read_only_memory_info_put(struct capos_call *call)
+static inline void read_only_memory_info_put(struct capos_call *call)
 {
     (void)read_only_memory_info_params_init(&call->message);
 }
@@ -1034,14 +1061,13 @@ void capos_read_only_memory_info_take(struct capos_call *call,
 status_t capos_read_only_memory_info(cap_t read_only_memory,
     struct capos_read_only_memory_info_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    read_only_memory_info_put(call);
-    status_t status = capos_invoke(call, read_only_memory, READ_ONLY_MEMORY_INTERFACE_ID,
-        READ_ONLY_MEMORY_METHOD_INFO);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(read_only_memory, READ_ONLY_MEMORY_INTERFACE_ID,
+        CAPOS_SHORT(READ_ONLY_MEMORY_METHOD_INFO, 0), words[0], words[1]);
+    if (call->status == 0) {
         capos_read_only_memory_info_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_read_only_memory_info_submit(struct capos_call *call, cap_t read_only_memory)
@@ -1062,8 +1088,8 @@ status_t capos_read_only_memory_info_await(struct capos_call *call,
     return status;
 }
 
-static void read_only_memory_map_put(struct capos_call *call, uint64_t hint, uint64_t offset,
-    uint64_t size, enum protection protection, enum sharing sharing)
+static inline void read_only_memory_map_put(struct capos_call *call, uint64_t hint,
+    uint64_t offset, uint64_t size, enum protection protection, enum sharing sharing)
 {
     struct wire_builder params = read_only_memory_map_params_init(&call->message);
     read_only_memory_map_params_set_hint(params, hint);
@@ -1112,7 +1138,8 @@ status_t capos_read_only_memory_map_await(struct capos_call *call,
     return status;
 }
 
-static void read_only_memory_unmap_put(struct capos_call *call, uint64_t address, uint64_t size)
+static inline void read_only_memory_unmap_put(struct capos_call *call, uint64_t address,
+    uint64_t size)
 {
     struct wire_builder params = read_only_memory_unmap_params_init(&call->message);
     read_only_memory_unmap_params_set_address(params, address);
@@ -1121,10 +1148,13 @@ static void read_only_memory_unmap_put(struct capos_call *call, uint64_t address
 
 status_t capos_read_only_memory_unmap(cap_t read_only_memory, uint64_t address, uint64_t size)
 {
-    struct capos_call *call = capos_call_begin();
-    read_only_memory_unmap_put(call, address, size);
-    return capos_invoke(call, read_only_memory, READ_ONLY_MEMORY_INTERFACE_ID,
-        READ_ONLY_MEMORY_METHOD_UNMAP);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 2, 0};
+    read_only_memory_unmap_params_set_address(params, address);
+    read_only_memory_unmap_params_set_size(params, size);
+    struct capos_call *call = capos_invoke_short(read_only_memory, READ_ONLY_MEMORY_INTERFACE_ID,
+        CAPOS_SHORT(READ_ONLY_MEMORY_METHOD_UNMAP, 2), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_read_only_memory_unmap_submit(struct capos_call *call, cap_t read_only_memory,
@@ -1141,7 +1171,7 @@ status_t capos_read_only_memory_unmap_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void image_info_put(struct capos_call *call)
+static inline void image_info_put(struct capos_call *call)
 {
     (void)image_info_params_init(&call->message);
 }
@@ -1154,13 +1184,13 @@ void capos_image_info_take(struct capos_call *call, struct capos_image_info_resu
 
 status_t capos_image_info(cap_t image, struct capos_image_info_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    image_info_put(call);
-    status_t status = capos_invoke(call, image, IMAGE_INTERFACE_ID, IMAGE_METHOD_INFO);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(image, IMAGE_INTERFACE_ID,
+        CAPOS_SHORT(IMAGE_METHOD_INFO, 0), words[0], words[1]);
+    if (call->status == 0) {
         capos_image_info_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_image_info_submit(struct capos_call *call, cap_t image)
@@ -1179,8 +1209,8 @@ status_t capos_image_info_await(struct capos_call *call, struct capos_image_info
     return status;
 }
 
-static void image_map_put(struct capos_call *call, uint64_t hint, uint64_t offset, uint64_t size,
-    enum protection protection, enum sharing sharing)
+static inline void image_map_put(struct capos_call *call, uint64_t hint, uint64_t offset,
+    uint64_t size, enum protection protection, enum sharing sharing)
 {
     struct wire_builder params = image_map_params_init(&call->message);
     image_map_params_set_hint(params, hint);
@@ -1224,7 +1254,7 @@ status_t capos_image_map_await(struct capos_call *call, struct capos_image_map_r
     return status;
 }
 
-static void image_unmap_put(struct capos_call *call, uint64_t address, uint64_t size)
+static inline void image_unmap_put(struct capos_call *call, uint64_t address, uint64_t size)
 {
     struct wire_builder params = image_unmap_params_init(&call->message);
     image_unmap_params_set_address(params, address);
@@ -1233,9 +1263,13 @@ static void image_unmap_put(struct capos_call *call, uint64_t address, uint64_t 
 
 status_t capos_image_unmap(cap_t image, uint64_t address, uint64_t size)
 {
-    struct capos_call *call = capos_call_begin();
-    image_unmap_put(call, address, size);
-    return capos_invoke(call, image, IMAGE_INTERFACE_ID, IMAGE_METHOD_UNMAP);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 2, 0};
+    image_unmap_params_set_address(params, address);
+    image_unmap_params_set_size(params, size);
+    struct capos_call *call = capos_invoke_short(image, IMAGE_INTERFACE_ID,
+        CAPOS_SHORT(IMAGE_METHOD_UNMAP, 2), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_image_unmap_submit(struct capos_call *call, cap_t image, uint64_t address,
@@ -1251,7 +1285,7 @@ status_t capos_image_unmap_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void code_memory_reserve_put(struct capos_call *call, uint64_t size)
+static inline void code_memory_reserve_put(struct capos_call *call, uint64_t size)
 {
     struct wire_builder params = code_memory_reserve_params_init(&call->message);
     code_memory_reserve_params_set_size(params, size);
@@ -1266,14 +1300,15 @@ void capos_code_memory_reserve_take(struct capos_call *call,
 status_t capos_code_memory_reserve(cap_t code_memory, uint64_t size,
     struct capos_code_memory_reserve_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    code_memory_reserve_put(call, size);
-    status_t status = capos_invoke(call, code_memory, CODE_MEMORY_INTERFACE_ID,
-        CODE_MEMORY_METHOD_RESERVE);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    code_memory_reserve_params_set_size(params, size);
+    struct capos_call *call = capos_invoke_short(code_memory, CODE_MEMORY_INTERFACE_ID,
+        CAPOS_SHORT(CODE_MEMORY_METHOD_RESERVE, 1), words[0], words[1]);
+    if (call->status == 0) {
         capos_code_memory_reserve_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_code_memory_reserve_submit(struct capos_call *call, cap_t code_memory, uint64_t size)
@@ -1293,8 +1328,8 @@ status_t capos_code_memory_reserve_await(struct capos_call *call,
     return status;
 }
 
-static void code_memory_write_put(struct capos_call *call, uint64_t address, const void *bytes,
-    size_t bytes_size)
+static inline void code_memory_write_put(struct capos_call *call, uint64_t address,
+    const void *bytes, size_t bytes_size)
 {
     struct wire_builder params = code_memory_write_params_init(&call->message);
     code_memory_write_params_set_address(params, address);
@@ -1306,7 +1341,8 @@ status_t capos_code_memory_write(cap_t code_memory, uint64_t address, const void
 {
     struct capos_call *call = capos_call_begin();
     code_memory_write_put(call, address, bytes, bytes_size);
-    return capos_invoke(call, code_memory, CODE_MEMORY_INTERFACE_ID, CODE_MEMORY_METHOD_WRITE);
+    return capos_invoke(call, code_memory, CODE_MEMORY_INTERFACE_ID,
+        CODE_MEMORY_METHOD_WRITE | CAPOS_NO_RESULTS);
 }
 
 status_t capos_code_memory_write_submit(struct capos_call *call, cap_t code_memory,
@@ -1322,7 +1358,7 @@ status_t capos_code_memory_write_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void code_memory_free_put(struct capos_call *call, uint64_t address, uint64_t size)
+static inline void code_memory_free_put(struct capos_call *call, uint64_t address, uint64_t size)
 {
     struct wire_builder params = code_memory_free_params_init(&call->message);
     code_memory_free_params_set_address(params, address);
@@ -1331,9 +1367,13 @@ static void code_memory_free_put(struct capos_call *call, uint64_t address, uint
 
 status_t capos_code_memory_free(cap_t code_memory, uint64_t address, uint64_t size)
 {
-    struct capos_call *call = capos_call_begin();
-    code_memory_free_put(call, address, size);
-    return capos_invoke(call, code_memory, CODE_MEMORY_INTERFACE_ID, CODE_MEMORY_METHOD_FREE);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 2, 0};
+    code_memory_free_params_set_address(params, address);
+    code_memory_free_params_set_size(params, size);
+    struct capos_call *call = capos_invoke_short(code_memory, CODE_MEMORY_INTERFACE_ID,
+        CAPOS_SHORT(CODE_MEMORY_METHOD_FREE, 2), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_code_memory_free_submit(struct capos_call *call, cap_t code_memory,
@@ -1349,7 +1389,7 @@ status_t capos_code_memory_free_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void boot_package_manifest_size_put(struct capos_call *call)
+static inline void boot_package_manifest_size_put(struct capos_call *call)
 {
     (void)boot_package_manifest_size_params_init(&call->message);
 }
@@ -1363,14 +1403,13 @@ void capos_boot_package_manifest_size_take(struct capos_call *call,
 status_t capos_boot_package_manifest_size(cap_t boot_package,
     struct capos_boot_package_manifest_size_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    boot_package_manifest_size_put(call);
-    status_t status = capos_invoke(call, boot_package, BOOT_PACKAGE_INTERFACE_ID,
-        BOOT_PACKAGE_METHOD_MANIFEST_SIZE);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(boot_package, BOOT_PACKAGE_INTERFACE_ID,
+        CAPOS_SHORT(BOOT_PACKAGE_METHOD_MANIFEST_SIZE, 0), words[0], words[1]);
+    if (call->status == 0) {
         capos_boot_package_manifest_size_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_boot_package_manifest_size_submit(struct capos_call *call, cap_t boot_package)
@@ -1391,7 +1430,7 @@ status_t capos_boot_package_manifest_size_await(struct capos_call *call,
     return status;
 }
 
-static void boot_package_read_manifest_put(struct capos_call *call, uint64_t offset,
+static inline void boot_package_read_manifest_put(struct capos_call *call, uint64_t offset,
     uint32_t max_bytes)
 {
     struct wire_builder params = boot_package_read_manifest_params_init(&call->message);
@@ -1408,14 +1447,16 @@ void capos_boot_package_read_manifest_take(struct capos_call *call,
 status_t capos_boot_package_read_manifest(cap_t boot_package, uint64_t offset, uint32_t max_bytes,
     struct capos_boot_package_read_manifest_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    boot_package_read_manifest_put(call, offset, max_bytes);
-    status_t status = capos_invoke(call, boot_package, BOOT_PACKAGE_INTERFACE_ID,
-        BOOT_PACKAGE_METHOD_READ_MANIFEST);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 2, 0};
+    boot_package_read_manifest_params_set_offset(params, offset);
+    boot_package_read_manifest_params_set_max_bytes(params, max_bytes);
+    struct capos_call *call = capos_invoke_short(boot_package, BOOT_PACKAGE_INTERFACE_ID,
+        CAPOS_SHORT(BOOT_PACKAGE_METHOD_READ_MANIFEST, 2), words[0], words[1]);
+    if (call->status == 0) {
         capos_boot_package_read_manifest_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_boot_package_read_manifest_submit(struct capos_call *call, cap_t boot_package,
@@ -1437,7 +1478,8 @@ status_t capos_boot_package_read_manifest_await(struct capos_call *call,
     return status;
 }
 
-static void boot_package_binary_put(struct capos_call *call, const char *name, size_t name_size)
+static inline void boot_package_binary_put(struct capos_call *call, const char *name,
+    size_t name_size)
 {
     struct wire_builder params = boot_package_binary_params_init(&call->message);
     boot_package_binary_params_set_name(params, (struct wire_span){name, name_size});
@@ -1480,8 +1522,8 @@ status_t capos_boot_package_binary_await(struct capos_call *call,
     return status;
 }
 
-static void process_spawner_spawn_put(struct capos_call *call, const char *name, size_t name_size,
-    cap_t image, const void *start, size_t start_size, struct wire_list grants,
+static inline void process_spawner_spawn_put(struct capos_call *call, const char *name,
+    size_t name_size, cap_t image, const void *start, size_t start_size, struct wire_list grants,
     struct wire_reader limits, const struct cap_transfer *transfers, size_t transfer_count)
 {
     capos_send_all(call, transfers, transfer_count);
@@ -1537,7 +1579,7 @@ status_t capos_process_spawner_spawn_await(struct capos_call *call,
     return status;
 }
 
-static void process_spawner_create_pipe_put(struct capos_call *call)
+static inline void process_spawner_create_pipe_put(struct capos_call *call)
 {
     (void)process_spawner_create_pipe_params_init(&call->message);
 }
@@ -1582,7 +1624,7 @@ status_t capos_process_spawner_create_pipe_await(struct capos_call *call,
     return status;
 }
 
-static void process_spawner_fork_put(struct capos_call *call)
+static inline void process_spawner_fork_put(struct capos_call *call)
 {
     (void)process_spawner_fork_params_init(&call->message);
 }
@@ -1625,8 +1667,8 @@ status_t capos_process_spawner_fork_await(struct capos_call *call,
     return status;
 }
 
-static void process_spawner_exec_put(struct capos_call *call, cap_t image, const void *start,
-    size_t start_size, struct wire_list keep)
+static inline void process_spawner_exec_put(struct capos_call *call, cap_t image,
+    const void *start, size_t start_size, struct wire_list keep)
 {
     struct wire_builder params = process_spawner_exec_params_init(&call->message);
     process_spawner_exec_params_set_image(params, capos_send(call, image, CAP_TRANSFER_COPY));
@@ -1640,7 +1682,7 @@ status_t capos_process_spawner_exec(cap_t process_spawner, cap_t image, const vo
     struct capos_call *call = capos_call_begin();
     process_spawner_exec_put(call, image, start, start_size, keep);
     return capos_invoke(call, process_spawner, PROCESS_SPAWNER_INTERFACE_ID,
-        PROCESS_SPAWNER_METHOD_EXEC);
+        PROCESS_SPAWNER_METHOD_EXEC | CAPOS_NO_RESULTS);
 }
 
 status_t capos_process_spawner_exec_submit(struct capos_call *call, cap_t process_spawner,
@@ -1657,7 +1699,7 @@ status_t capos_process_spawner_exec_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void process_spawner_create_endpoint_put(struct capos_call *call)
+static inline void process_spawner_create_endpoint_put(struct capos_call *call)
 {
     (void)process_spawner_create_endpoint_params_init(&call->message);
 }
@@ -1701,7 +1743,7 @@ status_t capos_process_spawner_create_endpoint_await(struct capos_call *call,
     return status;
 }
 
-static void restricted_launcher_launch_put(struct capos_call *call, const char *name,
+static inline void restricted_launcher_launch_put(struct capos_call *call, const char *name,
     size_t name_size, const void *start, size_t start_size, struct wire_list grants,
     const struct cap_transfer *transfers, size_t transfer_count)
 {
@@ -1757,7 +1799,7 @@ status_t capos_restricted_launcher_launch_await(struct capos_call *call,
     return status;
 }
 
-static void restricted_launcher_list_put(struct capos_call *call)
+static inline void restricted_launcher_list_put(struct capos_call *call)
 {
     (void)restricted_launcher_list_params_init(&call->message);
 }
@@ -1771,14 +1813,14 @@ void capos_restricted_launcher_list_take(struct capos_call *call,
 status_t capos_restricted_launcher_list(cap_t restricted_launcher,
     struct capos_restricted_launcher_list_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    restricted_launcher_list_put(call);
-    status_t status = capos_invoke(call, restricted_launcher, RESTRICTED_LAUNCHER_INTERFACE_ID,
-        RESTRICTED_LAUNCHER_METHOD_LIST);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(restricted_launcher,
+        RESTRICTED_LAUNCHER_INTERFACE_ID,
+        CAPOS_SHORT(RESTRICTED_LAUNCHER_METHOD_LIST, 0), words[0], words[1]);
+    if (call->status == 0) {
         capos_restricted_launcher_list_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_restricted_launcher_list_submit(struct capos_call *call, cap_t restricted_launcher)
@@ -1799,7 +1841,7 @@ status_t capos_restricted_launcher_list_await(struct capos_call *call,
     return status;
 }
 
-static void process_handle_wait_put(struct capos_call *call)
+static inline void process_handle_wait_put(struct capos_call *call)
 {
     (void)process_handle_wait_params_init(&call->message);
 }
@@ -1813,14 +1855,13 @@ void capos_process_handle_wait_take(struct capos_call *call,
 status_t capos_process_handle_wait(cap_t process_handle,
     struct capos_process_handle_wait_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    process_handle_wait_put(call);
-    status_t status = capos_invoke(call, process_handle, PROCESS_HANDLE_INTERFACE_ID,
-        PROCESS_HANDLE_METHOD_WAIT);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(process_handle, PROCESS_HANDLE_INTERFACE_ID,
+        CAPOS_SHORT(PROCESS_HANDLE_METHOD_WAIT, 0), words[0], words[1]);
+    if (call->status == 0) {
         capos_process_handle_wait_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_process_handle_wait_submit(struct capos_call *call, cap_t process_handle)
@@ -1841,17 +1882,17 @@ status_t capos_process_handle_wait_await(struct capos_call *call,
     return status;
 }
 
-static void process_handle_terminate_put(struct capos_call *call)
+static inline void process_handle_terminate_put(struct capos_call *call)
 {
     (void)process_handle_terminate_params_init(&call->message);
 }
 
 status_t capos_process_handle_terminate(cap_t process_handle)
 {
-    struct capos_call *call = capos_call_begin();
-    process_handle_terminate_put(call);
-    return capos_invoke(call, process_handle, PROCESS_HANDLE_INTERFACE_ID,
-        PROCESS_HANDLE_METHOD_TERMINATE);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(process_handle, PROCESS_HANDLE_INTERFACE_ID,
+        CAPOS_SHORT(PROCESS_HANDLE_METHOD_TERMINATE, 0), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_process_handle_terminate_submit(struct capos_call *call, cap_t process_handle)
@@ -1867,7 +1908,7 @@ status_t capos_process_handle_terminate_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void process_handle_ready_put(struct capos_call *call, uint32_t mask)
+static inline void process_handle_ready_put(struct capos_call *call, uint32_t mask)
 {
     struct wire_builder params = process_handle_ready_params_init(&call->message);
     process_handle_ready_params_set_mask(params, mask);
@@ -1882,14 +1923,15 @@ void capos_process_handle_ready_take(struct capos_call *call,
 status_t capos_process_handle_ready(cap_t process_handle, uint32_t mask,
     struct capos_process_handle_ready_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    process_handle_ready_put(call, mask);
-    status_t status = capos_invoke(call, process_handle, PROCESS_HANDLE_INTERFACE_ID,
-        PROCESS_HANDLE_METHOD_READY);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    process_handle_ready_params_set_mask(params, mask);
+    struct capos_call *call = capos_invoke_short(process_handle, PROCESS_HANDLE_INTERFACE_ID,
+        CAPOS_SHORT(PROCESS_HANDLE_METHOD_READY, 1), words[0], words[1]);
+    if (call->status == 0) {
         capos_process_handle_ready_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_process_handle_ready_submit(struct capos_call *call, cap_t process_handle,
@@ -1911,7 +1953,7 @@ status_t capos_process_handle_ready_await(struct capos_call *call,
     return status;
 }
 
-static void process_handle_stats_put(struct capos_call *call)
+static inline void process_handle_stats_put(struct capos_call *call)
 {
     (void)process_handle_stats_params_init(&call->message);
 }
@@ -1929,14 +1971,13 @@ void capos_process_handle_stats_take(struct capos_call *call,
 status_t capos_process_handle_stats(cap_t process_handle,
     struct capos_process_handle_stats_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    process_handle_stats_put(call);
-    status_t status = capos_invoke(call, process_handle, PROCESS_HANDLE_INTERFACE_ID,
-        PROCESS_HANDLE_METHOD_STATS);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(process_handle, PROCESS_HANDLE_INTERFACE_ID,
+        CAPOS_SHORT(PROCESS_HANDLE_METHOD_STATS, 0), words[0], words[1]);
+    if (call->status == 0) {
         capos_process_handle_stats_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_process_handle_stats_submit(struct capos_call *call, cap_t process_handle)
@@ -1957,7 +1998,7 @@ status_t capos_process_handle_stats_await(struct capos_call *call,
     return status;
 }
 
-static void pipe_reader_read_put(struct capos_call *call, uint32_t max_bytes)
+static inline void pipe_reader_read_put(struct capos_call *call, uint32_t max_bytes)
 {
     struct wire_builder params = pipe_reader_read_params_init(&call->message);
     pipe_reader_read_params_set_max_bytes(params, max_bytes);
@@ -1973,14 +2014,15 @@ void capos_pipe_reader_read_take(struct capos_call *call,
 status_t capos_pipe_reader_read(cap_t pipe_reader, uint32_t max_bytes,
     struct capos_pipe_reader_read_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    pipe_reader_read_put(call, max_bytes);
-    status_t status = capos_invoke(call, pipe_reader, PIPE_READER_INTERFACE_ID,
-        PIPE_READER_METHOD_READ);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    pipe_reader_read_params_set_max_bytes(params, max_bytes);
+    struct capos_call *call = capos_invoke_short(pipe_reader, PIPE_READER_INTERFACE_ID,
+        CAPOS_SHORT(PIPE_READER_METHOD_READ, 1), words[0], words[1]);
+    if (call->status == 0) {
         capos_pipe_reader_read_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_pipe_reader_read_submit(struct capos_call *call, cap_t pipe_reader,
@@ -2001,7 +2043,7 @@ status_t capos_pipe_reader_read_await(struct capos_call *call,
     return status;
 }
 
-static void pipe_reader_ready_put(struct capos_call *call, uint32_t mask)
+static inline void pipe_reader_ready_put(struct capos_call *call, uint32_t mask)
 {
     struct wire_builder params = pipe_reader_ready_params_init(&call->message);
     pipe_reader_ready_params_set_mask(params, mask);
@@ -2016,14 +2058,15 @@ void capos_pipe_reader_ready_take(struct capos_call *call,
 status_t capos_pipe_reader_ready(cap_t pipe_reader, uint32_t mask,
     struct capos_pipe_reader_ready_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    pipe_reader_ready_put(call, mask);
-    status_t status = capos_invoke(call, pipe_reader, PIPE_READER_INTERFACE_ID,
-        PIPE_READER_METHOD_READY);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    pipe_reader_ready_params_set_mask(params, mask);
+    struct capos_call *call = capos_invoke_short(pipe_reader, PIPE_READER_INTERFACE_ID,
+        CAPOS_SHORT(PIPE_READER_METHOD_READY, 1), words[0], words[1]);
+    if (call->status == 0) {
         capos_pipe_reader_ready_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_pipe_reader_ready_submit(struct capos_call *call, cap_t pipe_reader, uint32_t mask)
@@ -2043,7 +2086,8 @@ status_t capos_pipe_reader_ready_await(struct capos_call *call,
     return status;
 }
 
-static void pipe_writer_write_put(struct capos_call *call, const void *data, size_t data_size)
+static inline void pipe_writer_write_put(struct capos_call *call, const void *data,
+    size_t data_size)
 {
     struct wire_builder params = pipe_writer_write_params_init(&call->message);
     pipe_writer_write_params_set_data(params, (struct wire_span){data, data_size});
@@ -2086,7 +2130,7 @@ status_t capos_pipe_writer_write_await(struct capos_call *call,
     return status;
 }
 
-static void pipe_writer_ready_put(struct capos_call *call, uint32_t mask)
+static inline void pipe_writer_ready_put(struct capos_call *call, uint32_t mask)
 {
     struct wire_builder params = pipe_writer_ready_params_init(&call->message);
     pipe_writer_ready_params_set_mask(params, mask);
@@ -2101,14 +2145,15 @@ void capos_pipe_writer_ready_take(struct capos_call *call,
 status_t capos_pipe_writer_ready(cap_t pipe_writer, uint32_t mask,
     struct capos_pipe_writer_ready_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    pipe_writer_ready_put(call, mask);
-    status_t status = capos_invoke(call, pipe_writer, PIPE_WRITER_INTERFACE_ID,
-        PIPE_WRITER_METHOD_READY);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    pipe_writer_ready_params_set_mask(params, mask);
+    struct capos_call *call = capos_invoke_short(pipe_writer, PIPE_WRITER_INTERFACE_ID,
+        CAPOS_SHORT(PIPE_WRITER_METHOD_READY, 1), words[0], words[1]);
+    if (call->status == 0) {
         capos_pipe_writer_ready_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_pipe_writer_ready_submit(struct capos_call *call, cap_t pipe_writer, uint32_t mask)
@@ -2128,7 +2173,7 @@ status_t capos_pipe_writer_ready_await(struct capos_call *call,
     return status;
 }
 
-static void endpoint_mint_put(struct capos_call *call, uint64_t interface_id, uint64_t tag)
+static inline void endpoint_mint_put(struct capos_call *call, uint64_t interface_id, uint64_t tag)
 {
     struct wire_builder params = endpoint_mint_params_init(&call->message);
     endpoint_mint_params_set_interface_id(params, interface_id);
@@ -2170,7 +2215,7 @@ status_t capos_endpoint_mint_await(struct capos_call *call,
     return status;
 }
 
-static void endpoint_revocable_put(struct capos_call *call, cap_t cap)
+static inline void endpoint_revocable_put(struct capos_call *call, cap_t cap)
 {
     struct wire_builder params = endpoint_revocable_params_init(&call->message);
     endpoint_revocable_params_set_cap(params, capos_send(call, cap, CAP_TRANSFER_COPY));
@@ -2213,16 +2258,17 @@ status_t capos_endpoint_revocable_await(struct capos_call *call,
     return status;
 }
 
-static void cutter_cut_put(struct capos_call *call)
+static inline void cutter_cut_put(struct capos_call *call)
 {
     (void)cutter_cut_params_init(&call->message);
 }
 
 status_t capos_cutter_cut(cap_t cutter)
 {
-    struct capos_call *call = capos_call_begin();
-    cutter_cut_put(call);
-    return capos_invoke(call, cutter, CUTTER_INTERFACE_ID, CUTTER_METHOD_CUT);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(cutter, CUTTER_INTERFACE_ID,
+        CAPOS_SHORT(CUTTER_METHOD_CUT, 0), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_cutter_cut_submit(struct capos_call *call, cap_t cutter)
@@ -2237,8 +2283,8 @@ status_t capos_cutter_cut_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void thread_spawner_spawn_put(struct capos_call *call, uint64_t entry, uint64_t stack,
-    uint64_t argument, uint64_t fs_base, uint32_t ring_entries)
+static inline void thread_spawner_spawn_put(struct capos_call *call, uint64_t entry,
+    uint64_t stack, uint64_t argument, uint64_t fs_base, uint32_t ring_entries)
 {
     struct wire_builder params = thread_spawner_spawn_params_init(&call->message);
     thread_spawner_spawn_params_set_entry(params, entry);
@@ -2288,7 +2334,7 @@ status_t capos_thread_spawner_spawn_await(struct capos_call *call,
     return status;
 }
 
-static void thread_handle_join_put(struct capos_call *call)
+static inline void thread_handle_join_put(struct capos_call *call)
 {
     (void)thread_handle_join_params_init(&call->message);
 }
@@ -2302,14 +2348,13 @@ void capos_thread_handle_join_take(struct capos_call *call,
 status_t capos_thread_handle_join(cap_t thread_handle,
     struct capos_thread_handle_join_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    thread_handle_join_put(call);
-    status_t status = capos_invoke(call, thread_handle, THREAD_HANDLE_INTERFACE_ID,
-        THREAD_HANDLE_METHOD_JOIN);
-    if (status == STATUS_OK) {
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(thread_handle, THREAD_HANDLE_INTERFACE_ID,
+        CAPOS_SHORT(THREAD_HANDLE_METHOD_JOIN, 0), words[0], words[1]);
+    if (call->status == 0) {
         capos_thread_handle_join_take(call, results);
     }
-    return status;
+    return (status_t)-call->status;
 }
 
 status_t capos_thread_handle_join_submit(struct capos_call *call, cap_t thread_handle)
@@ -2329,17 +2374,17 @@ status_t capos_thread_handle_join_await(struct capos_call *call,
     return status;
 }
 
-static void thread_handle_detach_put(struct capos_call *call)
+static inline void thread_handle_detach_put(struct capos_call *call)
 {
     (void)thread_handle_detach_params_init(&call->message);
 }
 
 status_t capos_thread_handle_detach(cap_t thread_handle)
 {
-    struct capos_call *call = capos_call_begin();
-    thread_handle_detach_put(call);
-    return capos_invoke(call, thread_handle, THREAD_HANDLE_INTERFACE_ID,
-        THREAD_HANDLE_METHOD_DETACH);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct capos_call *call = capos_invoke_short(thread_handle, THREAD_HANDLE_INTERFACE_ID,
+        CAPOS_SHORT(THREAD_HANDLE_METHOD_DETACH, 0), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_thread_handle_detach_submit(struct capos_call *call, cap_t thread_handle)
@@ -2355,7 +2400,7 @@ status_t capos_thread_handle_detach_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void thread_control_set_fs_base_put(struct capos_call *call, uint64_t address)
+static inline void thread_control_set_fs_base_put(struct capos_call *call, uint64_t address)
 {
     struct wire_builder params = thread_control_set_fs_base_params_init(&call->message);
     thread_control_set_fs_base_params_set_address(params, address);
@@ -2363,10 +2408,12 @@ static void thread_control_set_fs_base_put(struct capos_call *call, uint64_t add
 
 status_t capos_thread_control_set_fs_base(cap_t thread_control, uint64_t address)
 {
-    struct capos_call *call = capos_call_begin();
-    thread_control_set_fs_base_put(call, address);
-    return capos_invoke(call, thread_control, THREAD_CONTROL_INTERFACE_ID,
-        THREAD_CONTROL_METHOD_SET_FS_BASE);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    thread_control_set_fs_base_params_set_address(params, address);
+    struct capos_call *call = capos_invoke_short(thread_control, THREAD_CONTROL_INTERFACE_ID,
+        CAPOS_SHORT(THREAD_CONTROL_METHOD_SET_FS_BASE, 1), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_thread_control_set_fs_base_submit(struct capos_call *call, cap_t thread_control,
@@ -2383,7 +2430,7 @@ status_t capos_thread_control_set_fs_base_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void thread_control_exit_put(struct capos_call *call, uint64_t code)
+static inline void thread_control_exit_put(struct capos_call *call, uint64_t code)
 {
     struct wire_builder params = thread_control_exit_params_init(&call->message);
     thread_control_exit_params_set_code(params, code);
@@ -2391,10 +2438,12 @@ static void thread_control_exit_put(struct capos_call *call, uint64_t code)
 
 status_t capos_thread_control_exit(cap_t thread_control, uint64_t code)
 {
-    struct capos_call *call = capos_call_begin();
-    thread_control_exit_put(call, code);
-    return capos_invoke(call, thread_control, THREAD_CONTROL_INTERFACE_ID,
-        THREAD_CONTROL_METHOD_EXIT);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    thread_control_exit_params_set_code(params, code);
+    struct capos_call *call = capos_invoke_short(thread_control, THREAD_CONTROL_INTERFACE_ID,
+        CAPOS_SHORT(THREAD_CONTROL_METHOD_EXIT, 1), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_thread_control_exit_submit(struct capos_call *call, cap_t thread_control,
@@ -2411,7 +2460,7 @@ status_t capos_thread_control_exit_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void thread_control_interrupt_put(struct capos_call *call, cap_t thread)
+static inline void thread_control_interrupt_put(struct capos_call *call, cap_t thread)
 {
     struct wire_builder params = thread_control_interrupt_params_init(&call->message);
     thread_control_interrupt_params_set_thread(params, capos_send(call, thread, CAP_TRANSFER_COPY));
@@ -2422,7 +2471,7 @@ status_t capos_thread_control_interrupt(cap_t thread_control, cap_t thread)
     struct capos_call *call = capos_call_begin();
     thread_control_interrupt_put(call, thread);
     return capos_invoke(call, thread_control, THREAD_CONTROL_INTERFACE_ID,
-        THREAD_CONTROL_METHOD_INTERRUPT);
+        THREAD_CONTROL_METHOD_INTERRUPT | CAPOS_NO_RESULTS);
 }
 
 status_t capos_thread_control_interrupt_submit(struct capos_call *call, cap_t thread_control,
@@ -2439,7 +2488,7 @@ status_t capos_thread_control_interrupt_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void thread_control_set_upcall_put(struct capos_call *call, uint64_t entry,
+static inline void thread_control_set_upcall_put(struct capos_call *call, uint64_t entry,
     uint64_t stack_base, uint64_t stack_size)
 {
     struct wire_builder params = thread_control_set_upcall_params_init(&call->message);
@@ -2454,7 +2503,7 @@ status_t capos_thread_control_set_upcall(cap_t thread_control, uint64_t entry, u
     struct capos_call *call = capos_call_begin();
     thread_control_set_upcall_put(call, entry, stack_base, stack_size);
     return capos_invoke(call, thread_control, THREAD_CONTROL_INTERFACE_ID,
-        THREAD_CONTROL_METHOD_SET_UPCALL);
+        THREAD_CONTROL_METHOD_SET_UPCALL | CAPOS_NO_RESULTS);
 }
 
 status_t capos_thread_control_set_upcall_submit(struct capos_call *call, cap_t thread_control,
@@ -2471,7 +2520,7 @@ status_t capos_thread_control_set_upcall_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void thread_control_report_denial_put(struct capos_call *call, uint64_t interface_id,
+static inline void thread_control_report_denial_put(struct capos_call *call, uint64_t interface_id,
     uint16_t method, const char *name, size_t name_size, enum denial_reason reason,
     const char *grant, size_t grant_size)
 {
@@ -2491,7 +2540,7 @@ status_t capos_thread_control_report_denial(cap_t thread_control, uint64_t inter
     thread_control_report_denial_put(call, interface_id, method, name, name_size, reason, grant,
         grant_size);
     return capos_invoke(call, thread_control, THREAD_CONTROL_INTERFACE_ID,
-        THREAD_CONTROL_METHOD_REPORT_DENIAL);
+        THREAD_CONTROL_METHOD_REPORT_DENIAL | CAPOS_NO_RESULTS);
 }
 
 status_t capos_thread_control_report_denial_submit(struct capos_call *call, cap_t thread_control,
@@ -2510,7 +2559,7 @@ status_t capos_thread_control_report_denial_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void thread_control_panic_message_put(struct capos_call *call, const char *text,
+static inline void thread_control_panic_message_put(struct capos_call *call, const char *text,
     size_t text_size)
 {
     struct wire_builder params = thread_control_panic_message_params_init(&call->message);
@@ -2523,7 +2572,7 @@ status_t capos_thread_control_panic_message(cap_t thread_control, const char *te
     struct capos_call *call = capos_call_begin();
     thread_control_panic_message_put(call, text, text_size);
     return capos_invoke(call, thread_control, THREAD_CONTROL_INTERFACE_ID,
-        THREAD_CONTROL_METHOD_PANIC_MESSAGE);
+        THREAD_CONTROL_METHOD_PANIC_MESSAGE | CAPOS_NO_RESULTS);
 }
 
 status_t capos_thread_control_panic_message_submit(struct capos_call *call, cap_t thread_control,
@@ -2540,7 +2589,7 @@ status_t capos_thread_control_panic_message_await(struct capos_call *call)
     return capos_await(call);
 }
 
-static void thread_control_set_gs_base_put(struct capos_call *call, uint64_t address)
+static inline void thread_control_set_gs_base_put(struct capos_call *call, uint64_t address)
 {
     struct wire_builder params = thread_control_set_gs_base_params_init(&call->message);
     thread_control_set_gs_base_params_set_address(params, address);
@@ -2548,10 +2597,12 @@ static void thread_control_set_gs_base_put(struct capos_call *call, uint64_t add
 
 status_t capos_thread_control_set_gs_base(cap_t thread_control, uint64_t address)
 {
-    struct capos_call *call = capos_call_begin();
-    thread_control_set_gs_base_put(call, address);
-    return capos_invoke(call, thread_control, THREAD_CONTROL_INTERFACE_ID,
-        THREAD_CONTROL_METHOD_SET_GS_BASE);
+    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    thread_control_set_gs_base_params_set_address(params, address);
+    struct capos_call *call = capos_invoke_short(thread_control, THREAD_CONTROL_INTERFACE_ID,
+        CAPOS_SHORT(THREAD_CONTROL_METHOD_SET_GS_BASE, 1), words[0], words[1]);
+    return (status_t)-call->status;
 }
 
 status_t capos_thread_control_set_gs_base_submit(struct capos_call *call, cap_t thread_control,

@@ -33,6 +33,7 @@ static struct {
     bool interrupt_next;    /* the next entry to the kernel is interrupted */
     void (*on_enter)(void); /* an upcall's handler, say */
     size_t answer_bytes;    /* of garbage instead of an answer; 0: an answer */
+    bool answer_long;       /* short calls too get a message */
 } kernel;
 
 static _Alignas(4096) char ring_page[4096];
@@ -52,10 +53,36 @@ static struct ring_completion *next_completion(void)
     return &queue[ring_header()->cq_tail % CQ_ENTRIES];
 }
 
+/* The answer to a short call is the sum of its words. */
+static void complete_short(const struct ring_entry *entry)
+{
+    struct ring_completion completion = {.user_data = entry->user_data,
+                                         .result_size = 8,
+                                         .flags = RING_FLAG_SHORT,
+                                         .value = entry->message + entry->transfers};
+    if (entry->message_size != 16 || entry->transfer_count != 0 || entry->transfer_max != 0) {
+        test_fail("a short call that is none");
+    }
+    if (kernel.answer_long) {
+        struct wire_message_builder results;
+        wire_message_begin(&results, (void *)entry->result, entry->result_size);
+        timer_now_results_set_monotonic_ns(timer_now_results_init(&results), completion.value);
+        completion.result_size = (uint32_t)wire_message_finish(&results);
+        completion.flags = 0;
+        completion.value = 0;
+    }
+    *next_completion() = completion;
+    ring_header()->cq_tail++;
+}
+
 /* The answer says what was asked: Timer.now's time is the number that sleep's parameter was. */
 static void complete(const struct ring_entry *entry, int32_t status)
 {
     struct ring_completion completion = {.user_data = entry->user_data, .status = status};
+    if ((entry->flags & RING_FLAG_SHORT) != 0 && status == 0) {
+        complete_short(entry);
+        return;
+    }
     if (entry->opcode == RING_OP_CALL && status == 0) {
         struct wire_message params;
         struct wire_message_builder results;
@@ -258,12 +285,58 @@ static void test_full_queue(void)
     test_done("libcapos/ring/full queues");
 }
 
-/* Entries that are waited for at once, alone and in pairs, also behind others and interrupted. */
+static void expect_sum(uint64_t first, uint64_t second)
+{
+    struct capos_call *call =
+        capos_invoke_short(9, TIMER_INTERFACE_ID, CAPOS_SHORT(0, 2), first, second);
+    if (call != &the_thread.call || call->status != 0 ||
+        timer_now_results_monotonic_ns(call->results) != first + second) {
+        test_fail("a short call's status %d or answer", call->status);
+    }
+}
+
+static void handler_calls(void)
+{
+    struct capos_wait wait;
+    struct ring_entry nop = {.opcode = RING_OP_NOP};
+    capos_do_entry(&nop, &wait);
+}
+
+/* Short calls: alone, behind others, interrupted, with an answer of each kind, after one that
+ * brought capabilities, and with a handler that makes calls of its own meanwhile. */
+static void test_short(void)
+{
+    start();
+    for (unsigned i = 0; i < 400; i++) {
+        unsigned enters = kernel.enters;
+        kernel.interrupt_next = test_below(3) == 0;
+        bool interrupted = kernel.interrupt_next;
+        kernel.answer_long = test_below(3) == 0;
+        if (test_below(3) == 0) {
+            capos_release(7);
+        }
+        expect_sum(i, test_below(1000));
+        if (kernel.enters - enters != 1u + interrupted) {
+            test_fail("%u entries to the kernel in round %u", kernel.enters - enters, i);
+        }
+        if (test_below(8) == 0) {
+            ask(capos_call_begin(), i);
+            (void)!capos_invoke(&the_thread.call, 9, TIMER_INTERFACE_ID, 2);
+        }
+        if (test_below(8) == 0) {
+            kernel.on_enter = handler_calls;
+            expect_sum(1, i);
+        }
+    }
+    test_done("libcapos/ring/short calls");
+}
+
+/* Entries that are waited for at once, alone, also behind others and interrupted. */
 static void test_entries(void)
 {
     start();
     struct ring_entry nop = {.opcode = RING_OP_NOP};
-    struct capos_wait waits[2];
+    struct capos_wait wait;
     for (unsigned i = 0; i < 200; i++) {
         unsigned enters = kernel.enters;
         bool behind = test_below(3) == 0;
@@ -272,16 +345,9 @@ static void test_entries(void)
         if (behind) {
             capos_release(7);
         }
-        if (test_below(2) == 0) {
-            capos_do_entry(&nop, &waits[0]);
-        } else {
-            waits[1].completion.user_data = 1;
-            capos_do_entries(&nop, &nop, waits);
-            if (waits[1].completion.user_data == 1) {
-                test_fail("the second completion is missing");
-            }
-        }
-        if (kernel.enters - enters != 1u + interrupted || waits[0].completion.status != 0) {
+        wait.completion.user_data = 1;
+        capos_do_entry(&nop, &wait);
+        if (kernel.enters - enters != 1u + interrupted || wait.completion.user_data == 1) {
             test_fail("%u entries to the kernel in round %u", kernel.enters - enters, i);
         }
     }
@@ -455,6 +521,7 @@ int main(void)
     test_out_of_order();
     test_full_queue();
     test_entries();
+    test_short();
     test_releases();
     test_bad_answers();
     test_interrupts();

@@ -90,10 +90,25 @@ status_t capos_await(struct capos_call *call)
     return (status_t)-call->status;
 }
 
-status_t capos_invoke(struct capos_call *call, cap_t cap, uint64_t interface_id, uint16_t method)
+status_t capos_invoke(struct capos_call *call, cap_t cap, uint64_t interface_id, uint32_t method)
 {
-    status_t status = capos_submit(call, cap, interface_id, method);
+    status_t status = capos_submit(call, cap, interface_id, (uint16_t)method);
     return status == STATUS_OK ? capos_await(call) : status;
+}
+
+/* Its words as the message that they stand for. */
+struct capos_call *capos_invoke_short(cap_t cap, uint64_t interface_id, uint64_t what,
+                                      uint64_t first, uint64_t second)
+{
+    struct capos_call *call = capos_call_begin();
+    uint32_t words = (uint32_t)(what >> 32) / 8;
+    CHECK_EQ(what & 0xffff, (uint64_t)(RING_FLAG_SHORT << 8 | RING_OP_CALL));
+    CHECK_LE(words, 2);
+    struct wire_builder params = wire_message_init_root(&call->message, words, 0);
+    wire_set_u64(params, 0, first);
+    wire_set_u64(params, 1, second);
+    CHECK_STATUS(capos_submit(call, cap, interface_id, (uint16_t)(what >> 16)), STATUS_OK);
+    return call;
 }
 
 /* --- a timer: numbers --- */

@@ -1,0 +1,46 @@
+/* What an endpoint is made of: for endpoint.c and endpoint_fast.c.
+ *
+ *   struct endpoint   what RECV names. Its memory stays while facets or replies point at it;
+ *                     `dead` says that the owner's object is gone.
+ *   struct facet      what clients hold. On its last reference it becomes the notice.
+ *   struct reply      one call, from its CALL to its RETURN: the caller's kept record, and the
+ *                     object that the receiver returns on. It is in `calls` until received and
+ *                     in `received` until completed; then it waits for its last reference.
+ *
+ * Kernel lock held. */
+#pragma once
+
+#include "kernel/core/endpoint.h"
+
+struct endpoint {
+    struct object object;
+    struct account *account;
+    bool dead;
+    uint32_t holds;        /* the object, facets and replies */
+    struct list calls;     /* struct reply, by call.queue: nobody has received them */
+    struct list received;  /* struct reply, by call.queue: nobody has answered them */
+    struct list receivers; /* struct call, by queue: RECVs that wait */
+    struct list notices;   /* struct facet */
+};
+
+struct facet {
+    struct object object;
+    struct endpoint *endpoint;
+    struct account *account;
+    uint64_t interface_id, tag;
+    struct list notice;
+};
+
+struct reply {
+    struct call call; /* first: call_keep() makes it */
+    struct object object;
+    struct endpoint *endpoint;
+};
+
+_Static_assert(sizeof(struct reply) <= CALL_RECORD_SIZE, "it lies in a kept record's memory");
+
+/* A facet or a reply refers to it no more. */
+void endpoint_let_go(struct endpoint *e);
+/* The cancel of a call that was received: the receiver has the Reply, and learns of it when it
+ * returns. */
+void endpoint_cancel_received(struct call *call);
