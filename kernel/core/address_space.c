@@ -1,10 +1,11 @@
 /* Address spaces: their beginning, their end, and questions about them. See address_space.h;
  * mapping is in address_space_map.c, unmapping and changes in address_space_change.c, faults in
- * address_space_fault.c, fork in address_space_fork.c, what these share in address_space_plan.c. */
+ * address_space_fault.c, fork in address_space_fork.c; what these share is in
+ * address_space_region.c. */
 #include "kernel/core/address_space.h"
 
 #include "kernel/arch/arch.h"
-#include "kernel/core/address_space_plan.h"
+#include "kernel/core/address_space_region.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/park.h"
 
@@ -37,23 +38,18 @@ status_t address_space_create(struct account *a, struct address_space **out)
 void address_space_clear(struct address_space *as)
 {
     park_unmapped(as, USER_BASE, USER_END - USER_BASE);
-    uint64_t freed = 0;
-    struct region *rest = as->regions;
-    as->regions = NULL;
-    while (rest != NULL) {
-        struct region *r = region_tree_take_leaf(rest, &rest);
+    struct region *next;
+    for (struct region *r = region_tree_at_or_after(as->regions, 0); r != NULL; r = next) {
+        next = r->next;
         address_space_drop_pages(as, r, r->start, r->end);
-        address_space_let_go(as, r);
-        kmem_give(r, sizeof(*r));
-        freed++;
+        address_space_region_end(as, r);
     }
-    KASSERT(freed == as->region_count);
-    address_space_nodes_refund(as, freed);
-    struct address_space_refund refund = {as->charged_pages + as->tables, as->reserved_pages};
-    address_space_give_back(as, &refund);
-    as->charged_pages = as->tables = 0;
+    as->regions = NULL;
     as->next_hint = FIRST_HINT;
-    KASSERT(as->reserved_pages == 0);
+    struct address_space_cost all = {
+        .pages = as->charged_pages, .tables = as->tables, .reserved = as->reserved_pages};
+    address_space_give_back(as, &all);
+    KASSERT(as->region_count == 0);
 }
 
 void address_space_destroy(struct address_space *as)
@@ -68,7 +64,7 @@ void address_space_destroy(struct address_space *as)
 
 bool address_space_range_free(const struct address_space *as, uint64_t address, uint64_t size)
 {
-    if (address < USER_BASE || address > USER_END || size > USER_END - address) {
+    if (!address_space_in_bounds(address, size)) {
         return false;
     }
     const struct region *r = region_tree_at_or_after(as->regions, address);
@@ -79,15 +75,8 @@ bool address_space_maps_object(const struct address_space *as, const struct memo
                                uint64_t address, uint64_t size)
 {
     KASSERT(m != NULL);
-    if (address_space_check_range(address, size) != STATUS_OK) {
-        return false;
-    }
-    struct region *r = region_tree_find(as->regions, address);
-    while (r != NULL && r->object == m && r->end < address + size) {
-        struct region *next = region_tree_next(r);
-        r = next != NULL && next->start == r->end ? next : NULL;
-    }
-    return r != NULL && r->object == m;
+    return address_space_check_range(address, size) == STATUS_OK
+           && address_space_is_all(as, address, address + size, REGION_OBJECT, m);
 }
 
 void address_space_identity(struct address_space *as, uint64_t address,

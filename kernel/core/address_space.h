@@ -19,6 +19,8 @@ struct address_space {
     struct arch_address_space arch;
     struct account *account; /* that pays for all of it */
     struct region *regions;  /* root of the tree: kernel/core/region_tree.h */
+    struct region *spare;    /* charged and not in the tree; none between operations */
+    uint64_t spare_count;
     uint64_t region_count;   /* what is charged: LEDGER_MAPPINGS, */
     uint64_t charged_pages;  /* LEDGER_FRAMES for pages, */
     uint64_t tables;         /* LEDGER_FRAMES for page tables, the root excluded, */

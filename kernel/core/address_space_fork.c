@@ -6,53 +6,32 @@
  * tables in runs, skipping tables that are empty, so the cost is that of what was touched. Kernel
  * pages (rings, gate, time page) are not copied: who forks maps the child's own. */
 #include "kernel/arch/arch.h"
-#include "kernel/core/address_space_plan.h"
-#include "kernel/core/frame.h"
-#include "kernel/core/kmem.h"
+#include "kernel/core/address_space_region.h"
 
 #define RUN_PAGES 32           /* mapped in one go; 256 bytes of stack */
 #define SHARED_PAGES_COPIED 16 /* of a region */
 
 /* The child's tree of regions: a copy of the parent's as it is, so nothing has to be balanced.
  * Kernel pages are taken out afterwards. */
-static status_t copy_regions(const struct address_space *parent, struct address_space *child)
+static void copy_regions(const struct address_space *parent, struct address_space *child)
 {
     const struct region *r = parent->regions;
-    struct region *up = NULL, **link = &child->regions;
-    uint64_t made = 0;
-    status_t status = address_space_nodes_charge(child, parent->region_count);
-    while (status == STATUS_OK && r != NULL) {
-        void *memory;
-        status = kmem_take(sizeof(struct region), &memory);
-        if (status != STATUS_OK) {
-            address_space_nodes_refund(child, parent->region_count - made);
-            break;
-        }
-        struct region *copy = memory;
-        made++;
-        *copy = *r;
-        copy->parent = up;
-        copy->left = copy->right = NULL;
+    struct region *up = NULL;
+    bool above = false;
+    while (r != NULL) {
+        struct region *copy = address_space_region_make(child, r);
         address_space_untouched(copy);
-        address_space_hold(child, copy);
-        *link = up = copy;
-        /* On to the left, else to the right, else to the right of the first above that has one. */
-        if (r->left != NULL) {
-            r = r->left;
-            link = &up->left;
-            continue;
-        }
-        while (r->right == NULL || up->right != NULL) {
+        region_tree_attach(&child->regions, up, above, copy);
+        up = copy;
+        /* On below, else above, else above the first on the way up that has such a child, not
+         * copied yet. */
+        above = r->child[0] == NULL;
+        while (r != NULL && (r->child[above] == NULL || up->child[above] != NULL)) {
             r = r->parent;
             up = up->parent;
-            if (r == NULL) {
-                return STATUS_OK;
-            }
         }
-        r = r->right;
-        link = &up->right;
+        r = r != NULL ? r->child[above] : NULL;
     }
-    return status;
 }
 
 static status_t copy_pages(struct address_space *parent, struct address_space *child,
@@ -80,14 +59,10 @@ static status_t copy_pages(struct address_space *parent, struct address_space *c
             continue;
         }
         KASSERT(count <= RUN_PAGES);
-        status_t status = arch_map(&child->arch, address, frames, count, p);
+        status_t status = address_space_put_pages(child, to, address, frames, count, p);
         if (status != STATUS_OK) {
             return status;
         }
-        for (uint64_t i = 0; i < count; i++) {
-            frame_get(frames[i]);
-        }
-        address_space_touched(to, address, address + (count << PAGE_SHIFT));
         address += count << PAGE_SHIFT;
     }
     return STATUS_OK;
@@ -97,24 +72,23 @@ status_t address_space_fork(struct address_space *parent, struct address_space *
 {
     KASSERT(child->regions == NULL && child->charged_pages == 0 && child->tables == 0);
     /* The child pays for what the parent pays for, page tables by the same rule. */
-    struct address_space_plan plan = {.frames = parent->charged_pages,
+    struct address_space_cost cost = {.pages = parent->charged_pages,
                                       .tables = parent->tables,
-                                      .reserved = parent->reserved_pages};
-    status_t status = address_space_plan_reserve(child, &plan);
+                                      .reserved = parent->reserved_pages,
+                                      .nodes = parent->region_count};
+    status_t status = address_space_charge(child, &cost);
     if (status != STATUS_OK) {
         return status;
     }
     child->next_hint = parent->next_hint;
-    status = copy_regions(parent, child);
-    struct region *from = region_tree_at_or_after(parent->regions, 0);
+    copy_regions(parent, child);
+    const struct region *from = region_tree_at_or_after(parent->regions, 0);
     struct region *to = region_tree_at_or_after(child->regions, 0);
-    while (status == STATUS_OK && from != NULL) {
+    for (; status == STATUS_OK && from != NULL; from = from->next, to = to->next) {
         KASSERT(from->start == to->start && from->end == to->end);
         if (from->kind != REGION_KERNEL) {
             status = copy_pages(parent, child, from, to);
         }
-        from = region_tree_next(from);
-        to = region_tree_next(to);
     }
     if (status != STATUS_OK) {
         address_space_clear(child);
@@ -126,10 +100,9 @@ void address_space_fork_end(struct address_space *child)
 {
     struct region *r = region_tree_at_or_after(child->regions, 0);
     while (r != NULL) {
-        struct region *next = region_tree_next(r);
+        struct region *next = r->next;
         if (r->kind == REGION_KERNEL && r->touched_end == 0) {
-            struct address_space_plan nothing = {0};
-            address_space_cut(child, r->start, r->end, &nothing);
+            address_space_cut(child, r->start, r->end);
         }
         r = next;
     }
