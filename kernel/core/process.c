@@ -15,7 +15,6 @@
 #include "kernel/core/endpoint.h"
 #include "kernel/core/exit_record.h"
 #include "kernel/core/kmem.h"
-#include "kernel/core/process_image.h"
 #include "kernel/core/sched.h"
 
 _Static_assert(sizeof(struct process) <= PAGE_SIZE, "kmem's largest piece");
@@ -133,28 +132,6 @@ status_t process_make(struct account *parent, const char *name, size_t name_size
     return STATUS_OK;
 }
 
-static status_t insert_at(struct process *p, uint32_t slot, struct object *o)
-{
-    status_t status = cap_table_insert_at(&p->table, slot, object_get(o));
-    if (status != STATUS_OK) {
-        object_put(o);
-    }
-    return status;
-}
-
-/* The four own objects and the grants, at the places that abi/capability.h promises. */
-static status_t fill_table(struct process *p, struct object *const *grants, uint32_t grant_count)
-{
-    status_t status = STATUS_OK;
-    for (uint32_t i = 0; i < OWN_COUNT && status == STATUS_OK; i++) {
-        status = insert_at(p, CAP_SLOT_MEMORY + i, &p->own[i]);
-    }
-    for (uint32_t i = 0; i < grant_count && status == STATUS_OK; i++) {
-        status = insert_at(p, CAP_SLOT_FIRST_GRANT + i, grants[i]);
-    }
-    return status;
-}
-
 /* The references that init_own() made; the table has its own by now, or the process is being
  * undone. */
 void process_put_own(struct process *p)
@@ -202,37 +179,6 @@ void process_undo(struct process *p)
     p->ending = p->ended = true;
     release_all(p);
     object_put(&p->object);
-}
-
-status_t process_create(struct account *parent, const char *name, size_t name_size,
-                        struct object *image, const void *start, size_t start_size,
-                        struct object *const *grants, uint32_t grant_count, const uint64_t *limits,
-                        struct process **out, const char **reason)
-{
-    if (start_size > MESSAGE_MAX) {
-        return STATUS_MESSAGE_TOO_LARGE;
-    }
-    struct process *p;
-    status_t status = process_make(parent, name, name_size, limits, &p);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct process_image made;
-    status = fill_table(p, grants, grant_count);
-    process_put_own(p);
-    if (status == STATUS_OK) {
-        status = process_image_make(p, image, start, start_size, &made, reason);
-    }
-    if (status != STATUS_OK) {
-        process_undo(p);
-        return status;
-    }
-    p->space = made.space;
-    p->image_base = made.base;
-    p->image = object_get(image);
-    object_get(&p->object);
-    *out = p;
-    return STATUS_OK;
 }
 
 void process_start(struct process *p)

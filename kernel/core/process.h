@@ -88,6 +88,8 @@ status_t process_fork(struct thread *caller, struct process **out) MUST_CHECK;
 status_t process_exec(struct thread *caller, struct object *image, const void *start,
                       size_t start_size, const cap_id_t *keep, uint32_t keep_count,
                       const char **reason) MUST_CHECK;
+/* Bytes of the first thread's stack, from the memory of the machine: abi/start.h. */
+uint64_t process_image_stack_size(void);
 
 /* --- for process*.c: the halves of making a process that create and fork share --- */
 /* The struct, an account, an empty table; no address space and no thread. The own objects begin

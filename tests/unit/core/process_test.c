@@ -4,7 +4,7 @@
 #include "kernel/core/exit_record.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/park.h"
-#include "kernel/core/process_image.h"
+#include "kernel/core/process.h"
 #include "kernel/core/timer_queue.h"
 #include "lib/wire/gen/process_handle.h"
 #include "lib/wire/gen/timer.h"
