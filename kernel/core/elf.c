@@ -32,30 +32,14 @@ enum { CLASS_64 = 2, DATA_LITTLE = 1, TYPE_EXEC = 2, TYPE_DYN = 3, MACHINE_X86_6
 enum { HEADER_LOAD = 1, HEADER_INTERP = 3, HEADER_TLS = 7, HEADER_GNU_STACK = 0x6474e551 };
 enum { FLAG_EXECUTE = 1, FLAG_WRITE = 2, FLAG_READ = 4 };
 
-/* Where the file's bytes come from: an object, or memory. */
-struct source {
-    struct memory_object *object;
-    const uint8_t *bytes;
-    uint64_t size;
-};
-
-static void read_source(const struct source *s, uint64_t offset, void *out, size_t size)
-{
-    KASSERT(offset <= s->size && size <= s->size - offset);
-    if (s->object != NULL) {
-        memory_object_read(s->object, offset, out, size);
-    } else {
-        __builtin_memcpy(out, s->bytes + offset, size);
-    }
-}
-
 /* A sentence that says why not, or NULL. */
-static const char *check_header(const struct source *s, struct elf_header *h)
+static const char *check_header(struct memory_object *image, struct elf_header *h)
 {
-    if (s->size < sizeof(*h)) {
+    uint64_t image_size = memory_object_size(image);
+    if (image_size < sizeof(*h)) {
         return "the image is smaller than an ELF header";
     }
-    read_source(s, 0, h, sizeof(*h));
+    memory_object_read(image, 0, h, sizeof(*h));
     if (h->magic[0] != 0x7f || h->magic[1] != 'E' || h->magic[2] != 'L' || h->magic[3] != 'F') {
         return "the image is not an ELF file";
     }
@@ -73,7 +57,7 @@ static const char *check_header(const struct source *s, struct elf_header *h)
         return "the image has no program headers, or too many";
     }
     uint64_t size = h->program_header_count * sizeof(struct program_header);
-    if (h->program_headers > s->size || size > s->size - h->program_headers) {
+    if (h->program_headers > image_size || size > image_size - h->program_headers) {
         return "the program headers lie outside of the image";
     }
     return NULL;
@@ -178,10 +162,10 @@ static const char *check_program_header(const struct program_header *p, const st
     }
 }
 
-static const char *check(const struct source *s, struct elf_plan *plan)
+static const char *check(struct memory_object *image, struct elf_plan *plan)
 {
     struct elf_header h;
-    const char *reason = check_header(s, &h);
+    const char *reason = check_header(image, &h);
     if (reason != NULL) {
         return reason;
     }
@@ -189,8 +173,8 @@ static const char *check(const struct source *s, struct elf_plan *plan)
     bool entry_found = false;
     for (uint32_t i = 0; i < h.program_header_count; i++) {
         struct program_header p;
-        read_source(s, h.program_headers + i * sizeof(p), &p, sizeof(p));
-        reason = check_program_header(&p, &h, s->size, plan, &entry_found);
+        memory_object_read(image, h.program_headers + i * sizeof(p), &p, sizeof(p));
+        reason = check_program_header(&p, &h, memory_object_size(image), plan, &entry_found);
         if (reason != NULL) {
             return reason;
         }
@@ -202,21 +186,8 @@ static const char *check(const struct source *s, struct elf_plan *plan)
     return entry_found ? NULL : "the entry point is not in an executable segment";
 }
 
-static status_t answer(const char *why, const char **reason)
-{
-    *reason = why;
-    return why == NULL ? STATUS_OK : STATUS_BAD_MESSAGE;
-}
-
 status_t elf_check(struct memory_object *image, struct elf_plan *plan, const char **reason)
 {
-    struct source s = {.object = image, .size = memory_object_size(image)};
-    return answer(check(&s, plan), reason);
-}
-
-status_t elf_check_bytes(const void *bytes, uint64_t size, struct elf_plan *plan,
-                         const char **reason)
-{
-    struct source s = {.bytes = bytes, .size = size};
-    return answer(check(&s, plan), reason);
+    *reason = check(image, plan);
+    return *reason == NULL ? STATUS_OK : STATUS_BAD_MESSAGE;
 }

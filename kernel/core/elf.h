@@ -29,9 +29,6 @@ struct elf_plan {
 /* reason: a sentence for the exception, static. Error: badMessage. */
 status_t elf_check(struct memory_object *image, struct elf_plan *plan,
                    const char **reason) MUST_CHECK;
-/* The same over bytes in memory: the fuzzer's and the host's way in. */
-status_t elf_check_bytes(const void *bytes, uint64_t size, struct elf_plan *plan,
-                         const char **reason) MUST_CHECK;
 /* Maps the plan into an empty address space, at a random base if it is position independent. */
 status_t elf_map(struct address_space *as, struct object *image, const struct elf_plan *plan,
                  uint64_t *base) MUST_CHECK;
