@@ -14,15 +14,9 @@
 
 static bool allows(enum protection p, enum upcall_access access)
 {
-    switch (access) {
-    case UPCALL_ACCESS_READ:
-        return p != PROTECTION_NONE;
-    case UPCALL_ACCESS_WRITE:
-        return p == PROTECTION_READ_WRITE;
-    case UPCALL_ACCESS_EXECUTE:
-        return p == PROTECTION_READ_EXECUTE;
-    }
-    return false;
+    return access == UPCALL_ACCESS_READ    ? p != PROTECTION_NONE
+           : access == UPCALL_ACCESS_WRITE ? p == PROTECTION_READ_WRITE
+                                           : p == PROTECTION_READ_EXECUTE;
 }
 
 /* A frame with what is in another, or with zeroes if that is FRAME_NONE. */

@@ -2,6 +2,12 @@
  * address_space_region.h. */
 #include "kernel/core/address_space_region.h"
 
+static bool range_free(const struct address_space *as, uint64_t address, uint64_t size)
+{
+    const struct region *r = region_tree_at_or_after(as->regions, address);
+    return address_space_in_bounds(address, size) && (r == NULL || r->start >= address + size);
+}
+
 /* At the hint if `fixed` or if that is free, else where there is room. */
 static status_t place(const struct address_space *as, bool fixed, uint64_t hint, uint64_t size,
                       uint64_t *address)
@@ -13,7 +19,7 @@ static status_t place(const struct address_space *as, bool fixed, uint64_t hint,
         return STATUS_OVERFLOW;
     }
     *address = hint;
-    if (hint != 0 && address_space_range_free(as, hint, size)) {
+    if (hint != 0 && range_free(as, hint, size)) {
         return STATUS_OK;
     }
     if (fixed) {

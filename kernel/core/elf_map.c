@@ -10,23 +10,7 @@
 #define BASE_FIRST (4ull << 30) /* a position-independent image is never below 4 GiB */
 #define BASE_STEP (2ull << 20)  /* so that a small program needs one table of each level */
 #define BASE_STEPS ((1ull << 45) / BASE_STEP)
-#define BASE_TRIES 8
 #define HINT_GAP (64ull << 10) /* between the image and what is mapped next */
-
-static status_t choose_base(struct address_space *as, const struct elf_plan *plan, uint64_t *base)
-{
-    *base = 0;
-    if (!plan->position_independent) {
-        return STATUS_OK;
-    }
-    for (uint32_t i = 0; i < BASE_TRIES; i++) {
-        *base = BASE_FIRST + (random_u64() % BASE_STEPS) * BASE_STEP;
-        if (address_space_range_free(as, *base + plan->lowest, plan->highest - plan->lowest)) {
-            return STATUS_OK;
-        }
-    }
-    return STATUS_ALREADY_EXISTS;
-}
 
 /* The bytes of a writable segment's last file page that are not the file's. */
 static status_t zero_tail(struct address_space *as, uint64_t address, const struct elf_segment *s)
@@ -67,13 +51,12 @@ status_t elf_map(struct address_space *as, struct object *image, const struct el
                  uint64_t *base)
 {
     KASSERT(plan->segment_count > 0 && plan->segment_count <= ELF_SEGMENTS_MAX);
-    status_t status = choose_base(as, plan, base);
+    status_t status = STATUS_OK;
+    *base = plan->position_independent ? BASE_FIRST + random_u64() % BASE_STEPS * BASE_STEP : 0;
     for (uint32_t i = 0; status == STATUS_OK && i < plan->segment_count; i++) {
         status = map_segment(as, image, *base + plan->segments[i].address, &plan->segments[i]);
     }
-    if (status == STATUS_OK) {
-        /* Right above, so that stack, ring and heap share the image's page tables. */
-        as->next_hint = *base + plan->highest + HINT_GAP;
-    }
+    /* Right above, so that stack, ring and heap share the image's page tables. */
+    as->next_hint = *base + plan->highest + HINT_GAP;
     return status;
 }

@@ -77,20 +77,11 @@ status_t memory_object_frame(struct memory_object *m, uint64_t index, bool alloc
     }
     frame_t *slot = &m->root;
     for (uint32_t height = m->height;; height--) {
-        if (*slot == FRAME_NONE) {
-            if (!allocate) {
-                *out = FRAME_NONE;
-                return STATUS_OK;
-            }
-            status_t status = frame_alloc_zeroed(slot);
-            if (status != STATUS_OK) {
-                *slot = FRAME_NONE;
-                return status;
-            }
-        }
-        if (height == 0) {
+        bool make = allocate && *slot == FRAME_NONE;
+        status_t status = make ? frame_alloc_zeroed(slot) : STATUS_OK;
+        if (height == 0 || *slot == FRAME_NONE) {
             *out = *slot;
-            return STATUS_OK;
+            return status;
         }
         frame_t *words = arch_frame_address(*slot);
         slot = &words[(index >> (NODE_BITS * (height - 1))) & (NODE_WORDS - 1)];

@@ -187,11 +187,11 @@ TEST(mapping_shares_the_file_and_zeroes_the_rest)
     struct address_space *as;
     CHECK_OK(address_space_create(&ledger_root, &as));
     CHECK_OK(elf_check(memory_object_of(o), &plan, &reason));
-    uint64_t base, committed = address_space_committed_pages(as);
+    uint64_t base, committed = as->charged_pages;
     CHECK_OK(elf_map(as, o, &plan, &base));
     region_check(as);
     CHECK(base >= 4ull << 30 && base % (2 << 20) == 0);
-    CHECK_EQ(address_space_committed_pages(as) - committed, 3); /* what is writable, no more */
+    CHECK_EQ(as->charged_pages - committed, 3); /* what is writable, no more */
     CHECK_EQ(byte_at(as, base + 1), 'E');
     CHECK_EQ(byte_at(as, base + 0x1010), 0xcc);
     CHECK_EQ(byte_at(as, base + 0x3aff), 0xcc);
@@ -230,7 +230,7 @@ TEST(a_large_image_costs_what_is_touched)
     CHECK_OK(elf_check(memory_object_of(o), &plan, &reason));
     uint64_t base, frames = frame_free_count();
     CHECK_OK(elf_map(as, o, &plan, &base));
-    CHECK_EQ(address_space_committed_pages(as), 3);
+    CHECK_EQ(as->charged_pages, 3);
     CHECK_LE(frames - frame_free_count(),
              5); /* tables, the page whose tail is zeroed, kernel memory */
     object_put(o);
