@@ -77,15 +77,12 @@ static status_t allowed(const struct region *r, enum change change, enum protect
     if (r->kind == REGION_RESERVED || r->kind == REGION_KERNEL) {
         return STATUS_BAD_STATE;
     }
-    bool allowed = true;
-    if (p == PROTECTION_READ_EXECUTE) {
-        allowed = r->may_execute;
-    } else if (p == PROTECTION_READ_WRITE) {
-        allowed = r->kind != REGION_CODE
-                  && (r->sharing == SHARING_PRIVATE
-                      || (r->may_write && !memory_object_sealed(r->object)));
-    }
-    return allowed ? STATUS_OK : STATUS_WRONG_INTERFACE;
+    bool may_write = r->kind != REGION_CODE
+                     && (r->sharing == SHARING_PRIVATE
+                         || (r->may_write && !memory_object_sealed(r->object)));
+    bool refused = (p == PROTECTION_READ_EXECUTE && !r->may_execute)
+                   || (p == PROTECTION_READ_WRITE && !may_write);
+    return refused ? STATUS_WRONG_INTERFACE : STATUS_OK;
 }
 
 /* Private memory of an object is paid for from when it first becomes writable, other private memory

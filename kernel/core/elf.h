@@ -1,4 +1,4 @@
-/* The ELF check: one allocation-free file that looks at an untrusted image and says what to map.
+/* The ELF check: allocation-free code that looks at an untrusted image and says what to map.
  * Accepts ELF64 little-endian x86-64, ET_EXEC and static PIE (ET_DYN without interpreter); PT_LOAD,
  * PT_TLS, PT_GNU_STACK; no relocations, no symbols. Segments must be page-congruent, ascending, not
  * overlapping, never writable and executable, inside [USER_BASE, USER_END); the entry must lie in

@@ -235,51 +235,40 @@ static status_t make_stack(struct address_space *as, uint64_t image, const void 
                : STATUS_FRAMES_EXHAUSTED;
 }
 
-static status_t fill(struct process *p, struct object *image, const struct elf_plan *plan,
-                     const void *start, size_t start_size, struct made *out)
-{
-    struct address_space *as = out->space;
-    status_t status = elf_map(as, image, plan, &out->base);
-    uint64_t start_block;
-    if (status == STATUS_OK) {
-        status = make_stack(as, out->base + plan->lowest, start, start_size, &start_block);
-    }
-    if (status == STATUS_OK) {
-        status = thread_create_in(p, as, 0, &out->thread);
-    }
-    if (status == STATUS_OK) {
-        uint64_t entry = plan->position_independent ? out->base + plan->entry : plan->entry;
-        /* The memory below the block is zeroed: the word that ends a backtrace. */
-        arch_thread_start(out->thread, entry, start_block - 16, start_block,
-                          out->thread->ring.user_address, start_size, 0);
-    }
-    return status;
-}
-
-static status_t make(struct process *p, struct object *image, const void *start, size_t start_size,
-                     struct made *out, const char **reason)
+static status_t make_image(struct process *p, struct object *image, const void *start,
+                           size_t start_size, struct made *out, const char **reason)
 {
     if (start_size > MESSAGE_MAX) {
         return STATUS_MESSAGE_TOO_LARGE;
     }
-    struct memory_object *memory = memory_object_of(image);
-    KASSERT(memory != NULL);
     struct elf_plan plan;
-    status_t status = elf_check(memory, &plan, reason);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    uint64_t start_block;
     *out = (struct made){0};
-    status = address_space_create(p->account, &out->space);
+    KASSERT(memory_object_of(image) != NULL);
+    status_t status = elf_check(memory_object_of(image), &plan, reason);
+    if (status == STATUS_OK) {
+        status = address_space_create(p->account, &out->space);
+    }
     if (status != STATUS_OK) {
         return status;
     }
-    status = fill(p, image, &plan, start, start_size, out);
+    status = elf_map(out->space, image, &plan, &out->base);
+    if (status == STATUS_OK) {
+        status = make_stack(out->space, out->base + plan.lowest, start, start_size, &start_block);
+    }
+    if (status == STATUS_OK) {
+        status = thread_create_in(p, out->space, 0, &out->thread);
+    }
     if (status != STATUS_OK) {
         KASSERT(out->thread == NULL);
         address_space_destroy(out->space);
+        return status;
     }
-    return status;
+    uint64_t entry = plan.position_independent ? out->base + plan.entry : plan.entry;
+    /* The memory below the block is zeroed: the word that ends a backtrace. */
+    arch_thread_start(out->thread, entry, start_block - 16, start_block,
+                      out->thread->ring.user_address, start_size, 0);
+    return STATUS_OK;
 }
 
 /* The process's image is the new one from now on. */
@@ -327,7 +316,7 @@ status_t process_create(struct account *parent, const char *name, size_t name_si
     status = fill_table(p, grants, grant_count);
     put_own(p);
     if (status == STATUS_OK) {
-        status = make(p, image, start, start_size, &made, reason);
+        status = make_image(p, image, start, start_size, &made, reason);
     }
     if (status != STATUS_OK) {
         undo(p);
@@ -443,7 +432,7 @@ status_t process_exec(struct thread *caller, struct object *image, const void *s
         return status;
     }
     struct made made;
-    status = make(p, image, start, start_size, &made, reason);
+    status = make_image(p, image, start, start_size, &made, reason);
     if (status != STATUS_OK) {
         return status;
     }
