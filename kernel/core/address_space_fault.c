@@ -49,11 +49,9 @@ static status_t break_sharing(struct address_space *as, struct region *r, uint64
     return STATUS_OK;
 }
 
-/* Whether the object has that page already. */
 static bool is_there(struct memory_object *m, uint64_t index, frame_t *out)
 {
-    status_t status = memory_object_frame(m, index, false, out);
-    KASSERT(status == STATUS_OK); /* nothing is allocated */
+    *out = memory_object_frame(m, index, false);
     return *out != FRAME_NONE;
 }
 
@@ -71,9 +69,9 @@ static status_t fault_shared(struct address_space *as, struct region *r, uint64_
     KASSERT(start <= page && page < end);
     frame_t frames[FAULT_AROUND_PAGES];
     uint64_t own = (page - start) >> PAGE_SHIFT, limit = (end - start) >> PAGE_SHIFT;
-    status_t status = memory_object_frame(r->object, index, true, &frames[own]);
-    if (status != STATUS_OK) {
-        return status;
+    frames[own] = memory_object_frame(r->object, index, true);
+    if (frames[own] == FRAME_NONE) {
+        return STATUS_FRAMES_EXHAUSTED;
     }
     uint64_t first = own, last = own; /* of those to map, in `frames` */
     while (first > 0 && is_there(r->object, index - own + first - 1, &frames[first - 1])) {
@@ -92,16 +90,15 @@ static status_t fault_absent(struct address_space *as, struct region *r, uint64_
         return STATUS_BAD_ADDRESS; /* mapped from the beginning, or waiting for a fork's end */
     }
     frame_t source = FRAME_NONE, f;
-    status_t status = STATUS_OK;
     if (r->kind == REGION_OBJECT) {
         uint64_t index = (r->offset + (page - r->start)) >> PAGE_SHIFT;
         if (!write || r->sharing == SHARING_SHARED) {
             return fault_shared(as, r, page, index);
         }
-        (void)is_there(r->object, index, &source); /* and is copied at once */
+        source = memory_object_frame(r->object, index, false); /* and is copied at once */
     }
-    KASSERT(r->charged);
-    status = copy_frame(source, &f);
+    KASSERT(r->charged && r->kind != REGION_RESERVED);
+    status_t status = copy_frame(source, &f);
     if (status != STATUS_OK) {
         return status;
     }

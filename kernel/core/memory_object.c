@@ -68,20 +68,19 @@ static uint64_t nodes_for(uint64_t pages, uint32_t *height)
     return nodes;
 }
 
-status_t memory_object_frame(struct memory_object *m, uint64_t index, bool allocate, frame_t *out)
+frame_t memory_object_frame(struct memory_object *m, uint64_t index, bool allocate)
 {
     KASSERT(index < m->pages);
     if (m->boot_first != FRAME_NONE) {
-        *out = m->boot_first + index;
-        return STATUS_OK;
+        return m->boot_first + index;
     }
     frame_t *slot = &m->root;
     for (uint32_t height = m->height;; height--) {
-        bool make = allocate && *slot == FRAME_NONE;
-        status_t status = make ? frame_alloc_zeroed(slot) : STATUS_OK;
-        if (height == 0 || *slot == FRAME_NONE) {
-            *out = *slot;
-            return status;
+        if (*slot == FRAME_NONE && (!allocate || frame_alloc_zeroed(slot) != STATUS_OK)) {
+            return FRAME_NONE;
+        }
+        if (height == 0) {
+            return *slot;
         }
         frame_t *words = arch_frame_address(*slot);
         slot = &words[(index >> (NODE_BITS * (height - 1))) & (NODE_WORDS - 1)];
@@ -258,9 +257,7 @@ void memory_object_read(struct memory_object *m, uint64_t offset, void *out, siz
     while (size > 0) {
         size_t in_page = offset & (PAGE_SIZE - 1);
         size_t chunk = PAGE_SIZE - in_page < size ? PAGE_SIZE - in_page : size;
-        frame_t f;
-        status_t status = memory_object_frame(m, offset >> PAGE_SHIFT, false, &f);
-        KASSERT(status == STATUS_OK); /* nothing is allocated */
+        frame_t f = memory_object_frame(m, offset >> PAGE_SHIFT, false);
         if (f == FRAME_NONE) {
             __builtin_memset(out, 0, chunk);
         } else {

@@ -276,8 +276,9 @@ static void take(struct process *p, const struct made *made, struct object *imag
 {
     p->space = made->space;
     p->image_base = made->base;
-    object_put(p->image);
+    struct object *before = p->image; /* may be the same */
     p->image = object_get(image);
+    object_put(before);
 }
 
 static status_t insert_at(struct process *p, uint32_t slot, struct object *o)
