@@ -19,6 +19,8 @@ struct address_space {
     struct arch_address_space arch;
     struct account *account; /* that pays for all of it */
     struct region *regions;  /* root of the tree: kernel/core/region_tree.h */
+    struct region *spare;    /* charged and not in the tree; none between operations */
+    uint64_t spare_count;
     uint64_t region_count;   /* what is charged: LEDGER_MAPPINGS, */
     uint64_t charged_pages;  /* LEDGER_FRAMES for pages, */
     uint64_t tables;         /* LEDGER_FRAMES for page tables, the root excluded, */
@@ -92,11 +94,10 @@ status_t address_space_frame(struct address_space *as, uint64_t address, enum up
 /* Whether the range is mapped throughout, and all of it from this object. */
 bool address_space_maps_object(const struct address_space *as, const struct memory_object *m,
                                uint64_t address, uint64_t size);
-/* Whether nothing is in the range. */
-bool address_space_range_free(const struct address_space *as, uint64_t address, uint64_t size);
-/* What a park key is made of: the memory object and offset for shared memory, else (NULL, 0). */
-void address_space_identity(struct address_space *as, uint64_t address,
-                            struct memory_object **object, uint64_t *offset);
+/* What a park key is made of: the memory object and *offset in it for shared memory, else the
+ * address space and the address. */
+const void *address_space_identity(const struct address_space *as, uint64_t address,
+                                   uint64_t *offset);
 
 /* A copy of the parent's regions into an empty child: private memory copy-on-write, shared memory
  * shared. The child's account is charged for each private writable page at once. Kernel pages are
@@ -107,7 +108,6 @@ status_t address_space_fork(struct address_space *parent, struct address_space *
 void address_space_fork_end(struct address_space *child);
 /* Empties the space (exec, and destroy). */
 void address_space_clear(struct address_space *as);
-uint64_t address_space_committed_pages(const struct address_space *as);
 
 /* The one pair of functions that copies between user memory and the kernel. `as` may be any address
  * space; the current one is copied through the processor's own translation, others through their

@@ -1,36 +1,18 @@
 /* Changes of what is mapped: unmap, protect, commit, decommit. See address_space.h and
- * address_space_plan.h. */
+ * address_space_region.h. */
 #include "kernel/arch/arch.h"
-#include "kernel/core/address_space_plan.h"
+#include "kernel/core/address_space_region.h"
 #include "kernel/core/park.h"
-
-/* Part of a region that lies in [start, end). */
-static uint64_t pages_inside(const struct region *r, uint64_t start, uint64_t end)
-{
-    uint64_t from = r->start > start ? r->start : start;
-    uint64_t to = r->end < end ? r->end : end;
-    KASSERT(from < to);
-    return (to - from) >> PAGE_SHIFT;
-}
-
-/* The next region without a hole between, or NULL. */
-static struct region *adjacent(struct region *r)
-{
-    struct region *next = region_tree_next(r);
-    return next != NULL && next->start == r->end ? next : NULL;
-}
 
 static status_t cut(struct address_space *as, uint64_t address, uint64_t size)
 {
-    struct address_space_plan plan = {.nodes =
-                                          address_space_nodes_to_cut(as, address, address + size)};
-    status_t status = address_space_plan_reserve(as, &plan);
-    if (status != STATUS_OK) {
-        return status;
+    uint64_t end = address + size;
+    struct address_space_cost cost = {.nodes = address_space_nodes_to_cut(as, address, end)};
+    status_t status = address_space_charge(as, &cost);
+    if (status == STATUS_OK) {
+        address_space_cut(as, address, end);
     }
-    address_space_cut(as, address, address + size, &plan);
-    address_space_plan_finish(as, &plan);
-    return STATUS_OK;
+    return status;
 }
 
 status_t address_space_unmap(struct address_space *as, uint64_t address, uint64_t size)
@@ -40,15 +22,12 @@ status_t address_space_unmap(struct address_space *as, uint64_t address, uint64_
         return status;
     }
     struct region *r = region_tree_at_or_after(as->regions, address);
-    if (r == NULL || r->start >= address + size) {
-        return STATUS_OK; /* holes are no error */
-    }
-    for (; r != NULL && r->start < address + size; r = region_tree_next(r)) {
+    for (; r != NULL && r->start < address + size; r = r->next) {
         if (r->kind == REGION_KERNEL) {
             return STATUS_BAD_STATE;
         }
     }
-    return cut(as, address, size);
+    return cut(as, address, size); /* holes are no error */
 }
 
 /* All of the range must be of one kind, without holes. */
@@ -59,11 +38,8 @@ static status_t unmap_kind(struct address_space *as, uint64_t address, uint64_t 
     if (status != STATUS_OK) {
         return status;
     }
-    struct region *r = region_tree_find(as->regions, address);
-    while (r != NULL && r->kind == kind && r->end < address + size) {
-        r = adjacent(r);
-    }
-    return r != NULL && r->kind == kind ? cut(as, address, size) : STATUS_BAD_STATE;
+    return address_space_is_all(as, address, address + size, kind, NULL) ? cut(as, address, size)
+                                                                         : STATUS_BAD_STATE;
 }
 
 status_t address_space_unmap_kernel_pages(struct address_space *as, uint64_t address,
@@ -81,73 +57,76 @@ void address_space_revoke(struct address_space *as, const struct object *through
 {
     struct region *r = as->revocable != 0 ? region_tree_at_or_after(as->regions, 0) : NULL;
     while (r != NULL) {
-        struct region *next = region_tree_next(r);
+        struct region *next = r->next;
         if (r->through == through) {
-            struct address_space_plan nothing = {0}; /* whole regions go, so none is split */
-            address_space_cut(as, r->start, r->end, &nothing);
+            address_space_cut(as, r->start, r->end); /* whole: no node is needed */
         }
         r = next;
     }
 }
 
-/* --- protect --- */
+/* --- protect, commit, decommit: each region of a range changes, and there must be no hole --- */
 
-static status_t protect_allowed(const struct region *r, enum protection p)
+enum change { PROTECT, COMMIT, DECOMMIT };
+
+static status_t allowed(const struct region *r, enum change change, enum protection p)
 {
+    if (change != PROTECT) {
+        return address_space_has_addresses(r->kind) ? STATUS_OK : STATUS_BAD_STATE;
+    }
     if (r->kind == REGION_RESERVED || r->kind == REGION_KERNEL) {
         return STATUS_BAD_STATE;
     }
-    bool allowed = true;
-    if (p == PROTECTION_READ_EXECUTE) {
-        allowed = r->may_execute;
-    } else if (p == PROTECTION_READ_WRITE) {
-        allowed = r->kind != REGION_CODE
-                  && (r->sharing == SHARING_PRIVATE
-                      || (r->may_write && !memory_object_sealed(r->object)));
-    }
-    return allowed ? STATUS_OK : STATUS_WRONG_INTERFACE;
+    bool may_write = r->kind != REGION_CODE
+                     && (r->sharing == SHARING_PRIVATE
+                         || (r->may_write && !memory_object_sealed(r->object)));
+    bool refused = (p == PROTECTION_READ_EXECUTE && !r->may_execute)
+                   || (p == PROTECTION_READ_WRITE && !may_write);
+    return refused ? STATUS_WRONG_INTERFACE : STATUS_OK;
 }
 
-/* Private memory of an object is paid for from when it first becomes writable. */
-static bool protect_charges(const struct region *r, enum protection p)
+/* Private memory of an object is paid for from when it first becomes writable, other private memory
+ * from when it is committed. */
+static bool charges(const struct region *r, enum change change, enum protection p)
 {
+    if (change == COMMIT) {
+        return r->kind == REGION_RESERVED;
+    }
     return p == PROTECTION_READ_WRITE && r->sharing == SHARING_PRIVATE && !r->charged;
 }
 
-static status_t protect_check(struct address_space *as, uint64_t address, uint64_t size,
-                              enum protection p, struct address_space_plan *plan)
+static status_t check(const struct address_space *as, uint64_t address, uint64_t end,
+                      enum change change, enum protection p, struct address_space_cost *cost)
 {
-    status_t status = address_space_check_range(address, size);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    uint64_t end = address + size;
-    struct region *r = region_tree_find(as->regions, address);
-    for (;;) {
-        if (r == NULL) {
-            return STATUS_BAD_STATE; /* a hole */
-        }
-        status = protect_allowed(r, p);
+    uint64_t below = 0; /* end of what this commit has mapped before */
+    const struct region *r = region_tree_find(as->regions, address);
+    for (;; r = address_space_adjacent(r)) {
+        status_t status = r != NULL ? allowed(r, change, p) : STATUS_BAD_STATE; /* a hole */
         if (status != STATUS_OK) {
             return status;
         }
-        plan->frames += protect_charges(r, p) ? pages_inside(r, address, end) : 0;
-        if (r->end >= end) {
-            plan->nodes = address_space_nodes_to_split(as, address, end);
-            return address_space_plan_reserve(as, plan);
+        uint64_t from = MAX(r->start, address), to = MIN(r->end, end);
+        cost->pages += charges(r, change, p) ? (to - from) >> PAGE_SHIFT : 0;
+        if (change == COMMIT && r->kind == REGION_RESERVED) {
+            below = MAX(below, region_tree_mapped_below(as->regions, from));
+            uint64_t above = region_tree_mapped_above(as->regions, to);
+            cost->tables += address_space_tables_between(below, from, to, above);
+            below = to;
         }
-        r = adjacent(r);
+        if (r->end >= end) {
+            cost->nodes = address_space_nodes_to_split(as, address, end);
+            return STATUS_OK;
+        }
     }
 }
 
-/* A whole region gets another protection. */
 static void protect_region(struct address_space *as, struct region *r, enum protection p)
 {
     if (r->protection == p) {
         return;
     }
     bool wrote = address_space_writes_object(r);
-    r->charged = r->charged || protect_charges(r, p);
+    r->charged = r->charged || charges(r, PROTECT, p);
     r->protection = (uint8_t)p;
     if (p == PROTECTION_READ_WRITE) {
         r->may_execute = false; /* what was written is no image's any more */
@@ -164,118 +143,76 @@ static void protect_region(struct address_space *as, struct region *r, enum prot
     }
 }
 
+static void commit_region(struct address_space *as, struct region *r, enum protection p)
+{
+    r->kind = REGION_ANONYMOUS;
+    r->protection = (uint8_t)p;
+    r->charged = true;
+    region_tree_changed(&as->regions, r);
+}
+
+static void decommit_region(struct address_space *as, struct region *r,
+                            struct address_space_cost *freed)
+{
+    address_space_drop_pages(as, r, r->start, r->end);
+    address_space_untouched(r);
+    r->kind = REGION_RESERVED;
+    r->protection = PROTECTION_NONE;
+    r->charged = false;
+    region_tree_changed(&as->regions, r);
+    freed->pages += region_pages(r);
+    freed->tables += address_space_tables_for(as, r->start, r->end);
+}
+
+static status_t change_all(struct address_space *as, uint64_t address, uint64_t size,
+                           enum change change, enum protection p)
+{
+    struct address_space_cost cost = {0}, freed = {0};
+    status_t status = address_space_check_range(address, size);
+    uint64_t end = address + size;
+    if (status == STATUS_OK) {
+        status = check(as, address, end, change, p, &cost);
+    }
+    if (status == STATUS_OK) {
+        status = address_space_charge(as, &cost);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    address_space_split(as, address, end);
+    if (change == DECOMMIT) {
+        park_unmapped(as, address, size);
+    }
+    struct region *r = region_tree_find(as->regions, address);
+    for (; r != NULL && r->start < end; r = r->next) {
+        if (change != DECOMMIT && r->kind != REGION_RESERVED) {
+            protect_region(as, r, p);
+        } else if (change == COMMIT) {
+            commit_region(as, r, p);
+        } else if (r->kind == REGION_ANONYMOUS) {
+            decommit_region(as, r, &freed);
+        }
+    }
+    address_space_merge(as, address, end);
+    address_space_give_back(as, &freed);
+    return STATUS_OK;
+}
+
 status_t address_space_protect(struct address_space *as, uint64_t address, uint64_t size,
                                enum protection p)
 {
     KASSERT((uint32_t)p < PROTECTION_COUNT);
-    uint64_t end = address + size;
-    struct address_space_plan plan = {0};
-    status_t status = protect_check(as, address, size, p, &plan);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    address_space_split(as, address, end, &plan);
-    for (struct region *r = region_tree_find(as->regions, address); r != NULL && r->start < end;
-         r = adjacent(r)) {
-        protect_region(as, r, p);
-    }
-    address_space_merge(as, address, end);
-    address_space_plan_finish(as, &plan);
-    return STATUS_OK;
-}
-
-/* --- commit and decommit --- */
-
-/* The range must consist of reserved and committed pages. Counts what changes: from reserved (if
- * `commit`) or to it. */
-static status_t commit_check(struct address_space *as, uint64_t address, uint64_t size,
-                             bool commit, struct address_space_plan *plan)
-{
-    status_t status = address_space_check_range(address, size);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    uint64_t end = address + size;
-    uint64_t below = 0; /* end of what this commit has mapped before */
-    struct region *r = region_tree_find(as->regions, address);
-    for (;;) {
-        if (r == NULL || (r->kind != REGION_RESERVED && r->kind != REGION_ANONYMOUS)) {
-            return STATUS_BAD_STATE;
-        }
-        if (commit && r->kind == REGION_RESERVED) {
-            uint64_t from = r->start > address ? r->start : address;
-            uint64_t to = r->end < end ? r->end : end;
-            uint64_t mapped = region_tree_mapped_below(as->regions, from);
-            uint64_t above = region_tree_mapped_above(as->regions, to);
-            plan->frames += (to - from) >> PAGE_SHIFT;
-            plan->tables +=
-                address_space_tables_between(mapped > below ? mapped : below, from, to, above);
-            below = to;
-        }
-        if (r->end >= end) {
-            plan->nodes = address_space_nodes_to_split(as, address, end);
-            return address_space_plan_reserve(as, plan);
-        }
-        r = adjacent(r);
-    }
+    return change_all(as, address, size, PROTECT, p);
 }
 
 status_t address_space_commit(struct address_space *as, uint64_t address, uint64_t size,
                               enum protection p)
 {
-    if (p == PROTECTION_READ_EXECUTE) {
-        return STATUS_WRONG_INTERFACE;
-    }
-    uint64_t end = address + size;
-    struct address_space_plan plan = {0};
-    status_t status = commit_check(as, address, size, true, &plan);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    address_space_split(as, address, end, &plan);
-    for (struct region *r = region_tree_find(as->regions, address); r != NULL && r->start < end;
-         r = adjacent(r)) {
-        if (r->kind == REGION_ANONYMOUS) {
-            protect_region(as, r, p);
-        } else {
-            r->protection = (uint8_t)p;
-            r->charged = true;
-            region_tree_change(&as->regions, r, r->start, r->end, REGION_ANONYMOUS);
-        }
-    }
-    address_space_merge(as, address, end);
-    address_space_plan_finish(as, &plan);
-    return STATUS_OK;
+    return p == PROTECTION_READ_EXECUTE ? STATUS_WRONG_INTERFACE
+                                        : change_all(as, address, size, COMMIT, p);
 }
 
 status_t address_space_decommit(struct address_space *as, uint64_t address, uint64_t size)
 {
-    uint64_t end = address + size;
-    struct address_space_plan plan = {0};
-    status_t status = commit_check(as, address, size, false, &plan);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    address_space_split(as, address, end, &plan);
-    park_unmapped(as, address, size);
-    struct address_space_refund refund = {0};
-    for (struct region *r = region_tree_find(as->regions, address); r != NULL && r->start < end;
-         r = adjacent(r)) {
-        if (r->kind == REGION_ANONYMOUS) {
-            address_space_drop_pages(as, r, r->start, r->end);
-            address_space_untouched(r);
-            r->protection = PROTECTION_NONE;
-            r->charged = false;
-            region_tree_change(&as->regions, r, r->start, r->end, REGION_RESERVED);
-            uint64_t tables = address_space_tables_for(as, r->start, r->end);
-            KASSERT(as->tables >= tables && as->charged_pages >= region_pages(r));
-            as->tables -= tables;
-            as->charged_pages -= region_pages(r);
-            refund.frames += tables + region_pages(r);
-        }
-    }
-    address_space_give_back(as, &refund);
-    address_space_merge(as, address, end);
-    address_space_plan_finish(as, &plan);
-    return STATUS_OK;
+    return change_all(as, address, size, DECOMMIT, PROTECTION_NONE);
 }

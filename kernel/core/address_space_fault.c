@@ -6,35 +6,22 @@
  * others are gone, just makes it writable. This path is short on purpose: one look-up in the tree
  * of regions, one in the page tables, one entry made. */
 #include "kernel/arch/arch.h"
-#include "kernel/core/address_space_plan.h"
+#include "kernel/core/address_space_region.h"
 #include "kernel/core/frame.h"
 
 static bool allows(enum protection p, enum upcall_access access)
 {
-    switch (access) {
-    case UPCALL_ACCESS_READ:
-        return p != PROTECTION_NONE;
-    case UPCALL_ACCESS_WRITE:
-        return p == PROTECTION_READ_WRITE;
-    case UPCALL_ACCESS_EXECUTE:
-        return p == PROTECTION_READ_EXECUTE;
-    }
-    return false;
+    return access == UPCALL_ACCESS_READ    ? p != PROTECTION_NONE
+           : access == UPCALL_ACCESS_WRITE ? p == PROTECTION_READ_WRITE
+                                           : p == PROTECTION_READ_EXECUTE;
 }
 
-static status_t map_page(struct address_space *as, struct region *r, uint64_t page, frame_t f)
-{
-    status_t status = arch_map(&as->arch, page, &f, 1, (enum protection)r->protection);
-    if (status == STATUS_OK) {
-        address_space_touched(r, page, page + PAGE_SIZE);
-    } else {
-        frame_put(f);
-    }
-    return status;
-}
-
+/* A frame with what is in another, or with zeroes if that is FRAME_NONE. */
 static status_t copy_frame(frame_t from, frame_t *out)
 {
+    if (from == FRAME_NONE) {
+        return frame_alloc_zeroed(out);
+    }
     status_t status = frame_alloc(out);
     if (status == STATUS_OK) {
         __builtin_memcpy(arch_frame_address(*out), arch_frame_address(from), PAGE_SIZE);
@@ -60,55 +47,39 @@ static status_t break_sharing(struct address_space *as, struct region *r, uint64
     return STATUS_OK;
 }
 
-/* A private page of an object, about to be written: a copy at once. */
-static status_t fault_private_write(struct address_space *as, struct region *r, uint64_t page,
-                                    uint64_t index)
+static bool is_there(struct memory_object *m, uint64_t index, frame_t *out)
 {
-    KASSERT(r->charged);
-    frame_t source, copy = FRAME_NONE;
-    status_t status = memory_object_frame(r->object, index, false, &source);
-    if (status == STATUS_OK) {
-        status = source == FRAME_NONE ? frame_alloc_zeroed(&copy) : copy_frame(source, &copy);
-    }
-    return status == STATUS_OK ? map_page(as, r, page, copy) : status;
+    *out = memory_object_frame(m, index, false);
+    return *out != FRAME_NONE;
 }
 
 /* Maps the object's own page, and with it those around it that are there and not mapped yet. */
 static status_t fault_shared(struct address_space *as, struct region *r, uint64_t page,
                              uint64_t index)
 {
-    frame_t frames[ARCH_FAULT_AROUND_PAGES];
     const uint64_t window = ARCH_FAULT_AROUND_PAGES * PAGE_SIZE;
-    uint64_t start = page & ~(window - 1), end = start + window;
-    start = start > r->start ? start : r->start;
-    end = arch_next_present(&as->arch, page, end < r->end ? end : r->end);
+    uint64_t start = MAX(page & ~(window - 1), r->start);
+    uint64_t end = MIN((page & ~(window - 1)) + window, r->end);
+    end = arch_next_present(&as->arch, page, end);
     if (start < page && arch_next_present(&as->arch, start, page) < page) {
         start = page;
     }
     KASSERT(start <= page && page < end);
-    uint64_t count = 0;
-    for (uint64_t at = start; at < end; at += PAGE_SIZE, count++) {
-        uint64_t wanted = index + (at >> PAGE_SHIFT) - (page >> PAGE_SHIFT);
-        status_t status = memory_object_frame(r->object, wanted, at == page, &frames[count]);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        if (frames[count] == FRAME_NONE) {
-            if (at > page) {
-                break;
-            }
-            start = at + PAGE_SIZE; /* a hole before the page: what came so far is left out */
-            count = UINT64_MAX;     /* and the next is the first */
-        }
+    frame_t frames[ARCH_FAULT_AROUND_PAGES];
+    uint64_t own = (page - start) >> PAGE_SHIFT, limit = (end - start) >> PAGE_SHIFT;
+    frames[own] = memory_object_frame(r->object, index, true);
+    if (frames[own] == FRAME_NONE) {
+        return STATUS_FRAMES_EXHAUSTED;
     }
-    status_t status = arch_map(&as->arch, start, frames, count, address_space_shared_protection(r));
-    if (status == STATUS_OK) {
-        address_space_touched(r, start, start + (count << PAGE_SHIFT));
-        for (uint64_t i = 0; i < count; i++) {
-            frame_get(frames[i]);
-        }
+    uint64_t first = own, last = own; /* of those to map, in `frames` */
+    while (first > 0 && is_there(r->object, index - own + first - 1, &frames[first - 1])) {
+        first--;
     }
-    return status;
+    while (last + 1 < limit && is_there(r->object, index - own + last + 1, &frames[last + 1])) {
+        last++;
+    }
+    return address_space_put_pages(as, r, start + (first << PAGE_SHIFT), &frames[first],
+                                   last - first + 1, address_space_shared_protection(r));
 }
 
 /* How many pages of anonymous memory a fault brings in: who goes through it gets many at a time. */
@@ -121,14 +92,11 @@ static uint64_t pages_ahead(const struct address_space *as, uint64_t page)
 }
 
 /* Zeroed pages from the touched one on, as many as arch wants at a time. They are charged. */
-static status_t fault_anonymous(struct address_space *as, struct region *r, uint64_t page)
+static status_t fault_ahead(struct address_space *as, struct region *r, uint64_t page)
 {
     frame_t frames[ARCH_FAULT_AHEAD_PAGES];
-    uint64_t end = page + PAGE_SIZE, count = 0;
-    if (ARCH_FAULT_AHEAD_PAGES > 1) {
-        uint64_t most = page + pages_ahead(as, page) * PAGE_SIZE;
-        end = arch_next_present(&as->arch, end, most < r->end ? most : r->end);
-    }
+    uint64_t end = MIN(page + pages_ahead(as, page) * PAGE_SIZE, r->end), count = 0;
+    end = arch_next_present(&as->arch, page, end);
     status_t status;
     do {
         status = frame_alloc_zeroed(&frames[count]);
@@ -155,19 +123,32 @@ static status_t fault_anonymous(struct address_space *as, struct region *r, uint
 
 static status_t fault_absent(struct address_space *as, struct region *r, uint64_t page, bool write)
 {
+    if (r->kind == REGION_KERNEL) {
+        return STATUS_BAD_ADDRESS; /* mapped from the beginning, or waiting for a fork's end */
+    }
+    frame_t source = FRAME_NONE, f;
     if (r->kind == REGION_OBJECT) {
         uint64_t index = (r->offset + (page - r->start)) >> PAGE_SHIFT;
-        if (write && r->sharing == SHARING_PRIVATE) {
-            return fault_private_write(as, r, page, index);
+        if (!write || r->sharing == SHARING_SHARED) {
+            return fault_shared(as, r, page, index);
         }
-        return fault_shared(as, r, page, index);
+        source = memory_object_frame(r->object, index, false); /* and is copied at once */
     }
-    if (r->kind == REGION_KERNEL) {
-        return STATUS_BAD_ADDRESS; /* they are mapped from the beginning, or wait for a fork's end
-                                    */
+    KASSERT(r->charged && r->kind != REGION_RESERVED);
+    if (ARCH_FAULT_AHEAD_PAGES > 1 && r->kind != REGION_OBJECT) {
+        return fault_ahead(as, r, page);
     }
-    KASSERT(r->kind == REGION_ANONYMOUS || r->kind == REGION_CODE);
-    return fault_anonymous(as, r, page);
+    status_t status = copy_frame(source, &f);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = arch_map(&as->arch, page, &f, 1, (enum protection)r->protection);
+    if (status == STATUS_OK) {
+        address_space_touched(r, page, page + PAGE_SIZE);
+    } else {
+        frame_put(f);
+    }
+    return status;
 }
 
 status_t address_space_fault(struct address_space *as, uint64_t address, enum upcall_access access)
@@ -212,8 +193,10 @@ status_t address_space_frame(struct address_space *as, uint64_t address, enum up
 /* --- CodeMemory --- */
 
 /* A frame of a code page that only this space has, there or not before. */
-static status_t code_frame(struct address_space *as, struct region *r, uint64_t page, frame_t *out)
+static status_t code_frame(struct address_space *as, uint64_t page, frame_t *out)
 {
+    struct region *r = region_tree_find(as->regions, page);
+    KASSERT(r != NULL && r->kind == REGION_CODE);
     enum protection p;
     status_t status = STATUS_OK;
     if (!arch_lookup(&as->arch, page, out, &p)) {
@@ -231,25 +214,18 @@ static status_t code_frame(struct address_space *as, struct region *r, uint64_t 
 status_t address_space_write_code(struct address_space *as, uint64_t address, const void *bytes,
                                   size_t size)
 {
-    if (address < USER_BASE || address > USER_END || size > USER_END - address) {
+    if (!address_space_in_bounds(address, size)) {
         return STATUS_OVERFLOW;
     }
     uint64_t end = address + size;
-    uint64_t checked = address;
-    while (checked < end) {
-        struct region *r = region_tree_find(as->regions, checked);
-        if (r == NULL || r->kind != REGION_CODE) {
-            return STATUS_BAD_STATE;
-        }
-        checked = r->end;
+    if (size != 0 && !address_space_is_all(as, address, end, REGION_CODE, NULL)) {
+        return STATUS_BAD_STATE;
     }
     while (address < end) {
-        struct region *r = region_tree_find(as->regions, address);
-        KASSERT(r != NULL && r->kind == REGION_CODE);
         uint64_t in_page = address & (PAGE_SIZE - 1);
-        uint64_t chunk = PAGE_SIZE - in_page < end - address ? PAGE_SIZE - in_page : end - address;
+        uint64_t chunk = MIN(PAGE_SIZE - in_page, end - address);
         frame_t f;
-        status_t status = code_frame(as, r, address - in_page, &f);
+        status_t status = code_frame(as, address - in_page, &f);
         if (status != STATUS_OK) {
             return status;
         }

@@ -20,26 +20,27 @@
 
 #define RANDOM_SEED_SIZE 16
 
+/* In the order of their slots, from CAP_SLOT_MEMORY on. */
 static const struct {
     const char *name;
-    struct object *object;
-} grants[] = {
-    {"console", &console_object},       {"stdio", &std_io_object},
-    {"timer", &timer_object},           {"random", &entropy_source_object},
-    {"code", &code_memory_object},      {"boot", &boot_package_object},
-    {"spawn", &process_spawner_object}, {"launch", &restricted_launcher_object},
-};
-
-static const struct {
-    const char *name;
-    uint32_t slot;
     uint64_t interface_id;
-} own[] = {
-    {CAP_NAME_MEMORY, CAP_SLOT_MEMORY, VIRTUAL_MEMORY_INTERFACE_ID},
-    {CAP_NAME_THREADS, CAP_SLOT_THREADS, THREAD_SPAWNER_INTERFACE_ID},
-    {CAP_NAME_THREAD, CAP_SLOT_THREAD, THREAD_CONTROL_INTERFACE_ID},
-    {CAP_NAME_PARK, CAP_SLOT_PARK, PARK_SPACE_INTERFACE_ID},
+    struct object *object; /* NULL: init's own, made with it */
+} handed[] = {
+    {CAP_NAME_MEMORY, VIRTUAL_MEMORY_INTERFACE_ID, NULL},
+    {CAP_NAME_THREADS, THREAD_SPAWNER_INTERFACE_ID, NULL},
+    {CAP_NAME_THREAD, THREAD_CONTROL_INTERFACE_ID, NULL},
+    {CAP_NAME_PARK, PARK_SPACE_INTERFACE_ID, NULL},
+    {"console", CONSOLE_INTERFACE_ID, &console_object},
+    {"stdio", STD_IO_INTERFACE_ID, &std_io_object},
+    {"timer", TIMER_INTERFACE_ID, &timer_object},
+    {"random", ENTROPY_SOURCE_INTERFACE_ID, &entropy_source_object},
+    {"code", CODE_MEMORY_INTERFACE_ID, &code_memory_object},
+    {"boot", BOOT_PACKAGE_INTERFACE_ID, &boot_package_object},
+    {"spawn", PROCESS_SPAWNER_INTERFACE_ID, &process_spawner_object},
+    {"launch", RESTRICTED_LAUNCHER_INTERFACE_ID, &restricted_launcher_object},
 };
+#define GRANTS (ARRAY_SIZE(handed) - OWN_COUNT)
+_Static_assert(CAP_SLOT_FIRST_GRANT == CAP_SLOT_MEMORY + OWN_COUNT, "the grants follow the own");
 
 void kernel_bring_up(const struct boot_info *info)
 {
@@ -65,13 +66,6 @@ static struct wire_span text(const char *s)
     return (struct wire_span){s, __builtin_strlen(s)};
 }
 
-static void set_entry(struct wire_builder b, const char *name, uint32_t slot, uint64_t interface_id)
-{
-    cap_set_entry_set_name(b, text(name));
-    cap_set_entry_set_id(b, CAP_ID(slot, 1));
-    cap_set_entry_set_interface_id(b, interface_id);
-}
-
 /* Returns its size. */
 static size_t write_start_block(void *buffer, size_t room)
 {
@@ -83,14 +77,12 @@ static size_t write_start_block(void *buffer, size_t room)
     start_block_init_environment(start, 0);
     start_block_set_current_directory(start, text("/"));
     start_block_set_entry_gate(start, arch_gate_address());
-    struct wire_list_builder set =
-        start_block_init_cap_set(start, ARRAY_SIZE(own) + ARRAY_SIZE(grants));
-    for (uint32_t i = 0; i < ARRAY_SIZE(own); i++) {
-        set_entry(wire_list_at(set, i), own[i].name, own[i].slot, own[i].interface_id);
-    }
-    for (uint32_t i = 0; i < ARRAY_SIZE(grants); i++) {
-        set_entry(wire_list_at(set, (uint32_t)ARRAY_SIZE(own) + i), grants[i].name,
-                  CAP_SLOT_FIRST_GRANT + i, object_interface_id(grants[i].object));
+    struct wire_list_builder set = start_block_init_cap_set(start, ARRAY_SIZE(handed));
+    for (uint32_t i = 0; i < ARRAY_SIZE(handed); i++) {
+        struct wire_builder entry = wire_list_at(set, i);
+        cap_set_entry_set_name(entry, text(handed[i].name));
+        cap_set_entry_set_id(entry, CAP_ID(CAP_SLOT_MEMORY + i, 1));
+        cap_set_entry_set_interface_id(entry, handed[i].interface_id);
     }
     arch_entropy(start_block_init_random_seed(start, RANDOM_SEED_SIZE), RANDOM_SEED_SIZE);
     size_t size = wire_message_finish(&message);
@@ -106,15 +98,15 @@ static status_t make_init(const char **reason)
         *reason = "the boot package has no init";
         return status;
     }
-    struct object *objects[ARRAY_SIZE(grants)];
-    for (size_t i = 0; i < ARRAY_SIZE(grants); i++) {
-        objects[i] = grants[i].object;
+    struct object *grants[GRANTS];
+    for (size_t i = 0; i < GRANTS; i++) {
+        grants[i] = handed[OWN_COUNT + i].object;
     }
     void *start = arch_cpu()->request;
     size_t start_size = write_start_block(start, sizeof arch_cpu()->request);
     struct process *init;
     status = process_create(&ledger_root, BOOT_PACKAGE_INIT, sizeof BOOT_PACKAGE_INIT - 1, image,
-                            start, start_size, objects, ARRAY_SIZE(grants), NULL, &init, reason);
+                            start, start_size, grants, GRANTS, NULL, &init, reason);
     object_put(image);
     if (status == STATUS_OK) {
         process_init = init;

@@ -11,11 +11,9 @@
 #include "kernel/core/memory_object.h"
 
 static struct {
-    const uint8_t *bytes;
     frame_t first;
     const struct boot_package_entry *entries;
-    uint32_t count;
-    const struct boot_package_entry *manifest; /* NULL: none */
+    uint32_t count; /* of those that were checked */
     /* made when first asked for; a reference each */
     struct object *images[BOOT_PACKAGE_MAX_ENTRIES];
 } package;
@@ -42,6 +40,11 @@ static const struct boot_package_entry *find(const char *name, size_t size)
         }
     }
     return NULL;
+}
+
+static const struct boot_package_entry *manifest(void)
+{
+    return find(BOOT_PACKAGE_MANIFEST, sizeof BOOT_PACKAGE_MANIFEST - 1);
 }
 
 /* *end: where the entry before ends; moved to the end of this one. */
@@ -77,15 +80,15 @@ static const char *check(const struct boot_package_header *h, uint64_t size)
     }
     uint64_t end =
         ALIGN_UP(sizeof *h + h->count * sizeof h->entries[0], (uint64_t)BOOT_PACKAGE_ALIGN);
-    for (uint32_t i = 0; i < h->count; i++) {
-        const char *reason = check_entry(&h->entries[i], h->size, &end);
+    package.entries = h->entries;
+    for (; package.count < h->count; package.count++) {
+        const struct boot_package_entry *e = &h->entries[package.count];
+        const char *reason = check_entry(e, h->size, &end);
         if (reason != NULL) {
             return reason;
         }
-        for (uint32_t j = 0; j < i; j++) {
-            if (is_named(&h->entries[j], h->entries[i].name, name_length(&h->entries[i]))) {
-                return "the boot package has two entries of one name";
-            }
+        if (find(e->name, name_length(e)) != NULL) {
+            return "the boot package has two entries of one name";
         }
     }
     return NULL;
@@ -94,35 +97,24 @@ static const char *check(const struct boot_package_header *h, uint64_t size)
 status_t boot_package_open(frame_t first, uint64_t size, const char **reason)
 {
     KASSERT(first != FRAME_NONE || size == 0);
-    package.count = 0;
-    package.manifest = NULL;
-    const struct boot_package_header *h = arch_frame_address(first);
-    *reason = check(h, size);
-    if (*reason != NULL) {
-        return STATUS_BAD_MESSAGE;
-    }
-    package.bytes = (const uint8_t *)h;
-    package.first = first;
-    package.entries = h->entries;
-    package.count = h->count;
-    package.manifest = find(BOOT_PACKAGE_MANIFEST, sizeof BOOT_PACKAGE_MANIFEST - 1);
-    return STATUS_OK;
-}
-
-void boot_package_close(void)
-{
     for (uint32_t i = 0; i < package.count; i++) {
         object_put(package.images[i]);
         package.images[i] = NULL;
     }
     package.count = 0;
-    package.manifest = NULL;
+    package.first = first;
+    *reason = check(arch_frame_address(first), size);
+    if (*reason != NULL) {
+        package.count = 0;
+        return STATUS_BAD_MESSAGE;
+    }
+    return STATUS_OK;
 }
 
 status_t boot_package_image(const char *name, size_t name_size, struct object **image)
 {
     const struct boot_package_entry *e = find(name, name_size);
-    if (e == NULL || e == package.manifest) {
+    if (e == NULL || e == manifest()) {
         return STATUS_NOT_FOUND;
     }
     struct object **kept = &package.images[e - package.entries];
@@ -130,7 +122,6 @@ status_t boot_package_image(const char *name, size_t name_size, struct object **
         status_t status =
             memory_object_create_boot(package.first + (e->offset >> PAGE_SHIFT), e->size, kept);
         if (status != STATUS_OK) {
-            *kept = NULL;
             return status;
         }
     }
@@ -150,8 +141,7 @@ const char *boot_package_name_of(const struct object *image)
 
 struct wire_span boot_package_manifest_bytes(void)
 {
-    if (package.manifest == NULL) {
-        return (struct wire_span){NULL, 0};
-    }
-    return (struct wire_span){package.bytes + package.manifest->offset, package.manifest->size};
+    const struct boot_package_entry *e = manifest();
+    const char *bytes = arch_frame_address(package.first);
+    return e != NULL ? (struct wire_span){bytes + e->offset, e->size} : (struct wire_span){NULL, 0};
 }

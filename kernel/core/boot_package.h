@@ -8,10 +8,9 @@
 
 struct object;
 
-/* Checks the header and every entry. reason: a sentence for the log. Error: badMessage. */
+/* Checks the header and every entry. A package from before is forgotten: its images go with their
+ * last other reference. reason: a sentence for the log. Error: badMessage. */
 status_t boot_package_open(frame_t first, uint64_t size, const char **reason) MUST_CHECK;
-/* Forgets the package: its images go with their last other reference. */
-void boot_package_close(void);
 /* A binary by name, as an Image with a new reference; the same object each time. The manifest is no
  * binary. Errors: notFound, bytesExhausted. */
 status_t boot_package_image(const char *name, size_t name_size, struct object **image) MUST_CHECK;

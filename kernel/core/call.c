@@ -100,7 +100,6 @@ status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call
         kept->transfers.sent = sent;
         kept->transfers.kept_count = kept->transfers.sent_count;
     }
-    call_begin_completion(kept);
     call_keep_commit(kept, cancel);
     if (kept->forwarder != NULL) {
         forwarder_track(object_get(kept->forwarder), kept);

@@ -182,12 +182,8 @@ static inline void call_begin(struct call *call, struct thread *caller, struct p
     call->forwarder = forwarder;
     call->kept = false;
     call->of_reply = false;
-    call->transfers.counts = 0;
-}
-/* And what is needed of it in the end, unless it is completed at once. */
-static inline void call_begin_completion(struct call *call)
-{
     call->completion = (struct ring_completion){.user_data = call->user_data};
+    call->transfers.counts = 0;
 }
 /* A record that completed goes back to where the next call of its thread takes it from: the
  * first is kept with the ring, charged as it is, the others are freed. caller NULL: its thread

@@ -204,12 +204,7 @@ static status_t extend(struct cap_table *t)
         return recycle(t);
     }
     uint32_t index = t->frontier == 0 ? 1 : t->frontier;
-    struct cap_slot **place = NULL;
-    bool there = index / SLOTS_PER_DIRECTORY > 0 || PAGE_OF(index) < t->directory_room;
-    if (there) {
-        place = page_place(t, index);
-    }
-    if (place == NULL || *place == NULL) {
+    if (t->frontier == 0 || index % SLOTS_PER_PAGE == 0) {
         status_t s = page_make(t, index);
         if (s != STATUS_OK) {
             return s;
@@ -400,20 +395,34 @@ status_t cap_table_insert_at(struct cap_table *t, uint32_t index, struct object 
     return STATUS_OK;
 }
 
+/* The slot after *index, which goes on to it; NULL after the last. */
+static struct cap_slot *next_slot(const struct cap_table *t, uint32_t *index)
+{
+    while (++*index < t->frontier) {
+        struct cap_slot *slot = slot_at(t, *index);
+        if (slot != NULL) {
+            return slot;
+        }
+        *index |= SLOTS_PER_PAGE - 1;
+    }
+    return NULL;
+}
+
+static void release_slot(struct cap_table *t, uint32_t index, struct cap_slot *slot)
+{
+    struct object *o = slot->object;
+    vacate(t, index, slot);
+    tell_released(o);
+    object_put(o);
+}
+
 void cap_table_destroy(struct cap_table *t)
 {
-    for (uint32_t index = 1; index < t->frontier; index++) {
-        struct cap_slot *slot = slot_at(t, index);
-        if (slot == NULL) {
-            index |= SLOTS_PER_PAGE - 1;
-            continue;
-        }
+    struct cap_slot *slot;
+    for (uint32_t index = 0; (slot = next_slot(t, &index)) != NULL;) {
         KASSERT(slot->state != SLOT_RESERVED);
         if (slot->state == SLOT_LIVE || slot->state == SLOT_TRANSIT) {
-            struct object *o = slot->object;
-            vacate(t, index, slot);
-            tell_released(o);
-            object_put(o);
+            release_slot(t, index, slot);
         }
     }
     for (uint32_t index = 0; index < t->frontier; index += SLOTS_PER_PAGE) {
@@ -456,72 +465,58 @@ static struct object *forked(struct object *o, struct process *child)
     return o->class->rebind(o, child);
 }
 
-/* The charge for the slot was taken. */
-static void fork_slot(const struct cap_slot *from, struct cap_table *to, uint32_t index,
+/* The charge for the slot was taken. False: it is not needed. */
+static bool fork_slot(const struct cap_slot *from, struct cap_table *to, uint32_t index,
                       struct process *child)
 {
     struct cap_slot *slot = slot_at(to, index);
     slot->generation = from->generation;
     if (from->state == SLOT_RETIRED) {
         retire(to, index, slot);
-        return;
+        return false;
     }
-    struct object *o = from->state == SLOT_LIVE ? forked(from->object, child) : NULL;
-    if (o != NULL) {
-        slot->state = SLOT_LIVE;
-        slot->object = o;
-        to->live++;
-    } else if (from->state == SLOT_LIVE || from->state == SLOT_TRANSIT) {
-        slot->state = SLOT_LIVE;
-        to->live++;
-        vacate(to, index, slot); /* the id was given out: it must be stale */
-    } else {
+    if (from->state != SLOT_LIVE && from->state != SLOT_TRANSIT) {
         push_free(to, index, slot);
+        return false;
     }
-}
-
-static status_t fork_page(const struct cap_table *parent, struct cap_table *child, uint32_t first,
-                          struct process *child_process)
-{
-    const struct cap_slot *page = slot_at(parent, first == 0 ? 1 : first);
-    if (page == NULL) {
-        return directory_grow(child, first);
+    slot->state = SLOT_LIVE;
+    slot->object = from->state == SLOT_LIVE ? forked(from->object, child) : NULL;
+    to->live++;
+    if (slot->object == NULL) {
+        vacate(to, index, slot); /* the id was given out: it must be stale */
     }
-    status_t s = page_make(child, first);
-    uint32_t end = first + SLOTS_PER_PAGE;
-    if (s == STATUS_OK) {
-        child->frontier = parent->frontier < end ? parent->frontier : end;
-        for (uint32_t index = first == 0 ? 1 : first; index < child->frontier; index++) {
-            fork_slot(slot_at(parent, index), child, index, child_process);
-        }
-    }
-    return s;
+    return true;
 }
 
 status_t cap_table_fork(const struct cap_table *parent, struct cap_table *child,
                         struct process *child_process)
 {
     KASSERT(child->frontier == 0 && child->live == 0);
-    uint32_t charged = parent->live;
-    status_t s = ledger_charge(child->account, LEDGER_SLOTS, charged);
+    uint32_t left = parent->live;
+    status_t s = ledger_charge(child->account, LEDGER_SLOTS, left);
     if (s != STATUS_OK) {
         return s;
     }
-    uint32_t given_back = 0;
-    for (uint32_t first = 0; s == STATUS_OK && first < parent->frontier; first += SLOTS_PER_PAGE) {
-        s = fork_page(parent, child, first, child_process);
-    }
-    /* vacate() has refunded for dropped ones */
-    for (uint32_t index = 1; index < child->frontier; index++) {
+    for (uint32_t index = 1; index < parent->frontier; index++) {
         const struct cap_slot *from = slot_at(parent, index);
-        given_back += from != NULL && (from->state == SLOT_LIVE || from->state == SLOT_TRANSIT);
+        if (index == 1 || index % SLOTS_PER_PAGE == 0) {
+            s = from != NULL ? page_make(child, index) : directory_grow(child, index);
+            if (s != STATUS_OK) {
+                break;
+            }
+        }
+        if (from == NULL) {
+            index |= SLOTS_PER_PAGE - 1;
+        } else if (fork_slot(from, child, index, child_process)) {
+            left--;
+        }
+        child->frontier = index + 1;
     }
-    KASSERT(given_back <= charged);
-    ledger_refund(child->account, LEDGER_SLOTS, charged - given_back);
+    ledger_refund(child->account, LEDGER_SLOTS, left);
     if (s != STATUS_OK) {
         struct account *a = account_get(child->account);
         cap_table_destroy(child);
-        *child = (struct cap_table){.account = a};
+        child->account = a;
     }
     return s;
 }
@@ -549,20 +544,15 @@ static bool is_own(uint32_t index, const struct cap_slot *slot)
 
 void cap_table_keep_commit(struct cap_table *t, const cap_id_t *keep, uint32_t count)
 {
+    struct cap_slot *slot;
     for (uint32_t i = 0; i < count; i++) {
-        struct cap_slot *slot = slot_at(t, keep[i] & CAP_SLOT_MASK);
+        slot = slot_at(t, keep[i] & CAP_SLOT_MASK);
         KASSERT(slot != NULL && slot->state == SLOT_LIVE); /* it may be listed twice */
         slot->kept = 1;
     }
-    for (uint32_t index = 1; index < t->frontier; index++) {
-        struct cap_slot *slot = slot_at(t, index);
-        if (slot == NULL) {
-            index |= SLOTS_PER_PAGE - 1;
-        } else if (slot->state == SLOT_LIVE && slot->kept == 0 && !is_own(index, slot)) {
-            struct object *o = slot->object;
-            vacate(t, index, slot);
-            tell_released(o);
-            object_put(o);
+    for (uint32_t index = 0; (slot = next_slot(t, &index)) != NULL;) {
+        if (slot->state == SLOT_LIVE && slot->kept == 0 && !is_own(index, slot)) {
+            release_slot(t, index, slot);
         } else {
             slot->kept = 0;
         }
@@ -572,11 +562,9 @@ void cap_table_keep_commit(struct cap_table *t, const cap_id_t *keep, uint32_t c
 uint32_t cap_table_next(const struct cap_table *t, uint32_t index, cap_id_t *id,
                         struct object **out)
 {
-    for (index++; index < t->frontier; index++) {
-        const struct cap_slot *slot = slot_at(t, index);
-        if (slot == NULL) {
-            index |= SLOTS_PER_PAGE - 1;
-        } else if (slot->state == SLOT_LIVE) {
+    const struct cap_slot *slot;
+    while ((slot = next_slot(t, &index)) != NULL) {
+        if (slot->state == SLOT_LIVE) {
             *id = CAP_ID(index, slot->generation);
             *out = slot->object;
             return index;

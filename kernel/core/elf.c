@@ -1,9 +1,12 @@
-/* The ELF check. See elf.h.
+/* The ELF check, and the mapping of what it has accepted. See elf.h.
  *
- * It allocates nothing and trusts nothing: each number from the file is compared with what is left
- * of the range it must lie in before it is added to anything, so no sum wraps. What is not needed
- * to map the image is not looked at. */
+ * The check allocates nothing and trusts nothing: each number from the file is compared with what
+ * is left of the range it must lie in before it is added to anything, so no sum wraps. What is not
+ * needed to map the image is not looked at. */
 #include "kernel/core/elf.h"
+
+#include "kernel/arch/arch.h"
+#include "kernel/core/random.h"
 
 #define ELF_PROGRAM_HEADERS_MAX 64 /* more than any linker writes; bounds the loop */
 #define ELF_SPAN_MAX (64ull << 30) /* of a position-independent image: leaves room to place it */
@@ -32,30 +35,14 @@ enum { CLASS_64 = 2, DATA_LITTLE = 1, TYPE_EXEC = 2, TYPE_DYN = 3, MACHINE_X86_6
 enum { HEADER_LOAD = 1, HEADER_INTERP = 3, HEADER_TLS = 7, HEADER_GNU_STACK = 0x6474e551 };
 enum { FLAG_EXECUTE = 1, FLAG_WRITE = 2, FLAG_READ = 4 };
 
-/* Where the file's bytes come from: an object, or memory. */
-struct source {
-    struct memory_object *object;
-    const uint8_t *bytes;
-    uint64_t size;
-};
-
-static void read_source(const struct source *s, uint64_t offset, void *out, size_t size)
-{
-    KASSERT(offset <= s->size && size <= s->size - offset);
-    if (s->object != NULL) {
-        memory_object_read(s->object, offset, out, size);
-    } else {
-        __builtin_memcpy(out, s->bytes + offset, size);
-    }
-}
-
 /* A sentence that says why not, or NULL. */
-static const char *check_header(const struct source *s, struct elf_header *h)
+static const char *check_header(struct memory_object *image, struct elf_header *h)
 {
-    if (s->size < sizeof(*h)) {
+    uint64_t image_size = memory_object_size(image);
+    if (image_size < sizeof(*h)) {
         return "the image is smaller than an ELF header";
     }
-    read_source(s, 0, h, sizeof(*h));
+    memory_object_read(image, 0, h, sizeof(*h));
     if (h->magic[0] != 0x7f || h->magic[1] != 'E' || h->magic[2] != 'L' || h->magic[3] != 'F') {
         return "the image is not an ELF file";
     }
@@ -73,7 +60,7 @@ static const char *check_header(const struct source *s, struct elf_header *h)
         return "the image has no program headers, or too many";
     }
     uint64_t size = h->program_header_count * sizeof(struct program_header);
-    if (h->program_headers > s->size || size > s->size - h->program_headers) {
+    if (h->program_headers > image_size || size > image_size - h->program_headers) {
         return "the program headers lie outside of the image";
     }
     return NULL;
@@ -178,10 +165,10 @@ static const char *check_program_header(const struct program_header *p, const st
     }
 }
 
-static const char *check(const struct source *s, struct elf_plan *plan)
+static const char *check(struct memory_object *image, struct elf_plan *plan)
 {
     struct elf_header h;
-    const char *reason = check_header(s, &h);
+    const char *reason = check_header(image, &h);
     if (reason != NULL) {
         return reason;
     }
@@ -189,8 +176,8 @@ static const char *check(const struct source *s, struct elf_plan *plan)
     bool entry_found = false;
     for (uint32_t i = 0; i < h.program_header_count; i++) {
         struct program_header p;
-        read_source(s, h.program_headers + i * sizeof(p), &p, sizeof(p));
-        reason = check_program_header(&p, &h, s->size, plan, &entry_found);
+        memory_object_read(image, h.program_headers + i * sizeof(p), &p, sizeof(p));
+        reason = check_program_header(&p, &h, memory_object_size(image), plan, &entry_found);
         if (reason != NULL) {
             return reason;
         }
@@ -202,21 +189,68 @@ static const char *check(const struct source *s, struct elf_plan *plan)
     return entry_found ? NULL : "the entry point is not in an executable segment";
 }
 
-static status_t answer(const char *why, const char **reason)
-{
-    *reason = why;
-    return why == NULL ? STATUS_OK : STATUS_BAD_MESSAGE;
-}
-
 status_t elf_check(struct memory_object *image, struct elf_plan *plan, const char **reason)
 {
-    struct source s = {.object = image, .size = memory_object_size(image)};
-    return answer(check(&s, plan), reason);
+    *reason = check(image, plan);
+    return *reason == NULL ? STATUS_OK : STATUS_BAD_MESSAGE;
 }
 
-status_t elf_check_bytes(const void *bytes, uint64_t size, struct elf_plan *plan,
-                         const char **reason)
+/* --- mapping ---
+ *
+ * File parts are mapped from the image: shared where they are only read or run, copy-on-write where
+ * they are written; what is beyond the file is anonymous. So nothing is copied here but one page
+ * for each segment whose file part ends inside a page that goes on as zeroes. */
+
+#define BASE_FIRST (4ull << 30) /* a position-independent image is never below 4 GiB */
+#define BASE_STEP (2ull << 20)  /* so that a small program needs one table of each level */
+#define BASE_STEPS ((1ull << 45) / BASE_STEP)
+#define HINT_GAP (64ull << 10) /* between the image and what is mapped next */
+
+/* The bytes of a writable segment's last file page that are not the file's. */
+static status_t zero_tail(struct address_space *as, uint64_t address, const struct elf_segment *s)
 {
-    struct source s = {.bytes = bytes, .size = size};
-    return answer(check(&s, plan), reason);
+    uint64_t used = s->file_size & (PAGE_SIZE - 1);
+    if (used == 0 || s->protection != PROTECTION_READ_WRITE || s->file_size == s->memory_size) {
+        return STATUS_OK;
+    }
+    frame_t f;
+    status_t status = address_space_frame(as, address + s->file_size, UPCALL_ACCESS_WRITE, &f);
+    if (status == STATUS_OK) {
+        __builtin_memset((char *)arch_frame_address(f) + used, 0, PAGE_SIZE - used);
+    }
+    return status;
+}
+
+static status_t map_segment(struct address_space *as, struct object *image, uint64_t address,
+                            const struct elf_segment *s)
+{
+    uint64_t from_file = PAGES(s->file_size) << PAGE_SHIFT;
+    KASSERT(from_file <= s->memory_size);
+    uint64_t got;
+    status_t status = STATUS_OK;
+    if (from_file != 0) {
+        enum sharing sharing =
+            s->protection == PROTECTION_READ_WRITE ? SHARING_PRIVATE : SHARING_SHARED;
+        status = address_space_map_object(as, image, address, true, s->offset, from_file,
+                                          s->protection, sharing, &got);
+    }
+    if (status == STATUS_OK && s->memory_size > from_file) {
+        status = address_space_map_fixed(as, address + from_file, s->memory_size - from_file,
+                                         s->protection);
+    }
+    return status == STATUS_OK ? zero_tail(as, address, s) : status;
+}
+
+status_t elf_map(struct address_space *as, struct object *image, const struct elf_plan *plan,
+                 uint64_t *base)
+{
+    KASSERT(plan->segment_count > 0 && plan->segment_count <= ELF_SEGMENTS_MAX);
+    status_t status = STATUS_OK;
+    *base = plan->position_independent ? BASE_FIRST + random_u64() % BASE_STEPS * BASE_STEP : 0;
+    for (uint32_t i = 0; status == STATUS_OK && i < plan->segment_count; i++) {
+        status = map_segment(as, image, *base + plan->segments[i].address, &plan->segments[i]);
+    }
+    /* Right above, so that stack, ring and heap share the image's page tables. */
+    as->next_hint = *base + plan->highest + HINT_GAP;
+    return status;
 }

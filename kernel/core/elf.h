@@ -1,4 +1,4 @@
-/* The ELF check: one allocation-free file that looks at an untrusted image and says what to map.
+/* The ELF check: allocation-free code that looks at an untrusted image and says what to map.
  * Accepts ELF64 little-endian x86-64, ET_EXEC and static PIE (ET_DYN without interpreter); PT_LOAD,
  * PT_TLS, PT_GNU_STACK; no relocations, no symbols. Segments must be page-congruent, ascending, not
  * overlapping, never writable and executable, inside [USER_BASE, USER_END); the entry must lie in
@@ -29,9 +29,6 @@ struct elf_plan {
 /* reason: a sentence for the exception, static. Error: badMessage. */
 status_t elf_check(struct memory_object *image, struct elf_plan *plan,
                    const char **reason) MUST_CHECK;
-/* The same over bytes in memory: the fuzzer's and the host's way in. */
-status_t elf_check_bytes(const void *bytes, uint64_t size, struct elf_plan *plan,
-                         const char **reason) MUST_CHECK;
 /* Maps the plan into an empty address space, at a random base if it is position independent. */
 status_t elf_map(struct address_space *as, struct object *image, const struct elf_plan *plan,
                  uint64_t *base) MUST_CHECK;

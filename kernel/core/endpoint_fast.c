@@ -53,7 +53,6 @@ static inline void keep(struct thread *t, struct call *call, struct facet *f)
 {
     struct reply *r = CONTAINER_OF(call, struct reply, call);
     call_begin(call, t, t->process, &f->object, NULL);
-    call_begin_completion(call);
     call->of_reply = true;
     call_keep_commit(call, endpoint_cancel_received);
     object_init(&r->object, &reply_class);

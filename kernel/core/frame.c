@@ -99,10 +99,16 @@ static frame_t take_from(frame_t *head)
     return f;
 }
 
-static inline void taken(frame_t f)
+static inline status_t give_out(frame_t f, frame_t *out)
 {
+    if (f == FRAME_NONE) {
+        KASSERT(free_count == 0);
+        return STATUS_FRAMES_EXHAUSTED;
+    }
     free_count--;
     arch_memory_taken(arch_frame_address(f), PAGE_SIZE);
+    *out = f;
+    return STATUS_OK;
 }
 
 status_t frame_alloc(frame_t *out)
@@ -112,25 +118,13 @@ status_t frame_alloc(frame_t *out)
     }
     frame_t f = take_from(&free_head);
     f = f != FRAME_NONE ? f : take_at_frontier();
-    f = f != FRAME_NONE ? f : take_from(&zeroed_head);
-    if (f == FRAME_NONE) {
-        KASSERT(free_count == 0);
-        return STATUS_FRAMES_EXHAUSTED;
-    }
-    taken(f);
-    *out = f;
-    return STATUS_OK;
+    return give_out(f != FRAME_NONE ? f : take_from(&zeroed_head), out);
 }
 
 status_t frame_alloc_zeroed(frame_t *out)
 {
     if (zeroed_head != FRAME_NONE) {
-        if (kmem_fail_now()) {
-            return STATUS_FRAMES_EXHAUSTED;
-        }
-        *out = take_from(&zeroed_head);
-        taken(*out);
-        return STATUS_OK;
+        return kmem_fail_now() ? STATUS_FRAMES_EXHAUSTED : give_out(take_from(&zeroed_head), out);
     }
     bool fresh = free_head == FRAME_NONE; /* then it comes from a frontier */
     status_t status = frame_alloc(out);

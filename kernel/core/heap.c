@@ -72,12 +72,10 @@ void heap_remove(struct heap *h, struct heap_node *n)
         return;
     }
     KASSERT(n->previous != NULL);
-    if (n->previous->child == n) {
-        n->previous->child = n->next;
-    } else {
-        KASSERT(n->previous->next == n);
-        n->previous->next = n->next;
-    }
+    bool first = n->previous->child == n;
+    struct heap_node **place = first ? &n->previous->child : &n->previous->next;
+    KASSERT(*place == n);
+    *place = n->next;
     if (n->next != NULL) {
         n->next->previous = n->previous;
     }

@@ -11,8 +11,9 @@
 
 /* Steps of at most a half; above 256 chosen so that a whole number of pieces fills a slab. */
 static const uint16_t class_sizes[] = {16,  32,  48,  64,  96,   128,  160,           192,
-                                       256, 336, 496, 672, 1008, 1344, KMEM_PIECE_MAX};
+                                       256, 336, 496, 672, 1008, 1344, KMEM_PIECE_MAX, PAGE_SIZE};
 #define CLASSES ARRAY_SIZE(class_sizes)
+#define WHOLE_FRAME (CLASSES - 1) /* the class that has no slabs */
 #define PIECE_STEP 16
 
 struct slab {
@@ -48,39 +49,27 @@ void kmem_init(uint64_t frames_max)
 
 static uint32_t class_of(size_t size)
 {
-    KASSERT(size > 0 && size <= KMEM_PIECE_MAX);
-    return class_by_step[(size + PIECE_STEP - 1) / PIECE_STEP];
+    KASSERT(size > 0 && size <= PAGE_SIZE);
+    return size > KMEM_PIECE_MAX ? (uint32_t)WHOLE_FRAME
+                                 : class_by_step[(size + PIECE_STEP - 1) / PIECE_STEP];
 }
 
-static status_t take_frame(frame_t *out)
+static status_t take_frame(void **out)
 {
-    if (frames_used >= frames_limit || frame_alloc(out) != STATUS_OK) {
+    frame_t f;
+    if (frames_used >= frames_limit || frame_alloc(&f) != STATUS_OK) {
         return STATUS_BYTES_EXHAUSTED;
     }
     frames_used++;
+    *out = arch_frame_address(f);
     return STATUS_OK;
 }
 
 static void give_frame(const void *memory)
 {
-    KASSERT(frames_used > 0);
+    KASSERT(frames_used > 0 && ((uintptr_t)memory & (PAGE_SIZE - 1)) == 0);
     frames_used--;
     frame_put(frame_of_address(memory));
-}
-
-static status_t slab_create(uint32_t class, struct slab **out)
-{
-    frame_t f;
-    status_t status = take_frame(&f);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct slab *s = arch_frame_address(f);
-    *s = (struct slab){.fresh = sizeof(*s), .class = (uint16_t)class};
-    list_append(&partial[class], &s->link);
-    arch_memory_freed(s + 1, PAGE_SIZE - sizeof(*s));
-    *out = s;
-    return STATUS_OK;
 }
 
 static bool slab_full(const struct slab *s)
@@ -88,37 +77,34 @@ static bool slab_full(const struct slab *s)
     return s->freed == 0 && s->fresh + class_sizes[s->class] > PAGE_SIZE;
 }
 
-static void *slab_take(struct slab *s)
+static status_t piece_alloc(uint32_t class, void **out)
 {
+    const uint16_t size = class_sizes[class];
+    if (list_empty(&partial[class])) {
+        void *memory;
+        status_t status = take_frame(&memory);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        struct slab *made = memory;
+        *made = (struct slab){.fresh = sizeof(*made), .class = (uint16_t)class};
+        list_append(&partial[class], &made->link);
+        arch_memory_freed(made + 1, PAGE_SIZE - sizeof(*made));
+    }
+    struct slab *s = LIST_FIRST(&partial[class], struct slab, link);
     KASSERT(!slab_full(s));
-    uint16_t offset = s->freed;
-    char *piece = (char *)s + (offset != 0 ? offset : s->fresh);
-    arch_memory_taken(piece, class_sizes[s->class]);
-    if (offset != 0) {
+    char *piece = (char *)s + (s->freed != 0 ? s->freed : s->fresh);
+    arch_memory_taken(piece, size);
+    if (s->freed != 0) {
         s->freed = *(uint16_t *)(void *)piece;
     } else {
-        s->fresh = (uint16_t)(s->fresh + class_sizes[s->class]);
+        s->fresh = (uint16_t)(s->fresh + size);
     }
     s->used++;
     if (slab_full(s)) {
         list_remove(&s->link);
     }
-    return piece;
-}
-
-static status_t piece_alloc(uint32_t class, void **out)
-{
-    struct list *l = &partial[class];
-    struct slab *s;
-    if (!list_empty(l)) {
-        s = LIST_FIRST(l, struct slab, link);
-    } else {
-        status_t status = slab_create(class, &s);
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    *out = slab_take(s);
+    *out = piece;
     return STATUS_OK;
 }
 
@@ -143,52 +129,44 @@ static void piece_free(uint32_t class, void *memory)
 
 uint64_t kmem_charge(size_t size)
 {
-    return size > KMEM_PIECE_MAX ? PAGE_SIZE : class_sizes[class_of(size)];
+    return class_sizes[class_of(size)];
 }
 
 status_t kmem_take(size_t size, void **out)
 {
-    KASSERT(size > 0 && size <= PAGE_SIZE);
     if (kmem_fail_now()) {
         return STATUS_BYTES_EXHAUSTED;
     }
-    uint64_t charge = kmem_charge(size);
-    status_t status;
-    if (charge == PAGE_SIZE) {
-        frame_t f = FRAME_NONE;
-        status = take_frame(&f);
-        *out = status == STATUS_OK ? arch_frame_address(f) : NULL;
-    } else {
-        status = piece_alloc(class_of(size), out);
-    }
-    bytes_used += status == STATUS_OK ? charge : 0;
+    uint32_t class = class_of(size);
+    status_t status = class == WHOLE_FRAME ? take_frame(out) : piece_alloc(class, out);
+    bytes_used += status == STATUS_OK ? class_sizes[class] : 0;
     return status;
 }
 
 void kmem_give(void *memory, size_t size)
 {
-    KASSERT(memory != NULL && size > 0 && size <= PAGE_SIZE);
-    uint64_t charge = kmem_charge(size);
-    KASSERT(bytes_used >= charge);
-    bytes_used -= charge;
-    if (charge == PAGE_SIZE) {
-        KASSERT(((uintptr_t)memory & (PAGE_SIZE - 1)) == 0);
+    uint32_t class = class_of(size);
+    KASSERT(memory != NULL && bytes_used >= class_sizes[class]);
+    bytes_used -= class_sizes[class];
+    if (class == WHOLE_FRAME) {
         give_frame(memory);
     } else {
-        piece_free(class_of(size), memory);
+        piece_free(class, memory);
     }
 }
 
 status_t kmem_alloc(struct account *a, size_t size, void **out)
 {
-    status_t status = ledger_charge(a, LEDGER_KERNEL_BYTES, kmem_charge(size));
+    uint64_t charge = kmem_charge(size);
+    status_t status = ledger_charge(a, LEDGER_KERNEL_BYTES, charge);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = kmem_take(size, out);
     if (status == STATUS_OK) {
-        status = kmem_take(size, out);
-        if (status == STATUS_OK) {
-            __builtin_memset(*out, 0, kmem_charge(size));
-        } else {
-            ledger_refund(a, LEDGER_KERNEL_BYTES, kmem_charge(size));
-        }
+        __builtin_memset(*out, 0, charge);
+    } else {
+        ledger_refund(a, LEDGER_KERNEL_BYTES, charge);
     }
     return status;
 }

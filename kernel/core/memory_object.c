@@ -56,58 +56,34 @@ static struct memory_face *face_of(struct object *o)
 
 /* --- the tree --- */
 
-static uint64_t pages_below(uint32_t height) /* that one word of a node of this height stands for */
-{
-    KASSERT(height >= 1 && height <= HEIGHT_MAX);
-    return 1ull << (NODE_BITS * (height - 1));
-}
-
-static uint32_t height_for(uint64_t pages)
-{
-    uint32_t height = 0;
-    while (pages > 1ull << (NODE_BITS * height)) {
-        height++;
-    }
-    KASSERT(height <= HEIGHT_MAX);
-    return height;
-}
-
-static uint64_t nodes_for(uint64_t pages, uint32_t height)
+/* The nodes that a tree of so many pages can have, and its height. */
+static uint64_t nodes_for(uint64_t pages, uint32_t *height)
 {
     uint64_t nodes = 0;
-    for (uint32_t h = 1; h <= height; h++) {
-        uint64_t covered = pages_below(h) << NODE_BITS;
-        nodes += (pages + covered - 1) / covered;
+    for (*height = 0; pages > 1; ++*height) {
+        pages = (pages + NODE_WORDS - 1) / NODE_WORDS; /* of the level above */
+        nodes += pages;
     }
+    KASSERT(*height <= HEIGHT_MAX);
     return nodes;
 }
 
-status_t memory_object_frame(struct memory_object *m, uint64_t index, bool allocate, frame_t *out)
+frame_t memory_object_frame(struct memory_object *m, uint64_t index, bool allocate)
 {
     KASSERT(index < m->pages);
     if (m->boot_first != FRAME_NONE) {
-        *out = m->boot_first + index;
-        return STATUS_OK;
+        return m->boot_first + index;
     }
     frame_t *slot = &m->root;
     for (uint32_t height = m->height;; height--) {
-        if (*slot == FRAME_NONE) {
-            if (!allocate) {
-                *out = FRAME_NONE;
-                return STATUS_OK;
-            }
-            status_t status = frame_alloc_zeroed(slot);
-            if (status != STATUS_OK) {
-                *slot = FRAME_NONE;
-                return status;
-            }
+        if (*slot == FRAME_NONE && (!allocate || frame_alloc_zeroed(slot) != STATUS_OK)) {
+            return FRAME_NONE;
         }
         if (height == 0) {
-            *out = *slot;
-            return STATUS_OK;
+            return *slot;
         }
         frame_t *words = arch_frame_address(*slot);
-        slot = &words[(index / pages_below(height)) & (NODE_WORDS - 1)];
+        slot = &words[(index >> (NODE_BITS * (height - 1))) & (NODE_WORDS - 1)];
     }
 }
 
@@ -182,49 +158,42 @@ static status_t face_create(struct memory_object *m, struct account *a,
 }
 
 /* An object without frames, with one face of the class. */
-static status_t create(struct account *a, uint64_t size, uint64_t charged,
+static status_t create(struct account *a, uint64_t size, frame_t boot_first,
                        const struct object_class *class, struct object **out)
 {
-    status_t status = ledger_charge(a, LEDGER_FRAMES, charged);
+    struct memory_object made = {.account = a, .size = size, .pages = PAGES(size)};
+    uint64_t nodes = nodes_for(made.pages, &made.height);
+    made.boot_first = boot_first;
+    made.sealed = boot_first != FRAME_NONE;
+    made.charged = boot_first == FRAME_NONE ? made.pages + nodes : 0;
+    status_t status = ledger_charge(a, LEDGER_FRAMES, made.charged);
     if (status != STATUS_OK) {
         return status;
     }
     void *memory = NULL;
-    status = kmem_alloc(a, sizeof(struct memory_object), &memory);
+    status = kmem_alloc(a, sizeof(made), &memory);
     if (status == STATUS_OK) {
-        struct memory_object *m = memory;
-        *m = (struct memory_object){
-            .size = size, .pages = PAGES(size), .charged = charged, .account = a};
-        m->height = height_for(m->pages);
-        status = face_create(m, a, class, out);
+        *(struct memory_object *)memory = made;
+        status = face_create(memory, a, class, out);
         if (status == STATUS_OK) {
             return STATUS_OK;
         }
-        kmem_free(a, memory, sizeof(*m));
+        kmem_free(a, memory, sizeof(made));
     }
-    ledger_refund(a, LEDGER_FRAMES, charged);
+    ledger_refund(a, LEDGER_FRAMES, made.charged);
     return status;
 }
 
 status_t memory_object_create(struct account *a, uint64_t size, struct object **out)
 {
-    if (size == 0 || size > USER_END) {
-        return STATUS_OVERFLOW;
-    }
-    uint64_t pages = PAGES(size);
-    return create(a, size, pages + nodes_for(pages, height_for(pages)), &memory_object_class, out);
+    bool fits = size != 0 && size <= USER_END;
+    return fits ? create(a, size, FRAME_NONE, &memory_object_class, out) : STATUS_OVERFLOW;
 }
 
 status_t memory_object_create_boot(frame_t first, uint64_t size, struct object **image)
 {
     KASSERT(first != FRAME_NONE && size <= USER_END);
-    status_t status = create(&ledger_root, size, 0, &image_class, image);
-    if (status == STATUS_OK) {
-        struct memory_object *m = face_of(*image)->memory;
-        m->boot_first = first;
-        m->sealed = true;
-    }
-    return status;
+    return create(&ledger_root, size, first, &image_class, image);
 }
 
 struct memory_object *memory_object_of(struct object *o)
@@ -284,13 +253,11 @@ void memory_object_mapping_removed(struct memory_object *m, bool writable)
 
 void memory_object_read(struct memory_object *m, uint64_t offset, void *out, size_t size)
 {
-    KASSERT(offset <= m->pages << PAGE_SHIFT && size <= (m->pages << PAGE_SHIFT) - offset);
+    KASSERT(offset <= m->size && size <= m->size - offset);
     while (size > 0) {
         size_t in_page = offset & (PAGE_SIZE - 1);
         size_t chunk = PAGE_SIZE - in_page < size ? PAGE_SIZE - in_page : size;
-        frame_t f;
-        status_t status = memory_object_frame(m, offset >> PAGE_SHIFT, false, &f);
-        KASSERT(status == STATUS_OK); /* nothing is allocated */
+        frame_t f = memory_object_frame(m, offset >> PAGE_SHIFT, false);
         if (f == FRAME_NONE) {
             __builtin_memset(out, 0, chunk);
         } else {

@@ -33,10 +33,9 @@ status_t memory_object_make_read_only(struct memory_object *m, struct account *a
                                       struct object **out) MUST_CHECK;
 status_t memory_object_make_image(struct object *writable, struct account *a,
                                   struct object **out) MUST_CHECK;
-/* The frame that holds page `index`; allocates and zeroes it if `allocate`, else FRAME_NONE for a
- * hole. */
-status_t memory_object_frame(struct memory_object *m, uint64_t index, bool allocate,
-                             frame_t *out) MUST_CHECK;
+/* The frame that holds page `index`, or FRAME_NONE for a hole. allocate: a hole gets a frame of
+ * zeroes, and FRAME_NONE says that the machine has none left. */
+frame_t memory_object_frame(struct memory_object *m, uint64_t index, bool allocate);
 void memory_object_mapping_added(struct memory_object *m, bool writable);
 void memory_object_mapping_removed(struct memory_object *m, bool writable);
 /* Reads from the object's content, for the ELF check; holes read as zero. The range must lie

@@ -70,7 +70,6 @@ static __attribute__((noinline)) void finish(struct call *call, struct thread *t
             call_abandon(call);
         }
     } else if (status != STATUS_PENDING) {
-        call_begin_completion(call);
         call_post(call, call_settle(call, status, answer));
     }
 }
@@ -289,7 +288,6 @@ static inline __attribute__((always_inline)) void
 receive(struct thread *t, struct call *call, struct object *endpoint)
 {
     call_begin(call, t, t->process, endpoint, NULL);
-    call_begin_completion(call);
     status_t s = endpoint_receive(endpoint, call);
     if (s != STATUS_PENDING) {
         call_post(call, s);
@@ -314,7 +312,6 @@ static __attribute__((noinline)) status_t return_any(struct thread *t, struct ca
 {
     status_t s = STATUS_OK;
     call_begin(call, t, t->process, reply, NULL);
-    call_begin_completion(call);
     if (call->transfer_count != 0) {
         s = take_capabilities(call);
     }
@@ -389,7 +386,6 @@ static void operation_park(struct thread *t, struct call *call)
         return;
     }
     call_begin(call, t, t->process, o, NULL);
-    call_begin_completion(call);
     call->interface_id = 0;
     s = park_wait(call, call->message, call->result_size, timeout_ns);
     if (s != STATUS_PENDING) {

@@ -41,15 +41,17 @@ static struct list *bucket_of(const struct park_key *k)
 
 static struct park_key key_of(struct address_space *as, uint64_t address)
 {
-    struct memory_object *object;
-    struct park_key k = {.owner = as, .offset = address};
-    uint64_t offset;
-    address_space_identity(as, address, &object, &offset);
-    if (object != NULL) {
-        k.owner = object;
-        k.offset = offset;
-    }
+    struct park_key k;
+    k.owner = address_space_identity(as, address, &k.offset);
     return k;
+}
+
+static void give(struct call *call, struct park_waiter *w)
+{
+    w->call = NULL;
+    if (w != &call->caller->park) {
+        kmem_free(call_account(call), w, sizeof *w);
+    }
 }
 
 /* Takes the waiter away; its call is the caller's to finish. */
@@ -61,10 +63,7 @@ static struct call *detach(struct park_waiter *w)
     list_remove(&w->bucket);
     list_remove(&w->of_space);
     waiters--;
-    w->call = NULL;
-    if (w != &call->caller->park) {
-        kmem_free(call_account(call), w, sizeof *w);
-    }
+    give(call, w);
     return call;
 }
 
@@ -116,10 +115,7 @@ status_t park_wait(struct call *call, uint64_t address, uint32_t expected, uint6
     struct address_space *as = call->process->space;
     status = call_keep(call, cancelled, &w->call);
     if (status != STATUS_OK) {
-        w->call = NULL;
-        if (w != &call->caller->park) {
-            kmem_free(call_account(call), w, sizeof *w);
-        }
+        give(call, w);
         return status;
     }
     w->call->context = w;
@@ -143,8 +139,7 @@ status_t park_wake(struct thread *t, uint64_t address, uint32_t count, uint32_t 
         return STATUS_BAD_ADDRESS;
     }
     struct park_key k = key_of(t->process->space, address);
-    struct list *bucket = bucket_of(&k);
-    struct list *next;
+    struct list *bucket = bucket_of(&k), *next;
     for (struct list *at = bucket->next; at != bucket && *woken < count; at = next) {
         next = at->next;
         struct park_waiter *w = CONTAINER_OF(at, struct park_waiter, bucket);

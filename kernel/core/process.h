@@ -88,14 +88,5 @@ status_t process_fork(struct thread *caller, struct process **out) MUST_CHECK;
 status_t process_exec(struct thread *caller, struct object *image, const void *start,
                       size_t start_size, const cap_id_t *keep, uint32_t keep_count,
                       const char **reason) MUST_CHECK;
-
-/* --- for process*.c: the halves of making a process that create and fork share --- */
-/* The struct, an account, an empty table; no address space and no thread. The own objects begin
- * with a reference each, which process_put_own() gives back once the table holds them. */
-status_t process_make(struct account *parent, const char *name, size_t name_size,
-                      const uint64_t *limits, struct process **out) MUST_CHECK;
-void process_put_own(struct process *p);
-/* A process that never started. */
-void process_undo(struct process *p);
-/* Destroys its address space, also if a CPU still has it loaded. */
-void process_drop_space(struct process *p);
+/* Bytes of the first thread's stack, from the memory of the machine: abi/start.h. */
+uint64_t process_stack_size(void);

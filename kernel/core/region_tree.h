@@ -2,13 +2,16 @@
  * kernel/core/address_space*.c only.
  *
  * A region is a range of pages of one kind and with one protection. Regions never overlap. The tree
- * (AVL, with parent pointers, so no recursion) also knows for each subtree the bounds, the largest
- * gap between neighbours, and the bounds of what is mapped, so that finding a free range and the
- * mapped neighbours of an address cost O(log n). Nobody changes start, end or kind of a region that
- * is in the tree but through region_tree_*. */
+ * (AVL, with parent pointers, so no recursion) also knows for each subtree the largest gap right
+ * below one of its regions and the bounds of what is mapped, so that finding a free range and the
+ * mapped neighbours of an address cost O(log n). Who changes start, end or kind of a region that is
+ * in the tree says so at once with region_tree_changed. */
 #pragma once
 
 #include "kernel/core/types.h"
+
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 struct memory_object;
 struct object;
@@ -22,10 +25,11 @@ enum region_kind {
 };
 
 struct region {
-    struct region *left, *right, *parent;
+    struct region *child[2], *parent; /* child[0] lies below it, child[1] above it */
+    struct region *previous, *next;   /* the neighbours in that order, or NULL */
     uint64_t start, end;
     /* Of the subtree: */
-    uint64_t first, last, gap;
+    uint64_t gap;                       /* the largest free range right below one of them */
     uint64_t first_mapped, last_mapped; /* UINT64_MAX and 0 if nothing is */
     /* All pages in the tables lie between these; UINT64_MAX and 0 if there is none. */
     uint64_t touched_start, touched_end;
@@ -44,22 +48,24 @@ static inline uint64_t region_pages(const struct region *r)
     return (r->end - r->start) >> PAGE_SHIFT;
 }
 
-/* The one that contains the address, or NULL. */
-struct region *region_tree_find(struct region *root, uint64_t address);
-/* The first whose end is above it, or NULL. */
+/* The first whose end is above the address, or NULL. */
 struct region *region_tree_at_or_after(struct region *root, uint64_t address);
-struct region *region_tree_next(struct region *r);
+/* The one that contains the address, or NULL. */
+static inline struct region *region_tree_find(struct region *root, uint64_t address)
+{
+    struct region *r = region_tree_at_or_after(root, address);
+    return r != NULL && r->start <= address ? r : NULL;
+}
+
 void region_tree_insert(struct region **root, struct region *r);
 void region_tree_remove(struct region **root, struct region *r);
-/* Changes bounds or kind; the order stays as it is. */
-void region_tree_change(struct region **root, struct region *r, uint64_t start, uint64_t end,
-                        enum region_kind kind);
+/* Its bounds or kind were changed; the order is as it was. */
+void region_tree_changed(struct region **root, struct region *r);
+/* Hangs r at an empty place of the tree and into the order, for who keeps the balance himself. */
+void region_tree_attach(struct region **root, struct region *parent, bool above, struct region *r);
 /* The lowest free range of this size at or above `from`; 0 if none below USER_END. */
-uint64_t region_tree_gap(struct region *root, uint64_t from, uint64_t size);
+uint64_t region_tree_gap(const struct region *root, uint64_t from, uint64_t size);
 /* The end of the last mapped page below `address`, or 0; the start of the first mapped page at or
  * above it, or UINT64_MAX. No mapped region may straddle the address. */
 uint64_t region_tree_mapped_below(const struct region *root, uint64_t address);
 uint64_t region_tree_mapped_above(const struct region *root, uint64_t address);
-/* For taking a whole tree apart: a leaf below `r`, unlinked; *next is where to go on, NULL after
- * the last. The rest is good for nothing but more of this. */
-struct region *region_tree_take_leaf(struct region *r, struct region **next);

@@ -58,26 +58,32 @@ static void touch(struct address_space *as, uint64_t base, const struct elf_plan
     }
 }
 
-static void map_and_unmap(size_t size)
+static void map_and_unmap(struct object *image, const struct elf_plan *plan)
 {
-    struct object *image;
     struct address_space *as;
-    struct elf_plan plan;
-    const char *reason;
     uint64_t base;
-    CHECK_OK(memory_object_create_boot(IMAGE_FRAME, size, &image));
     CHECK_OK(address_space_create(&ledger_root, &as));
-    CHECK_OK(elf_check(memory_object_of(image), &plan, &reason));
-    status_t status = elf_map(as, image, &plan, &base);
+    status_t status = elf_map(as, image, plan, &base);
     if (status == STATUS_OK) {
-        touch(as, base, &plan);
+        touch(as, base, plan);
     } else {
         CHECK_STATUS(status, STATUS_FRAMES_EXHAUSTED); /* it asks for more than there is */
     }
     region_check(as);
     address_space_destroy(as);
-    object_put(image);
-    object_reap();
+}
+
+static void check_and_map(struct object *image, size_t size)
+{
+    struct elf_plan plan;
+    const char *reason = "";
+    if (elf_check(memory_object_of(image), &plan, &reason) == STATUS_OK) {
+        CHECK(reason == NULL);
+        check_plan(&plan, size);
+        map_and_unmap(image, &plan);
+    } else {
+        CHECK(reason != NULL && reason[0] != '\0');
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -87,22 +93,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         sim_boot(NULL);
         booted = true;
     }
-    struct elf_plan plan;
-    const char *reason = "";
     if (size > IMAGE_SIZE) {
         return 0;
     }
-    if (elf_check_bytes(data, size, &plan, &reason) != STATUS_OK) {
-        CHECK(reason != NULL && reason[0] != '\0');
-        return 0;
-    }
-    CHECK(reason == NULL);
-    check_plan(&plan, size);
-    memset(arch_frame_address(IMAGE_FRAME), 0, IMAGE_SIZE);
-    memcpy(arch_frame_address(IMAGE_FRAME), data, size);
     uint64_t frames = frame_free_count(), bytes = kmem_bytes(),
              charged = ledger_root.used[LEDGER_FRAMES];
-    map_and_unmap(size);
+    struct object *image;
+    memset(arch_frame_address(IMAGE_FRAME), 0, IMAGE_SIZE);
+    memcpy(arch_frame_address(IMAGE_FRAME), data, size);
+    CHECK_OK(memory_object_create_boot(IMAGE_FRAME, size, &image));
+    check_and_map(image, size);
+    object_put(image);
+    object_reap();
     CHECK_EQ(frame_free_count(), frames);
     CHECK_EQ(kmem_bytes(), bytes);
     CHECK_EQ(ledger_root.used[LEDGER_FRAMES], charged);

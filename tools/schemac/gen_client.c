@@ -210,8 +210,9 @@ static void define_short(struct output *o, const struct node *interface,
                          const struct method *method)
 {
     uint32_t words = method->params->data_words;
-    output(o, "    wire_word words[RING_SHORT_WORDS_MAX] = {0};\n");
+    const char *values = words == 0 ? "0, 0" : words == 1 ? "words[0], 0" : "words[0], words[1]";
     if (words != 0) {
+        output(o, "    wire_word words[%u] = {0};\n", words);
         output(o, "    struct wire_builder params = {NULL, words, %u, 0};\n", words);
     }
     for (uint32_t i = 0; i < method->params->field_count; i++) {
@@ -219,8 +220,8 @@ static void define_short(struct output *o, const struct node *interface,
     }
     output(o, "    struct capos_call *call = capos_invoke_short(%s, %s_INTERFACE_ID,\n",
            interface->stem, interface->upper);
-    output(o, "        CAPOS_SHORT(%s_METHOD_%s, %u), words[0], words[1]);\n", interface->upper,
-           method->upper, words);
+    output(o, "        CAPOS_SHORT(%s_METHOD_%s, %u), %s);\n", interface->upper, method->upper,
+           words, values);
     if (!is_empty(method->results)) {
         output(o, "    if (call->status == 0) {\n        %s_take(call, results);\n    }\n",
                prefix_of(interface, method));

@@ -75,11 +75,11 @@ void capos_std_io_read_take(struct capos_call *call, struct capos_std_io_read_re
 status_t capos_std_io_read(cap_t std_io, uint32_t max_bytes,
     struct capos_std_io_read_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     std_io_read_params_set_max_bytes(params, max_bytes);
     struct capos_call *call = capos_invoke_short(std_io, STD_IO_INTERFACE_ID,
-        CAPOS_SHORT(STD_IO_METHOD_READ, 1), words[0], words[1]);
+        CAPOS_SHORT(STD_IO_METHOD_READ, 1), words[0], 0);
     if (call->status == 0) {
         capos_std_io_read_take(call, results);
     }
@@ -199,11 +199,11 @@ void capos_std_io_ready_take(struct capos_call *call, struct capos_std_io_ready_
 
 status_t capos_std_io_ready(cap_t std_io, uint32_t mask, struct capos_std_io_ready_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     std_io_ready_params_set_mask(params, mask);
     struct capos_call *call = capos_invoke_short(std_io, STD_IO_INTERFACE_ID,
-        CAPOS_SHORT(STD_IO_METHOD_READY, 1), words[0], words[1]);
+        CAPOS_SHORT(STD_IO_METHOD_READY, 1), words[0], 0);
     if (call->status == 0) {
         capos_std_io_ready_take(call, results);
     }
@@ -242,11 +242,11 @@ void capos_std_io_is_terminal_take(struct capos_call *call,
 status_t capos_std_io_is_terminal(cap_t std_io, uint32_t stream,
     struct capos_std_io_is_terminal_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     std_io_is_terminal_params_set_stream(params, stream);
     struct capos_call *call = capos_invoke_short(std_io, STD_IO_INTERFACE_ID,
-        CAPOS_SHORT(STD_IO_METHOD_IS_TERMINAL, 1), words[0], words[1]);
+        CAPOS_SHORT(STD_IO_METHOD_IS_TERMINAL, 1), words[0], 0);
     if (call->status == 0) {
         capos_std_io_is_terminal_take(call, results);
     }
@@ -284,9 +284,8 @@ void capos_std_io_window_size_take(struct capos_call *call,
 
 status_t capos_std_io_window_size(cap_t std_io, struct capos_std_io_window_size_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(std_io, STD_IO_INTERFACE_ID,
-        CAPOS_SHORT(STD_IO_METHOD_WINDOW_SIZE, 0), words[0], words[1]);
+        CAPOS_SHORT(STD_IO_METHOD_WINDOW_SIZE, 0), 0, 0);
     if (call->status == 0) {
         capos_std_io_window_size_take(call, results);
     }
@@ -323,9 +322,8 @@ void capos_timer_now_take(struct capos_call *call, struct capos_timer_now_result
 
 status_t capos_timer_now(cap_t timer, struct capos_timer_now_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(timer, TIMER_INTERFACE_ID,
-        CAPOS_SHORT(TIMER_METHOD_NOW, 0), words[0], words[1]);
+        CAPOS_SHORT(TIMER_METHOD_NOW, 0), 0, 0);
     if (call->status == 0) {
         capos_timer_now_take(call, results);
     }
@@ -356,11 +354,11 @@ static inline void timer_sleep_put(struct capos_call *call, uint64_t ns)
 
 status_t capos_timer_sleep(cap_t timer, uint64_t ns)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     timer_sleep_params_set_ns(params, ns);
     struct capos_call *call = capos_invoke_short(timer, TIMER_INTERFACE_ID,
-        CAPOS_SHORT(TIMER_METHOD_SLEEP, 1), words[0], words[1]);
+        CAPOS_SHORT(TIMER_METHOD_SLEEP, 1), words[0], 0);
     return (status_t)-call->status;
 }
 
@@ -388,9 +386,8 @@ void capos_timer_page_take(struct capos_call *call, struct capos_timer_page_resu
 
 status_t capos_timer_page(cap_t timer, struct capos_timer_page_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(timer, TIMER_INTERFACE_ID,
-        CAPOS_SHORT(TIMER_METHOD_PAGE, 0), words[0], words[1]);
+        CAPOS_SHORT(TIMER_METHOD_PAGE, 0), 0, 0);
     if (call->status == 0) {
         capos_timer_page_take(call, results);
     }
@@ -427,11 +424,11 @@ void capos_timer_ready_take(struct capos_call *call, struct capos_timer_ready_re
 status_t capos_timer_ready(cap_t timer, uint64_t deadline_ns,
     struct capos_timer_ready_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     timer_ready_params_set_deadline_ns(params, deadline_ns);
     struct capos_call *call = capos_invoke_short(timer, TIMER_INTERFACE_ID,
-        CAPOS_SHORT(TIMER_METHOD_READY, 1), words[0], words[1]);
+        CAPOS_SHORT(TIMER_METHOD_READY, 1), words[0], 0);
     if (call->status == 0) {
         capos_timer_ready_take(call, results);
     }
@@ -469,9 +466,8 @@ void capos_wall_clock_wall_time_take(struct capos_call *call,
 status_t capos_wall_clock_wall_time(cap_t wall_clock,
     struct capos_wall_clock_wall_time_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(wall_clock, WALL_CLOCK_INTERFACE_ID,
-        CAPOS_SHORT(WALL_CLOCK_METHOD_WALL_TIME, 0), words[0], words[1]);
+        CAPOS_SHORT(WALL_CLOCK_METHOD_WALL_TIME, 0), 0, 0);
     if (call->status == 0) {
         capos_wall_clock_wall_time_take(call, results);
     }
@@ -510,11 +506,11 @@ void capos_entropy_source_fill_take(struct capos_call *call,
 status_t capos_entropy_source_fill(cap_t entropy_source, uint32_t count,
     struct capos_entropy_source_fill_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     entropy_source_fill_params_set_count(params, count);
     struct capos_call *call = capos_invoke_short(entropy_source, ENTROPY_SOURCE_INTERFACE_ID,
-        CAPOS_SHORT(ENTROPY_SOURCE_METHOD_FILL, 1), words[0], words[1]);
+        CAPOS_SHORT(ENTROPY_SOURCE_METHOD_FILL, 1), words[0], 0);
     if (call->status == 0) {
         capos_entropy_source_fill_take(call, results);
     }
@@ -597,7 +593,7 @@ static inline void virtual_memory_unmap_put(struct capos_call *call, uint64_t ad
 
 status_t capos_virtual_memory_unmap(cap_t virtual_memory, uint64_t address, uint64_t size)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[2] = {0};
     struct wire_builder params = {NULL, words, 2, 0};
     virtual_memory_unmap_params_set_address(params, address);
     virtual_memory_unmap_params_set_size(params, size);
@@ -668,7 +664,7 @@ void capos_virtual_memory_reserve_take(struct capos_call *call,
 status_t capos_virtual_memory_reserve(cap_t virtual_memory, uint64_t hint, uint64_t size,
     struct capos_virtual_memory_reserve_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[2] = {0};
     struct wire_builder params = {NULL, words, 2, 0};
     virtual_memory_reserve_params_set_hint(params, hint);
     virtual_memory_reserve_params_set_size(params, size);
@@ -741,7 +737,7 @@ static inline void virtual_memory_decommit_put(struct capos_call *call, uint64_t
 
 status_t capos_virtual_memory_decommit(cap_t virtual_memory, uint64_t address, uint64_t size)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[2] = {0};
     struct wire_builder params = {NULL, words, 2, 0};
     virtual_memory_decommit_params_set_address(params, address);
     virtual_memory_decommit_params_set_size(params, size);
@@ -824,9 +820,8 @@ void capos_memory_object_info_take(struct capos_call *call,
 status_t capos_memory_object_info(cap_t memory_object,
     struct capos_memory_object_info_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(memory_object, MEMORY_OBJECT_INTERFACE_ID,
-        CAPOS_SHORT(MEMORY_OBJECT_METHOD_INFO, 0), words[0], words[1]);
+        CAPOS_SHORT(MEMORY_OBJECT_METHOD_INFO, 0), 0, 0);
     if (call->status == 0) {
         capos_memory_object_info_take(call, results);
     }
@@ -908,7 +903,7 @@ static inline void memory_object_unmap_put(struct capos_call *call, uint64_t add
 
 status_t capos_memory_object_unmap(cap_t memory_object, uint64_t address, uint64_t size)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[2] = {0};
     struct wire_builder params = {NULL, words, 2, 0};
     memory_object_unmap_params_set_address(params, address);
     memory_object_unmap_params_set_size(params, size);
@@ -1061,9 +1056,8 @@ void capos_read_only_memory_info_take(struct capos_call *call,
 status_t capos_read_only_memory_info(cap_t read_only_memory,
     struct capos_read_only_memory_info_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(read_only_memory, READ_ONLY_MEMORY_INTERFACE_ID,
-        CAPOS_SHORT(READ_ONLY_MEMORY_METHOD_INFO, 0), words[0], words[1]);
+        CAPOS_SHORT(READ_ONLY_MEMORY_METHOD_INFO, 0), 0, 0);
     if (call->status == 0) {
         capos_read_only_memory_info_take(call, results);
     }
@@ -1148,7 +1142,7 @@ static inline void read_only_memory_unmap_put(struct capos_call *call, uint64_t 
 
 status_t capos_read_only_memory_unmap(cap_t read_only_memory, uint64_t address, uint64_t size)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[2] = {0};
     struct wire_builder params = {NULL, words, 2, 0};
     read_only_memory_unmap_params_set_address(params, address);
     read_only_memory_unmap_params_set_size(params, size);
@@ -1184,9 +1178,8 @@ void capos_image_info_take(struct capos_call *call, struct capos_image_info_resu
 
 status_t capos_image_info(cap_t image, struct capos_image_info_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(image, IMAGE_INTERFACE_ID,
-        CAPOS_SHORT(IMAGE_METHOD_INFO, 0), words[0], words[1]);
+        CAPOS_SHORT(IMAGE_METHOD_INFO, 0), 0, 0);
     if (call->status == 0) {
         capos_image_info_take(call, results);
     }
@@ -1263,7 +1256,7 @@ static inline void image_unmap_put(struct capos_call *call, uint64_t address, ui
 
 status_t capos_image_unmap(cap_t image, uint64_t address, uint64_t size)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[2] = {0};
     struct wire_builder params = {NULL, words, 2, 0};
     image_unmap_params_set_address(params, address);
     image_unmap_params_set_size(params, size);
@@ -1300,11 +1293,11 @@ void capos_code_memory_reserve_take(struct capos_call *call,
 status_t capos_code_memory_reserve(cap_t code_memory, uint64_t size,
     struct capos_code_memory_reserve_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     code_memory_reserve_params_set_size(params, size);
     struct capos_call *call = capos_invoke_short(code_memory, CODE_MEMORY_INTERFACE_ID,
-        CAPOS_SHORT(CODE_MEMORY_METHOD_RESERVE, 1), words[0], words[1]);
+        CAPOS_SHORT(CODE_MEMORY_METHOD_RESERVE, 1), words[0], 0);
     if (call->status == 0) {
         capos_code_memory_reserve_take(call, results);
     }
@@ -1367,7 +1360,7 @@ static inline void code_memory_free_put(struct capos_call *call, uint64_t addres
 
 status_t capos_code_memory_free(cap_t code_memory, uint64_t address, uint64_t size)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[2] = {0};
     struct wire_builder params = {NULL, words, 2, 0};
     code_memory_free_params_set_address(params, address);
     code_memory_free_params_set_size(params, size);
@@ -1403,9 +1396,8 @@ void capos_boot_package_manifest_size_take(struct capos_call *call,
 status_t capos_boot_package_manifest_size(cap_t boot_package,
     struct capos_boot_package_manifest_size_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(boot_package, BOOT_PACKAGE_INTERFACE_ID,
-        CAPOS_SHORT(BOOT_PACKAGE_METHOD_MANIFEST_SIZE, 0), words[0], words[1]);
+        CAPOS_SHORT(BOOT_PACKAGE_METHOD_MANIFEST_SIZE, 0), 0, 0);
     if (call->status == 0) {
         capos_boot_package_manifest_size_take(call, results);
     }
@@ -1447,7 +1439,7 @@ void capos_boot_package_read_manifest_take(struct capos_call *call,
 status_t capos_boot_package_read_manifest(cap_t boot_package, uint64_t offset, uint32_t max_bytes,
     struct capos_boot_package_read_manifest_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[2] = {0};
     struct wire_builder params = {NULL, words, 2, 0};
     boot_package_read_manifest_params_set_offset(params, offset);
     boot_package_read_manifest_params_set_max_bytes(params, max_bytes);
@@ -1813,10 +1805,9 @@ void capos_restricted_launcher_list_take(struct capos_call *call,
 status_t capos_restricted_launcher_list(cap_t restricted_launcher,
     struct capos_restricted_launcher_list_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(restricted_launcher,
         RESTRICTED_LAUNCHER_INTERFACE_ID,
-        CAPOS_SHORT(RESTRICTED_LAUNCHER_METHOD_LIST, 0), words[0], words[1]);
+        CAPOS_SHORT(RESTRICTED_LAUNCHER_METHOD_LIST, 0), 0, 0);
     if (call->status == 0) {
         capos_restricted_launcher_list_take(call, results);
     }
@@ -1855,9 +1846,8 @@ void capos_process_handle_wait_take(struct capos_call *call,
 status_t capos_process_handle_wait(cap_t process_handle,
     struct capos_process_handle_wait_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(process_handle, PROCESS_HANDLE_INTERFACE_ID,
-        CAPOS_SHORT(PROCESS_HANDLE_METHOD_WAIT, 0), words[0], words[1]);
+        CAPOS_SHORT(PROCESS_HANDLE_METHOD_WAIT, 0), 0, 0);
     if (call->status == 0) {
         capos_process_handle_wait_take(call, results);
     }
@@ -1889,9 +1879,8 @@ static inline void process_handle_terminate_put(struct capos_call *call)
 
 status_t capos_process_handle_terminate(cap_t process_handle)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(process_handle, PROCESS_HANDLE_INTERFACE_ID,
-        CAPOS_SHORT(PROCESS_HANDLE_METHOD_TERMINATE, 0), words[0], words[1]);
+        CAPOS_SHORT(PROCESS_HANDLE_METHOD_TERMINATE, 0), 0, 0);
     return (status_t)-call->status;
 }
 
@@ -1923,11 +1912,11 @@ void capos_process_handle_ready_take(struct capos_call *call,
 status_t capos_process_handle_ready(cap_t process_handle, uint32_t mask,
     struct capos_process_handle_ready_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     process_handle_ready_params_set_mask(params, mask);
     struct capos_call *call = capos_invoke_short(process_handle, PROCESS_HANDLE_INTERFACE_ID,
-        CAPOS_SHORT(PROCESS_HANDLE_METHOD_READY, 1), words[0], words[1]);
+        CAPOS_SHORT(PROCESS_HANDLE_METHOD_READY, 1), words[0], 0);
     if (call->status == 0) {
         capos_process_handle_ready_take(call, results);
     }
@@ -1971,9 +1960,8 @@ void capos_process_handle_stats_take(struct capos_call *call,
 status_t capos_process_handle_stats(cap_t process_handle,
     struct capos_process_handle_stats_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(process_handle, PROCESS_HANDLE_INTERFACE_ID,
-        CAPOS_SHORT(PROCESS_HANDLE_METHOD_STATS, 0), words[0], words[1]);
+        CAPOS_SHORT(PROCESS_HANDLE_METHOD_STATS, 0), 0, 0);
     if (call->status == 0) {
         capos_process_handle_stats_take(call, results);
     }
@@ -2014,11 +2002,11 @@ void capos_pipe_reader_read_take(struct capos_call *call,
 status_t capos_pipe_reader_read(cap_t pipe_reader, uint32_t max_bytes,
     struct capos_pipe_reader_read_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     pipe_reader_read_params_set_max_bytes(params, max_bytes);
     struct capos_call *call = capos_invoke_short(pipe_reader, PIPE_READER_INTERFACE_ID,
-        CAPOS_SHORT(PIPE_READER_METHOD_READ, 1), words[0], words[1]);
+        CAPOS_SHORT(PIPE_READER_METHOD_READ, 1), words[0], 0);
     if (call->status == 0) {
         capos_pipe_reader_read_take(call, results);
     }
@@ -2058,11 +2046,11 @@ void capos_pipe_reader_ready_take(struct capos_call *call,
 status_t capos_pipe_reader_ready(cap_t pipe_reader, uint32_t mask,
     struct capos_pipe_reader_ready_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     pipe_reader_ready_params_set_mask(params, mask);
     struct capos_call *call = capos_invoke_short(pipe_reader, PIPE_READER_INTERFACE_ID,
-        CAPOS_SHORT(PIPE_READER_METHOD_READY, 1), words[0], words[1]);
+        CAPOS_SHORT(PIPE_READER_METHOD_READY, 1), words[0], 0);
     if (call->status == 0) {
         capos_pipe_reader_ready_take(call, results);
     }
@@ -2145,11 +2133,11 @@ void capos_pipe_writer_ready_take(struct capos_call *call,
 status_t capos_pipe_writer_ready(cap_t pipe_writer, uint32_t mask,
     struct capos_pipe_writer_ready_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     pipe_writer_ready_params_set_mask(params, mask);
     struct capos_call *call = capos_invoke_short(pipe_writer, PIPE_WRITER_INTERFACE_ID,
-        CAPOS_SHORT(PIPE_WRITER_METHOD_READY, 1), words[0], words[1]);
+        CAPOS_SHORT(PIPE_WRITER_METHOD_READY, 1), words[0], 0);
     if (call->status == 0) {
         capos_pipe_writer_ready_take(call, results);
     }
@@ -2265,9 +2253,8 @@ static inline void cutter_cut_put(struct capos_call *call)
 
 status_t capos_cutter_cut(cap_t cutter)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(cutter, CUTTER_INTERFACE_ID,
-        CAPOS_SHORT(CUTTER_METHOD_CUT, 0), words[0], words[1]);
+        CAPOS_SHORT(CUTTER_METHOD_CUT, 0), 0, 0);
     return (status_t)-call->status;
 }
 
@@ -2348,9 +2335,8 @@ void capos_thread_handle_join_take(struct capos_call *call,
 status_t capos_thread_handle_join(cap_t thread_handle,
     struct capos_thread_handle_join_results *results)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(thread_handle, THREAD_HANDLE_INTERFACE_ID,
-        CAPOS_SHORT(THREAD_HANDLE_METHOD_JOIN, 0), words[0], words[1]);
+        CAPOS_SHORT(THREAD_HANDLE_METHOD_JOIN, 0), 0, 0);
     if (call->status == 0) {
         capos_thread_handle_join_take(call, results);
     }
@@ -2381,9 +2367,8 @@ static inline void thread_handle_detach_put(struct capos_call *call)
 
 status_t capos_thread_handle_detach(cap_t thread_handle)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
     struct capos_call *call = capos_invoke_short(thread_handle, THREAD_HANDLE_INTERFACE_ID,
-        CAPOS_SHORT(THREAD_HANDLE_METHOD_DETACH, 0), words[0], words[1]);
+        CAPOS_SHORT(THREAD_HANDLE_METHOD_DETACH, 0), 0, 0);
     return (status_t)-call->status;
 }
 
@@ -2408,11 +2393,11 @@ static inline void thread_control_set_fs_base_put(struct capos_call *call, uint6
 
 status_t capos_thread_control_set_fs_base(cap_t thread_control, uint64_t address)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     thread_control_set_fs_base_params_set_address(params, address);
     struct capos_call *call = capos_invoke_short(thread_control, THREAD_CONTROL_INTERFACE_ID,
-        CAPOS_SHORT(THREAD_CONTROL_METHOD_SET_FS_BASE, 1), words[0], words[1]);
+        CAPOS_SHORT(THREAD_CONTROL_METHOD_SET_FS_BASE, 1), words[0], 0);
     return (status_t)-call->status;
 }
 
@@ -2438,11 +2423,11 @@ static inline void thread_control_exit_put(struct capos_call *call, uint64_t cod
 
 status_t capos_thread_control_exit(cap_t thread_control, uint64_t code)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     thread_control_exit_params_set_code(params, code);
     struct capos_call *call = capos_invoke_short(thread_control, THREAD_CONTROL_INTERFACE_ID,
-        CAPOS_SHORT(THREAD_CONTROL_METHOD_EXIT, 1), words[0], words[1]);
+        CAPOS_SHORT(THREAD_CONTROL_METHOD_EXIT, 1), words[0], 0);
     return (status_t)-call->status;
 }
 
@@ -2597,11 +2582,11 @@ static inline void thread_control_set_gs_base_put(struct capos_call *call, uint6
 
 status_t capos_thread_control_set_gs_base(cap_t thread_control, uint64_t address)
 {
-    wire_word words[RING_SHORT_WORDS_MAX] = {0};
+    wire_word words[1] = {0};
     struct wire_builder params = {NULL, words, 1, 0};
     thread_control_set_gs_base_params_set_address(params, address);
     struct capos_call *call = capos_invoke_short(thread_control, THREAD_CONTROL_INTERFACE_ID,
-        CAPOS_SHORT(THREAD_CONTROL_METHOD_SET_GS_BASE, 1), words[0], words[1]);
+        CAPOS_SHORT(THREAD_CONTROL_METHOD_SET_GS_BASE, 1), words[0], 0);
     return (status_t)-call->status;
 }
 

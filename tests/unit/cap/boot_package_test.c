@@ -156,5 +156,5 @@ TEST(binaries_are_images_that_lie_in_the_package)
     CHECK_STATUS(binary("hello world", 11, &image), STATUS_NOT_FOUND);
     CHECK_STATUS(binary("hello\0x", 7, &image), STATUS_NOT_FOUND);
     CHECK_STATUS(binary("", 0, &image), STATUS_NOT_FOUND);
-    boot_package_close();
+    CHECK_STATUS(boot_package_open(FRAME_NONE, 0, &reason), STATUS_BAD_MESSAGE); /* forgets it */
 }

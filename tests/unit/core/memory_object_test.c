@@ -26,8 +26,8 @@ static void end(void)
 
 static frame_t page(struct object *o, uint64_t index, bool allocate)
 {
-    frame_t f = FRAME_NONE;
-    CHECK_OK(memory_object_frame(memory_object_of(o), index, allocate, &f));
+    frame_t f = memory_object_frame(memory_object_of(o), index, allocate);
+    CHECK(!allocate || f != FRAME_NONE);
     return f;
 }
 
@@ -196,9 +196,8 @@ static void fill_and_seal(void)
         return;
     }
     if (memory_object_create(a, 600 * PAGE_SIZE, &o) == STATUS_OK) {
-        frame_t f;
         for (uint64_t i = 0; i < 600; i += 300) {
-            (void)!memory_object_frame(memory_object_of(o), i, true, &f);
+            (void)memory_object_frame(memory_object_of(o), i, true);
         }
         if (memory_object_make_read_only(memory_object_of(o), a, &reader) == STATUS_OK) {
             object_put(reader);

@@ -4,7 +4,7 @@
 #include "kernel/core/exit_record.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/park.h"
-#include "kernel/core/process_image.h"
+#include "kernel/core/process.h"
 #include "kernel/core/timer_queue.h"
 #include "lib/wire/gen/process_handle.h"
 #include "lib/wire/gen/timer.h"
@@ -72,7 +72,7 @@ TEST(the_start_block_lies_on_the_stack)
     CHECK_EQ(r->rsp % 16, 0);
     CHECK(user_read(p, r->rsp, &zero, sizeof zero));
     CHECK_EQ(zero, 0);
-    uint64_t size = process_image_stack_size();
+    uint64_t size = process_stack_size();
     CHECK(user_read(p, r->rsp - size + 64, &zero, sizeof zero)); /* the whole stack is there */
     /* and a guard below it */
     CHECK(!user_read(p, (r->rdi & ~0xfffull) - size - 8, &zero, sizeof zero));

@@ -3,38 +3,47 @@
 #pragma once
 
 #include "kernel/arch/arch.h"
-#include "kernel/core/address_space_plan.h"
+#include "kernel/core/address_space_region.h"
 #include "tests/lib/test.h"
 
-/* One node against its children. */
+/* One node against its neighbours and its children. */
 static inline void region_check_node(const struct region *r)
 {
-    const struct region *a = r->left, *b = r->right;
+    const struct region *a = r->child[0], *b = r->child[1];
     bool mapped = r->kind != REGION_RESERVED;
-    uint64_t gap = 0, first_mapped = mapped ? r->start : UINT64_MAX,
-             last_mapped = mapped ? r->end : 0;
+    uint64_t gap = r->start - (r->previous != NULL ? r->previous->end : USER_BASE),
+             first_mapped = mapped ? r->start : UINT64_MAX, last_mapped = mapped ? r->end : 0;
     uint32_t left = a != NULL ? a->height : 0, right = b != NULL ? b->height : 0;
     CHECK(left <= right + 1 && right <= left + 1);
     CHECK_EQ(r->height, (left > right ? left : right) + 1);
     CHECK(r->start < r->end && page_aligned(r->start) && page_aligned(r->end));
-    CHECK_EQ(r->first, a != NULL ? a->first : r->start);
-    CHECK_EQ(r->last, b != NULL ? b->last : r->end);
-    if (a != NULL) {
-        CHECK(a->parent == r && a->last <= r->start);
-        gap = a->gap > r->start - a->last ? a->gap : r->start - a->last;
-        first_mapped = a->first_mapped < first_mapped ? a->first_mapped : first_mapped;
-        last_mapped = a->last_mapped > last_mapped ? a->last_mapped : last_mapped;
-    }
-    if (b != NULL) {
-        CHECK(b->parent == r && b->first >= r->end);
-        gap = b->gap > gap ? b->gap : gap;
-        gap = b->first - r->end > gap ? b->first - r->end : gap;
-        first_mapped = b->first_mapped < first_mapped ? b->first_mapped : first_mapped;
-        last_mapped = b->last_mapped > last_mapped ? b->last_mapped : last_mapped;
+    CHECK(r->previous == NULL || (r->previous->next == r && r->previous->end <= r->start));
+    CHECK(r->next == NULL || (r->next->previous == r && r->next->start >= r->end));
+    for (int side = 0; side < 2; side++) {
+        const struct region *c = r->child[side];
+        if (c != NULL) {
+            CHECK(c->parent == r && (side == 0 ? c->end <= r->start : c->start >= r->end));
+            gap = c->gap > gap ? c->gap : gap;
+            first_mapped = c->first_mapped < first_mapped ? c->first_mapped : first_mapped;
+            last_mapped = c->last_mapped > last_mapped ? c->last_mapped : last_mapped;
+        }
     }
     CHECK_EQ(r->gap, gap);
     CHECK_EQ(r->first_mapped, first_mapped);
     CHECK_EQ(r->last_mapped, last_mapped);
+}
+
+/* The nodes of the tree; each lies where a search for it ends. */
+static inline uint64_t region_check_tree(const struct address_space *as)
+{
+    uint64_t count = 0;
+    for (struct region *r = region_tree_at_or_after(as->regions, 0); r != NULL; r = r->next) {
+        region_check_node(r);
+        CHECK(region_tree_find(as->regions, r->start) == r);
+        CHECK(region_tree_find(as->regions, r->end - 1) == r);
+        count++;
+    }
+    return count;
 }
 
 /* Every page in the tables is some region's, lies where that region has said, and allows no more.
@@ -51,15 +60,12 @@ static inline void region_check_page(void *context, uint64_t address, frame_t f,
 /* The tree, the pages, and the totals that are charged. */
 static inline void region_check(const struct address_space *as)
 {
-    uint64_t count = 0, charged = 0, reserved = 0, tables = 0, below = 0, last = 0;
+    uint64_t charged = 0, reserved = 0, tables = 0, below = 0, last = 0;
     CHECK(as->regions == NULL || as->regions->parent == NULL);
-    for (struct region *r = region_tree_at_or_after(as->regions, 0); r != NULL;
-         r = region_tree_next(r)) {
-        region_check_node(r);
+    for (struct region *r = region_tree_at_or_after(as->regions, 0); r != NULL; r = r->next) {
         CHECK(r->start >= last);
         CHECK_EQ(r->object != NULL, r->kind == REGION_OBJECT);
         CHECK(!(r->protection == PROTECTION_READ_EXECUTE) || r->may_execute);
-        count++;
         charged += r->charged ? region_pages(r) : 0;
         reserved += address_space_has_addresses(r->kind) ? region_pages(r) : 0;
         if (r->kind != REGION_RESERVED) {
@@ -68,7 +74,8 @@ static inline void region_check(const struct address_space *as)
         }
         last = r->end;
     }
-    CHECK_EQ(as->region_count, count);
+    CHECK_EQ(as->region_count, region_check_tree(as));
+    CHECK(as->spare == NULL && as->spare_count == 0);
     CHECK_EQ(as->charged_pages, charged);
     CHECK_EQ(as->reserved_pages, reserved);
     CHECK_EQ(as->tables, tables);
