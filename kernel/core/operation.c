@@ -172,6 +172,7 @@ call_short(struct thread *t, struct call *call, const struct method *m)
         {&answer, &value, m->results_data_words, 0},
     };
     KASSERT(cpu->building == NULL);
+    answer.used = 0; /* an answer to a kept call may be built meanwhile, behind this one */
     cpu->building = &answer;
     status_t s = m->handler(&in);
     cpu->building = NULL;
