@@ -164,7 +164,7 @@ call_short(struct thread *t, struct call *call, const struct method *m)
     wire_word words[RING_SHORT_WORDS_MAX] = {call->message, call->transfers_address};
     wire_word value = 0;
     struct wire_message message;        /* in which nothing can be wrong */
-    struct wire_message_builder answer; /* for an exception */
+    struct wire_message_builder answer; /* for an exception; empty, so that late ones know */
     struct invocation in = {
         call->target,
         call,
@@ -172,7 +172,7 @@ call_short(struct thread *t, struct call *call, const struct method *m)
         {&answer, &value, m->results_data_words, 0},
     };
     KASSERT(cpu->building == NULL);
-    answer.used = 0; /* an answer to a kept call may be built meanwhile, behind this one */
+    answer.used = 0;
     cpu->building = &answer;
     status_t s = m->handler(&in);
     cpu->building = NULL;
