@@ -33,6 +33,7 @@ help:
 	@echo 'make run        a tour of the demos; run-c-hello, run-c-pipe, run-smoke, run-spawn: one of them'
 	@echo 'make run-panic  what a kernel panic looks like'
 	@echo 'make test       everything that gates a change; test-unit, test-boot, fuzz: parts of it'
+	@echo '                test-boot MACHINE=linux: the boot tests on the linux machine'
 	@echo 'make test-long  longer fuzzing and stress'
 	@echo 'make bench      instruction counts and times, into build/bench.json'
 	@echo 'make tidy       style, in seconds'
