@@ -163,14 +163,15 @@ call_short(struct thread *t, struct call *call, const struct method *m)
     struct cpu *cpu = arch_cpu();
     wire_word words[RING_SHORT_WORDS_MAX] = {call->message, call->transfers_address};
     wire_word value = 0;
-    struct wire_message message;        /* in which nothing can be wrong */
-    struct wire_message_builder answer; /* for an exception; empty, so that late ones know */
+    struct wire_message message;        /* in which nothing can be wrong: handlers may look */
+    struct wire_message_builder answer; /* for an exception; empty: late answers come behind it */
     struct invocation in = {
         call->target,
         call,
         {&message, (const uint8_t *)words, NULL, call->message_size * 8, 0, 0, 0},
         {&answer, &value, m->results_data_words, 0},
     };
+    message.error = WIRE_OK;
     KASSERT(cpu->building == NULL);
     answer.used = 0;
     cpu->building = &answer;
