@@ -49,13 +49,17 @@ status_t stream_end_write(const struct invocation *in, struct wire_span data, ui
         KASSERT(!call->kept && offset + data.size <= call->message_size);
         call->value[0] = call->message + offset + done;
         call->value[1] = data.size - done;
-        call->aux = done;
-        s = call_wait(call, writes, call_leave_queue);
+        struct call *kept;
+        s = call_keep(call, call_leave_queue, &kept);
+        if (s == STATUS_OK) {
+            kept->aux = done; /* its completion begins when it is kept */
+            list_append(writes, &kept->queue);
+            return STATUS_PENDING;
+        }
     }
-    if (s == STATUS_PENDING || done == 0) {
+    if (done == 0) {
         return s;
     }
-    call->aux = 0;
     set_written(in->results, done);
     return STATUS_OK;
 }
