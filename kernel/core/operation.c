@@ -164,7 +164,7 @@ call_short(struct thread *t, struct call *call, const struct method *m)
     struct cpu *cpu = arch_cpu();
     wire_word words[RING_SHORT_WORDS_MAX] = {call->message, call->transfers_address};
     wire_word value = 0;
-    struct wire_message message;        /* in which nothing can be wrong */
+    struct wire_message message;        /* in which nothing can be wrong: handlers may look */
     struct wire_message_builder answer; /* for an exception */
     struct invocation in = {
         call->target,
@@ -172,6 +172,7 @@ call_short(struct thread *t, struct call *call, const struct method *m)
         {&message, (const uint8_t *)words, NULL, call->message_size * 8, 0, 0, 0},
         {&answer, &value, m->results_data_words, 0},
     };
+    message.error = WIRE_OK;
     KASSERT(cpu->building == NULL);
     cpu->building = &answer;
     status_t s = m->handler(&in);
