@@ -67,7 +67,9 @@ static inline void call_keep_commit(struct call *call, void (*cancel)(struct cal
     call->kept = true;
     call->cancel = cancel;
     object_get(call->target);
-    r->spare = NULL; /* it was the record's, or there was none */
+    if (r->spare == call) { /* else what the entry itself has completed may lie there by now */
+        r->spare = NULL;
+    }
     arch_cpu()->record = NULL;
     ring_track(r, call);
 }
