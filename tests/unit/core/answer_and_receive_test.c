@@ -7,11 +7,6 @@
 
 static struct ipc w;
 
-static void boot(void)
-{
-    ipc_boot(&w);
-}
-
 /* A RETURN that then receives at w.endpoint. */
 static struct ring_entry answer(uint64_t user_data, cap_id_t reply, const char *text)
 {
@@ -90,7 +85,7 @@ static void check_refused(cap_id_t reply, struct ring_entry e, enum status statu
 
 TEST(a_server_answers_and_waits_in_one)
 {
-    boot();
+    ipc_boot(&w);
     char text[2] = "a";
     server_waits(ipc_receive(w.server, 2, w.endpoint));
     struct ring_entry call = client_waits("0");
@@ -114,7 +109,7 @@ TEST(a_server_answers_and_waits_in_one)
 
 TEST(without_waiting_itself)
 {
-    boot();
+    ipc_boot(&w);
     for (int i = 0; i < 5; i++) {
         struct ring_entry call;
         cap_id_t reply = first_request(&call);
@@ -132,7 +127,7 @@ TEST(without_waiting_itself)
 
 TEST(with_an_exception)
 {
-    boot();
+    ipc_boot(&w);
     for (int i = 0; i < 3; i++) {
         struct ring_entry call;
         cap_id_t reply = first_request(&call);
@@ -153,7 +148,7 @@ TEST(with_an_exception)
 
 TEST(capabilities_go_both_ways_through_one_array)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry call;
     cap_id_t reply = first_request(&call);
     cap_id_t moved = ipc_token(w.server_process), copied = ipc_token(w.server_process);
@@ -178,7 +173,7 @@ TEST(capabilities_go_both_ways_through_one_array)
 
 TEST(calls_that_wait_already_are_received_in_their_order)
 {
-    boot();
+    ipc_boot(&w);
     char text[2] = "a";
     for (uint64_t i = 0; i < 6; i++, text[0]++) {
         ipc_start(w.client, ipc_call(w.client, i, w.facet, text));
@@ -199,7 +194,7 @@ TEST(calls_that_wait_already_are_received_in_their_order)
 
 TEST(a_process_that_calls_itself)
 {
-    boot();
+    ipc_boot(&w);
     cap_id_t own = ipc_facet(w.server_process, w.endpoint, w.server_process, IPC_TAG);
     for (uint64_t i = 0; i < 4; i++) {
         ipc_start(w.server, ipc_call(w.server, 10, own, "own"));
@@ -224,7 +219,7 @@ TEST(a_process_that_calls_itself)
 
 TEST(a_refused_answer_leaves_the_reply_good_and_receives_nothing)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry call;
     cap_id_t reply = first_request(&call);
     struct ring_entry e = answer(3, reply, "12345");
@@ -259,7 +254,7 @@ TEST(a_refused_answer_leaves_the_reply_good_and_receives_nothing)
 
 TEST(a_refused_answer_does_not_take_the_call_that_waits)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry call;
     cap_id_t reply = first_request(&call);
     struct user *other = user_thread(w.client_process);
@@ -275,7 +270,7 @@ TEST(a_refused_answer_does_not_take_the_call_that_waits)
 
 TEST(a_bad_reply_receives_nothing)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry call;
     cap_id_t reply = first_request(&call);
     check_refused(reply, answer(3, 0, ""), STATUS_BAD_CAPABILITY);
@@ -291,7 +286,7 @@ TEST(a_bad_reply_receives_nothing)
 
 TEST(the_receiving_half_is_checked_before_the_answer_has_an_effect)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry call;
     cap_id_t reply = first_request(&call);
     struct ring_entry e = answer(3, reply, "x");
@@ -306,7 +301,8 @@ TEST(the_receiving_half_is_checked_before_the_answer_has_an_effect)
     e.interface_id = ipc_token(w.server_process); /* a facet */
     check_refused(reply, e, STATUS_WRONG_INTERFACE);
     cap_id_t gone = ipc_endpoint(w.server_process);
-    CHECK_OK(user_run(w.server, (struct ring_entry){.opcode = RING_OP_RELEASE, .cap = gone}).status);
+    struct ring_entry release = {.opcode = RING_OP_RELEASE, .cap = gone};
+    CHECK_OK(user_run(w.server, release).status);
     e.interface_id = gone;
     check_refused(reply, e, STATUS_STALE_CAPABILITY);
     e = answer(3, reply, "x");
@@ -326,7 +322,7 @@ TEST(the_receiving_half_is_checked_before_the_answer_has_an_effect)
 
 TEST(an_endpoint_in_transit_cannot_receive)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry call;
     cap_id_t reply = first_request(&call);
     struct process *third = sim_process(NULL, 0);
@@ -343,7 +339,7 @@ TEST(an_endpoint_in_transit_cannot_receive)
 
 TEST(the_answer_moves_its_own_endpoint_away)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry call;
     cap_id_t reply = first_request(&call);
     struct ring_entry e = answer(3, reply, "yours now");
@@ -362,7 +358,7 @@ TEST(the_answer_moves_its_own_endpoint_away)
 
 TEST(the_answer_moves_its_own_reply_away)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry call;
     cap_id_t reply = first_request(&call);
     struct ring_entry e = answer(3, reply, "");
@@ -379,7 +375,7 @@ TEST(the_answer_moves_its_own_reply_away)
 
 TEST(an_answer_that_nobody_waits_for_is_not_told)
 {
-    boot();
+    ipc_boot(&w);
     for (int i = 0; i < 3; i++) {
         ipc_start(w.client, ipc_call(w.client, 1, w.facet, "x"));
         cap_id_t reply = ipc_receive_now(&w);
@@ -401,7 +397,7 @@ TEST(an_answer_that_nobody_waits_for_is_not_told)
 
 TEST(an_answer_that_the_caller_cannot_take_is_taken)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry call = ipc_call(w.client, 1, w.facet, "x");
     call.result_size = 4;
     ipc_start(w.client, call);
@@ -421,7 +417,7 @@ TEST(an_answer_that_the_caller_cannot_take_is_taken)
 
 TEST(a_notice_instead_of_a_request)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry release = {.opcode = RING_OP_RELEASE, .user_data = 4};
     for (int waits = 0; waits < 2; waits++) {
         struct ring_entry call;
@@ -454,7 +450,7 @@ TEST(a_notice_instead_of_a_request)
 
 TEST(a_bad_buffer_is_heard_of_when_the_answer_was_taken)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry call;
     cap_id_t reply = first_request(&call);
     struct user *other = user_thread(w.client_process);
@@ -483,7 +479,7 @@ static struct ring_entry wait_for_next(void)
 
 TEST(cancelled_while_it_waits)
 {
-    boot();
+    ipc_boot(&w);
     for (int i = 0; i < 3; i++) {
         struct ring_entry call;
         cap_id_t reply = first_request(&call);
@@ -499,7 +495,7 @@ TEST(cancelled_while_it_waits)
 
 TEST(cancelled_in_the_same_queue)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry call;
     cap_id_t reply = first_request(&call);
     struct ring_entry e = answer(3, reply, "x"), cancel = ipc_cancel(4, 3);
@@ -513,7 +509,7 @@ TEST(cancelled_in_the_same_queue)
 
 TEST(its_thread_ends_while_it_waits)
 {
-    boot();
+    ipc_boot(&w);
     (void)wait_for_next();
     struct user *other = user_thread(w.server_process);
     CHECK_EQ(user_syscall(other, SYSCALL_EXIT, 0, 0, 0), USER_DIED);
@@ -530,7 +526,7 @@ static void end_thread(void *context)
 
 TEST(one_of_two_threads_ends_while_it_waits)
 {
-    boot();
+    ipc_boot(&w);
     struct user *other = user_thread(w.server_process);
     (void)wait_for_next();
     sim_enter_kernel(0, end_thread, w.server->thread);
@@ -545,7 +541,7 @@ TEST(one_of_two_threads_ends_while_it_waits)
 
 TEST(it_keeps_its_endpoint_and_ends_with_it)
 {
-    boot();
+    ipc_boot(&w);
     (void)wait_for_next();
     struct user *other = user_thread(w.server_process);
     struct ring_entry release = {.opcode = RING_OP_RELEASE, .cap = w.endpoint};
@@ -559,7 +555,7 @@ TEST(it_keeps_its_endpoint_and_ends_with_it)
 
 TEST(the_client_ends_while_it_waits)
 {
-    boot();
+    ipc_boot(&w);
     struct ring_entry e = wait_for_next();
     CHECK_EQ(user_syscall(w.client, SYSCALL_EXIT, 0, 0, 0), USER_DIED);
     sim_settle();
