@@ -173,6 +173,7 @@ call_short(struct thread *t, struct call *call, const struct method *m)
         {&answer, &value, m->results_data_words, 0},
     };
     message.error = WIRE_OK;
+    answer.used = 0; /* the answers of others that this one completes begin behind it */
     KASSERT(cpu->building == NULL);
     cpu->building = &answer;
     status_t s = m->handler(&in);
