@@ -2,8 +2,6 @@
  * server gets to see, and entries that are wrong. */
 #include "kernel/cap/root_objects.h"
 #include "lib/wire/gen/console.h"
-#include "lib/wire/gen/cutter.h"
-#include "lib/wire/gen/endpoint.h"
 #include "lib/wire/gen/entropy_source.h"
 #include "lib/wire/gen/process_handle.h"
 #include "lib/wire/gen/thread_control.h"
@@ -94,9 +92,6 @@ TEST(a_word_is_answered_in_the_completion)
     CHECK_EQ(check_short(user_run(u, e), 8), arch_now_ns());
     e.result = 0; /* there need be no room at all */
     e.result_size = 0;
-    CHECK_EQ(check_short(user_run(u, e), 8), arch_now_ns());
-    e.result = UINT64_MAX;
-    e.result_size = UINT32_MAX;
     CHECK_EQ(check_short(user_run(u, e), 8), arch_now_ns());
     e = short_entry(MEMORY, VIRTUAL_MEMORY_INTERFACE_ID, VIRTUAL_MEMORY_METHOD_RESERVE, 2, 0,
                     2 * PAGE_SIZE);
@@ -209,9 +204,6 @@ TEST(an_exception_comes_as_a_message)
     CHECK_STATUS(c.status, -STATUS_EXCEPTION);
     CHECK_EQ(c.flags, RING_FLAG_EXCEPTION);
     CHECK_EQ(c.result_size, 0);
-    e.result_size = IPC_ROOM;
-    e.result = 0x1000;
-    CHECK_STATUS(user_run(u, e).status, -STATUS_BAD_ADDRESS);
 }
 
 TEST(a_call_that_waits_is_answered_with_a_message)
@@ -258,8 +250,6 @@ TEST(ids_interfaces_and_methods_are_checked_as_ever)
     CHECK_STATUS(user_run(u, e).status, -STATUS_WRONG_INTERFACE);
     e = short_entry(TIMER, TIMER_INTERFACE_ID, TIMER_METHOD_COUNT, 0, 0, 0);
     CHECK_STATUS(user_run(u, e).status, -STATUS_UNKNOWN_METHOD);
-    e.method = UINT16_MAX;
-    CHECK_STATUS(user_run(u, e).status, -STATUS_UNKNOWN_METHOD);
     e = short_entry(0, TIMER_INTERFACE_ID, TIMER_METHOD_READY, 1, 0, 0);
     CHECK_STATUS(user_run(u, e).status, -STATUS_BAD_CAPABILITY);
     CHECK_EQ(u->process->denials[u->process->denial_count - 1].reason, DENIAL_REASON_NOT_GRANTED);
@@ -294,6 +284,34 @@ TEST(the_thread_and_its_process_end_in_a_short_call)
         CHECK_EQ(end->process->ended, others == 0);
         sim_settle();
         invariants_check();
+    }
+}
+
+TEST(others_are_answered_while_a_short_call_runs)
+{
+    boot();
+    struct user_reply reply;
+    for (int i = 0; i < 20; i++) {
+        struct process *p = sim_process(NULL, 0);
+        cap_id_t handle = sim_grant(u->process, &p->object);
+        struct ring_entry wait = user_call_entry(u, handle, PROCESS_HANDLE_INTERFACE_ID,
+                                                 PROCESS_HANDLE_METHOD_WAIT, NULL, NULL, 0);
+        wait.result_size = IPC_ROOM;
+        ipc_start(u, wait);
+        struct ring_entry e = short_entry(handle, PROCESS_HANDLE_INTERFACE_ID,
+                                          PROCESS_HANDLE_METHOD_TERMINATE, 0, 0, 0);
+        e.user_data = 2;
+        ipc_start(u, e);
+        struct ring_completion c = ipc_take(u, wait.user_data);
+        CHECK_OK(c.status);
+        CHECK_EQ(c.flags, 0);
+        CHECK_GT(c.result_size, FRAME_AND_ROOT);
+        user_take_reply(u, &wait, &c, &reply);
+        CHECK_EQ(reply.message.error, WIRE_OK);
+        c = ipc_take(u, 2);
+        CHECK_OK(c.status);
+        CHECK_EQ(c.flags, RING_FLAG_SHORT);
+        u->scratch_used = wait.message - u->scratch;
     }
 }
 
@@ -447,15 +465,10 @@ TEST(a_short_call_too_large_for_its_receiver_is_the_callers_error)
         CHECK_EQ(user_enter(w.server, 1, CAP_ENTER_FOREVER), USER_BLOCKED);
         CHECK_STATUS(user_run(w.client, facet_entry(words)).status, -STATUS_MESSAGE_TOO_LARGE);
         CHECK_EQ(user_state(w.server), USER_BLOCKED);
-        if (words == 0) { /* what fits is taken */
-            struct ring_entry call = ipc_call(w.client, 1, w.facet, "fits");
-            user_submit(w.client, &call);
-            CHECK_EQ(user_enter(w.client, 1, CAP_ENTER_FOREVER), USER_BLOCKED);
-        } else {
-            struct ring_entry call = facet_entry(words - 1);
-            user_submit(w.client, &call);
-            CHECK_EQ(user_enter(w.client, 1, CAP_ENTER_FOREVER), USER_BLOCKED);
-        }
+        struct ring_entry call = words == 0 ? ipc_call(w.client, 1, w.facet, "fits")
+                                            : facet_entry(words - 1);
+        user_submit(w.client, &call);
+        CHECK_EQ(user_enter(w.client, 1, CAP_ENTER_FOREVER), USER_BLOCKED);
         struct ring_completion c = ipc_take(w.server, 2);
         CHECK_OK(c.status);
         CHECK_OK(user_run(w.server, ipc_return(w.server, 3, c.aux, "")).status);
