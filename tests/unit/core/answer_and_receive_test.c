@@ -294,6 +294,8 @@ TEST(the_receiving_half_is_checked_before_the_answer_has_an_effect)
     check_refused(reply, e, STATUS_BAD_CAPABILITY);
     e.interface_id = w.endpoint + (1u << CAP_SLOT_BITS);
     check_refused(reply, e, STATUS_BAD_CAPABILITY);
+    e.interface_id = w.endpoint | 1ull << 32;
+    check_refused(reply, e, STATUS_BAD_CAPABILITY);
     e.interface_id = CAP_ID(CAP_SLOT_MEMORY, 1);
     check_refused(reply, e, STATUS_WRONG_INTERFACE);
     e.interface_id = reply;
