@@ -330,7 +330,8 @@ static void operation_return(struct thread *t, struct call *call)
 {
     struct object *o;
     struct object *endpoint;
-    cap_id_t receive_from = (cap_id_t)call->interface_id;
+    cap_id_t receive_from = /* an id has 32 bits; no other number may pass for one */
+        call->interface_id <= UINT32_MAX ? (cap_id_t)call->interface_id : CAP_ID_NONE;
     bool receives = (call->flags & RING_FLAG_RECEIVE) != 0;
     status_t s = check_sizes(call);
     if (s == STATUS_OK) {

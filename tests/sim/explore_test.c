@@ -53,6 +53,8 @@ static void check_reach(void)
         CHECK_GT(s->succeeded, s->completions / 10);
         CHECK_GT(s->blocked, 100);
         CHECK_GT(s->kills, 0);
+        CHECK_GT(s->short_answers, 50);
+        CHECK_GT(s->shortcuts, 50);
         for (int opcode = 0; opcode < RING_OP_COUNT; opcode++) {
             CHECK_GT(s->opcode[opcode], 50);
         }

@@ -34,6 +34,7 @@ void explorer_run(const struct explorer_plan *plan);
 
 struct explorer_statistics {
     uint64_t entries, completions, succeeded, forks, kills, deaths, blocked;
+    uint64_t short_answers, shortcuts; /* the latter: completions after one, at least */
     uint64_t opcode[16], status[64];
 };
 extern struct explorer_statistics

@@ -28,7 +28,7 @@ struct expected {
     uint64_t user_data;
     uint32_t result_size;
     uint16_t transfer_max;
-    uint8_t opcode;
+    uint8_t opcode, flags;
 };
 
 struct agent {
@@ -42,6 +42,7 @@ struct agent {
     uint32_t outstanding_count;
     uint64_t addresses[ADDRESSES]; /* that calls answered */
     uint32_t address;
+    bool plain; /* it has one entry in flight and waits for that alone, as most programs do */
 };
 
 static struct agent *agents;
@@ -91,6 +92,7 @@ struct agent *agent_of(struct thread *t)
     a->thread = t;
     object_get(&t->object);
     a->exactly_once = compare_completions && t->ring.sq_head == 0 && t->ring.cq_tail == 0;
+    a->plain = t->id % 4 < 2;
     a->next = agents;
     agents = a;
     return a;
@@ -208,6 +210,17 @@ static const struct scene_case *some_case(struct agent *a, struct choices *c)
     }
 }
 
+/* The same parameters in the entry, as far as they fit. */
+static void make_short(struct choices *c, struct ring_entry *e, const uint64_t *words,
+                       uint64_t count)
+{
+    e->flags = RING_FLAG_SHORT;
+    e->message = count > 0 ? words[0] : choose(c, UINT64_MAX);
+    e->transfers = count > 1 ? words[1] : choose(c, UINT64_MAX);
+    e->message_size = 8 * (uint32_t)(count < RING_SHORT_WORDS_MAX ? count : RING_SHORT_WORDS_MAX);
+    e->transfer_count = e->transfer_max = 0;
+}
+
 static struct ring_entry kernel_call(struct agent *a, struct choices *c)
 {
     const struct scene_case *chosen = some_case(a, c);
@@ -234,6 +247,10 @@ static struct ring_entry kernel_call(struct agent *a, struct choices *c)
         .message_size = size,
     };
     set_buffers(a, &e, scene.sent, scene.sent_count);
+    if (chance(c, 6)) {
+        const uint64_t *words = (const uint64_t *)(const void *)scene.message.bytes;
+        make_short(c, &e, words + 2, words[1] >> 32 & 0xffff); /* after the frame and the root */
+    }
     return e;
 }
 
@@ -262,6 +279,14 @@ static struct ring_entry message_entry(struct agent *a, struct choices *c, uint8
     set_buffers(a, &e, sent, count);
     if (opcode == RING_OP_RETURN && chance(c, 8)) {
         e.flags = RING_FLAG_EXCEPTION;
+    }
+    if (opcode == RING_OP_RETURN && chance(c, 2)) {
+        e.flags |= RING_FLAG_RECEIVE;
+        e.interface_id = pick(a, c, ENDPOINT_INTERFACE_ID, NULL);
+    }
+    if (opcode == RING_OP_CALL && chance(c, 3)) {
+        make_short(c, &e, NULL, 0);
+        e.message_size = 8 * (uint32_t)choose(c, RING_SHORT_WORDS_MAX + 1);
     }
     return e;
 }
@@ -346,7 +371,7 @@ static bool submit(struct agent *a, struct ring_entry *e)
     tail++;
     CHECK(user_write(p, tail_at, &tail, sizeof(tail)));
     a->outstanding[a->outstanding_count++] =
-        (struct expected){e->user_data, e->result_size, e->transfer_max, e->opcode};
+        (struct expected){e->user_data, e->result_size, e->transfer_max, e->opcode, e->flags};
     explorer_statistics.entries++;
     explorer_statistics.opcode[e->opcode & 15]++;
     return true;
@@ -361,7 +386,9 @@ static void check_completion(struct agent *a, const struct ring_completion *c)
         if (e->user_data == c->user_data) {
             CHECK(c->status <= 0 && c->status > -STATUS_COUNT);
             CHECK(c->status != -STATUS_PENDING && c->status != -STATUS_WOULD_BLOCK);
-            CHECK_LE(c->result_size, e->result_size);
+            bool is_short = (c->flags & RING_FLAG_SHORT) != 0;
+            CHECK(!is_short || (e->flags & RING_FLAG_SHORT) != 0);
+            CHECK_LE(c->result_size, is_short ? 8 : e->result_size);
             CHECK_LE(c->transfer_count, e->transfer_max);
             *e = a->outstanding[--a->outstanding_count];
             return;
@@ -400,6 +427,8 @@ static void reap_all(struct agent *a)
         explorer_statistics.completions++;
         explorer_statistics.succeeded += c.status == 0;
         explorer_statistics.status[(uint32_t)-c.status & 63]++;
+        explorer_statistics.short_answers += (c.flags & RING_FLAG_SHORT) != 0;
+        explorer_statistics.shortcuts += p->table.charge_kept;
         if (a->exactly_once) {
             check_completion(a, &c);
         }
@@ -457,6 +486,73 @@ static void enter(struct agent *a, struct choices *c)
     explorer_statistics.deaths += outcome == USER_DIED;
 }
 
+/* Its oldest of that class: the one that others know of. */
+static cap_id_t first_of(const struct agent *a, const struct object_class *class)
+{
+    cap_id_t id;
+    struct object *o;
+    const struct cap_table *table = &a->thread->process->table;
+    for (uint32_t slot = 0; (slot = cap_table_next(table, slot, &id, &o)) != 0;) {
+        if (o->class == class) {
+            return id;
+        }
+    }
+    return CAP_ID_NONE;
+}
+
+/* An answer that is followed by a RECV, a call, or a RECV: what a server and its clients do. */
+static struct ring_entry plain_entry(struct agent *a, struct choices *c)
+{
+    struct ring_entry e;
+    cap_id_t reply = first_of(a, &reply_class), facet = first_of(a, &facet_class);
+    a->buffer = (a->buffer + 1) % BUFFERS;
+    if (reply != CAP_ID_NONE) {
+        e = message_entry(a, c, RING_OP_RETURN, reply);
+        if (!chance(c, 8)) {
+            e.flags = RING_FLAG_RECEIVE;
+            e.interface_id = first_of(a, &endpoint_class);
+        }
+    } else if (facet != CAP_ID_NONE && (a->thread->id % 2 == 0 || chance(c, 8))) {
+        e = message_entry(a, c, RING_OP_CALL, facet);
+    } else {
+        e = message_entry(a, c, RING_OP_RECV, first_of(a, &endpoint_class));
+    }
+    e.transfer_count = chance(c, 8) ? e.transfer_count : 0;
+    return e;
+}
+
+static void cancel_all(struct agent *a)
+{
+    for (uint32_t i = a->outstanding_count; i > 0; i--) {
+        struct ring_entry e = {
+            .opcode = RING_OP_CANCEL,
+            .interface_id = a->outstanding[i - 1].user_data,
+        };
+        if (!submit(a, &e)) {
+            return;
+        }
+    }
+}
+
+static void act_plainly(struct agent *a, struct choices *c)
+{
+    struct user u = user_face(a);
+    if (a->thread->ring.in_flight != 0) {
+        cancel_all(a);
+        enter(a, c);
+        return;
+    }
+    struct ring_entry e = plain_entry(a, c);
+    if (!submit(a, &e)) {
+        enter(a, c);
+        return;
+    }
+    enum outcome outcome = user_syscall(&u, SYSCALL_CAP_ENTER, 1, CAP_ENTER_FOREVER,
+                                        a->thread->upcalls);
+    explorer_statistics.blocked += outcome == USER_BLOCKED;
+    explorer_statistics.deaths += outcome == USER_DIED;
+}
+
 void agent_act(struct agent *a, struct choices *c)
 {
     struct user u = user_face(a);
@@ -471,6 +567,11 @@ void agent_act(struct agent *a, struct choices *c)
     }
     if (!have_scratch(a)) {
         enter(a, c);
+        return;
+    }
+    a->plain ^= chance(c, a->plain ? 60 : 20);
+    if (a->plain) {
+        act_plainly(a, c);
         return;
     }
     for (uint64_t n = choose(c, 4); n > 0; n--) {
