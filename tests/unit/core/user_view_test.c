@@ -396,9 +396,7 @@ static void replace_with_other_page(void)
 
 static frame_t object_frame(uint64_t index)
 {
-    frame_t f;
-    CHECK_OK(memory_object_frame(memory_object_of(object), index, false, &f));
-    return f;
+    return memory_object_frame(memory_object_of(object), index, false);
 }
 
 static void body_replace_with_object(void)
