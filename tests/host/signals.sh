@@ -1,4 +1,4 @@
-# However it ends, the machine ends with it, the status says why, and no QEMU is left.
+# However it ends, the machine ends with it, the status says why, and nothing of it is left.
 . tests/lib/host.sh
 
 source_file forever <<'END'
@@ -12,15 +12,16 @@ int main(void)
 }
 END
 
-# QEMU under a name of our own, so that a machine that is left over is seen.
-printf '#!/bin/sh\necho $$ >"%s"\nexec qemu-system-x86_64 "$@"\n' "$dir/qemu.pid" >"$dir/qemu"
-chmod +x "$dir/qemu"
-CAPOS_QEMU=$dir/qemu
-export CAPOS_QEMU
+# The command in a session of its own, so that a machine that is left over is seen.
+printf '#!/bin/sh\necho $$ >"%s"\nexec setsid "%s" "$@"\n' "$dir/session" "$CAPOS" >"$dir/capos"
+chmod +x "$dir/capos"
+CAPOS=$dir/capos
+
+left() { ps -eo stat=,sess= | grep -v '^Z' | grep -qw "$(cat "$dir/session")"; }
 
 machine_gone() {
     i=0
-    while kill -0 "$(cat "$dir/qemu.pid")" 2>/dev/null; do
+    while left; do
         i=$((i + 1))
         [ $i -lt 50 ] || return 1
         sleep 0.1
@@ -29,7 +30,7 @@ machine_gone() {
 
 # ends SIGNAL STATUS: sends it once the program runs.
 ends() {
-    "$CAPOS" run --accel tcg "$dir/forever.c" >"$out" 2>"$err" </dev/null &
+    "$CAPOS" run $machine "$dir/forever.c" >"$out" 2>"$err" </dev/null &
     child=$!
     i=0
     while ! grep -q running "$out"; do
@@ -51,7 +52,7 @@ ends KILL 137
 
 # A shell without job control starts background commands with SIGINT ignored, and capos honours that; so
 # Ctrl-C needs a parent that has not: timeout.
-timeout -s INT $((3 * ${SLOW:-1})) "$CAPOS" run --accel tcg "$dir/forever.c" >"$out" 2>"$err" </dev/null
+timeout -s INT $((3 * ${SLOW:-1})) "$CAPOS" run $machine "$dir/forever.c" >"$out" 2>"$err" </dev/null
 expect "a line about Ctrl-C" grep -q '^capos: interrupted (Ctrl-C)' "$err"
 expect "no machine is left after Ctrl-C" machine_gone
 

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "abi/qemu.h"
@@ -29,7 +30,9 @@ static void add(struct command *c, const char *first, const char *second)
     }
 }
 
-const char *qemu_find(void)
+static bool may_install;
+
+const char *qemu_look(void)
 {
     const char *own = getenv("CAPOS_QEMU");
     const char *path = getenv("PATH");
@@ -48,8 +51,41 @@ const char *qemu_find(void)
         free(candidate);
         at = at[size] == ':' ? at + size + 1 : NULL;
     }
-    fail(TOOL_USAGE, "there is no %s; `capos setup` installs it (Debian's package qemu-system-x86)",
-         QEMU_NAME);
+    return NULL;
+}
+
+void qemu_may_install(void)
+{
+    may_install = true;
+}
+
+const char *qemu_install(void)
+{
+    if (!may_install) {
+        return NULL;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/bin/sh", "sh", path_in_root("tools/capos/setup.sh"), "qemu", (char *)NULL);
+        _exit(TOOL_FAILED);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    return qemu_look();
+}
+
+const char *qemu_find(void)
+{
+    const char *path = qemu_look();
+    if (path == NULL) {
+        path = qemu_install();
+    }
+    if (path == NULL) {
+        fail(may_install ? TOOL_FAILED : TOOL_USAGE,
+             "there is no " QEMU_NAME "; `./capos setup --machine qemu` installs it (Debian's "
+             "package qemu-system-x86)");
+    }
+    return path;
 }
 
 static void machine_words(struct command *w, const struct qemu_options *o, const char *qemu)

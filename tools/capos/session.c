@@ -19,11 +19,13 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "abi/qemu.h"
 #include "tools/capos/command.h"
 
 #define SILENCE_MAX_MS 60000  /* from QEMU's start to the kernel's first word, when it is slow */
 #define END_MAX_MS 200         /* from the acknowledgement to QEMU's end */
 #define NO_READER_MAX_MS 1000  /* for a program to end after its output was refused */
+#define TRY_MEMORY (16ull << 20)
 #define NEVER UINT64_MAX
 
 static void trace_start(const struct session *s, const char *what)
@@ -371,17 +373,17 @@ static int open_log(const char *path)
     return fd;
 }
 
-static void begin(struct session *s, struct bytes package, enum accel accel)
+static void begin(struct session *s, struct bytes package)
 {
     struct host_link_host_hello hello = {.magic = HOST_LINK_MAGIC, .version = HOST_LINK_VERSION};
-    bool is_linux = s->options->machine == MACHINE_LINUX;
-    struct qemu_options qemu = {.machine = s->options->machine,
+    bool is_linux = s->choice->machine == MACHINE_LINUX;
+    struct qemu_options qemu = {.machine = s->choice->machine,
                                 .kernel = path_in_root(is_linux ? "build/linux/capos-kernel"
                                                                 : "build/x86_64/kernel.elf"),
                                 .package = package,
                                 .memory = s->options->memory,
                                 .cpus = s->options->cpus,
-                                .accel = accel};
+                                .accel = s->choice->accel};
     streams_begin(&s->streams);
     for (int fd = 0; fd < 3; fd++) {
         hello.terminal = (uint8_t)(hello.terminal | (isatty(fd) != 0) << fd);
@@ -396,14 +398,55 @@ static void begin(struct session *s, struct bytes package, enum accel accel)
     link_begin(&s->link, s->qemu.link, &hello);
 }
 
+/* Why the linux machine ended before its kernel's first word, if this host is the reason: it had no
+ * part in anything yet. */
+static const char *host_problem(const struct session *s)
+{
+    int status = s->qemu_status, error = 0, read = 0;
+    if (s->choice->machine != MACHINE_LINUX || s->link.greeted || s->ending != ENDING_LOST ||
+        (WIFEXITED(status) && WEXITSTATUS(status) == QEMU_EXIT_STATUS(QEMU_EXIT_PANIC))) {
+        return NULL;
+    }
+    char *line = format("%.*s", (int)s->errors.size, s->errors.bytes);
+    char *text = strstr(line, ": ") != NULL ? strstr(line, ": ") + 2 : line; /* its own name */
+    text[strcspn(text, "\n")] = 0;
+    char *tail = strstr(text, " (error ");
+    if (tail != NULL && sscanf(tail, " (error %d)%n", &error, &read) == 1 && tail[read] == 0) {
+        *tail = 0;
+        return error != 0 ? format("%s: %s", text, strerror(error)) : text;
+    }
+    return text[0] != 0         ? text
+           : WIFSIGNALED(status) ? format("ended by signal %d (%s)", WTERMSIG(status),
+                                          strsignal(WTERMSIG(status)))
+                                 : format("its kernel ended with status %d", WEXITSTATUS(status));
+}
+
+const char *session_try_linux(struct bytes package)
+{
+    struct run_options options = {.cpus = 1, .memory = TRY_MEMORY};
+    struct machine_choice choice = {.machine = MACHINE_LINUX};
+    struct session *s = allocate(sizeof(*s));
+    s->options = &options;
+    s->choice = &choice;
+    begin(s, package);
+    while (s->ending == ENDING_NONE && !s->link.greeted) {
+        run_once(s);
+    }
+    bool came_up = s->link.greeted;
+    end_machine(s);
+    close(s->signals);
+    return came_up ? NULL : host_problem(s) != NULL ? host_problem(s) : "it does not come up";
+}
+
 int session_run(const struct run_options *options, const struct manifest *manifest,
-                struct bytes package, enum accel accel)
+                struct bytes package, const struct machine_choice *choice)
 {
     struct session *s = allocate(sizeof(*s));
     struct termios terminal;
     s->options = options;
     s->manifest = manifest;
-    begin(s, package, accel);
+    s->choice = choice;
+    begin(s, package);
     bool is_terminal = tcgetattr(STDIN_FILENO, &terminal) == 0;
     while (s->ending == ENDING_NONE) {
         run_once(s);
@@ -411,6 +454,12 @@ int session_run(const struct run_options *options, const struct manifest *manife
     end_machine(s);
     if (is_terminal && tcgetpgrp(STDIN_FILENO) == getpgrp()) { /* else it would stop us */
         tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
+    }
+    const char *problem = host_problem(s);
+    if (problem != NULL) {
+        struct machine_choice other = machine_instead(choice, problem);
+        close(s->signals); /* the next session has its own */
+        return session_run(options, manifest, package, &other);
     }
     return report(s);
 }

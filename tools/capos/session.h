@@ -28,6 +28,7 @@ enum ending {
 
 struct session {
     const struct run_options *options;
+    const struct machine_choice *choice;
     const struct manifest *manifest;
     struct qemu qemu;
     struct link link;
