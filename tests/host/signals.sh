@@ -17,7 +17,10 @@ printf '#!/bin/sh\necho $$ >"%s"\nexec setsid "%s" "$@"\n' "$dir/session" "$CAPO
 chmod +x "$dir/capos"
 CAPOS=$dir/capos
 
-left() { ps -eo stat=,sess= | grep -v '^Z' | grep -qw "$(cat "$dir/session")"; }
+states() { ps -eo stat=,sess= | awk -v session="$(cat "$dir/session")" '$2 == session { printf "%.1s", $1 }'; }
+
+# Not even one that has ended and is still listed; but who is killed takes no note of its children.
+left() { case $(states) in '') false ;; *[!Z]*) true ;; *) [ "$code" != 137 ] ;; esac; }
 
 machine_gone() {
     i=0
@@ -28,8 +31,7 @@ machine_gone() {
     done
 }
 
-# ends SIGNAL STATUS: sends it once the program runs.
-ends() {
+runs() {
     "$CAPOS" run $machine "$dir/forever.c" >"$out" 2>"$err" </dev/null &
     child=$!
     i=0
@@ -38,6 +40,11 @@ ends() {
         [ $i -lt $((300 * ${SLOW:-1})) ] || fail "the program does not run"
         sleep 0.1
     done
+}
+
+# ends SIGNAL STATUS: sends it once the program runs.
+ends() {
+    runs
     kill -"$1" $child
     wait $child
     code=$?
@@ -49,6 +56,27 @@ ends TERM 143
 expect "a line about SIGTERM" grep -q '^capos: .*SIGTERM' "$err"
 ends HUP 129
 ends KILL 137
+
+# Ctrl-Z: all of it stops, and goes on.
+all_are() {
+    i=0
+    while :; do
+        case $(states) in '' | *[$1]*) ;; *) return 0 ;; esac
+        i=$((i + 1))
+        [ $i -lt 50 ] || return 1
+        sleep 0.1
+    done
+}
+runs
+kill -TSTP $child
+expect "all is stopped: $(states)" all_are '!T'
+kill -CONT $child
+expect "all goes on: $(states)" all_are T
+kill -TERM $child
+wait $child
+code=$?
+expect "status after that ($code)" same "$code" 143
+expect "no machine is left after Ctrl-Z" machine_gone
 
 # A shell without job control starts background commands with SIGINT ignored, and capos honours that; so
 # Ctrl-C needs a parent that has not: timeout.

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -334,7 +335,20 @@ static int catch_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Ends QEMU if it does not end by itself, and reads what it still had to say. */
+/* The processes of the linux machine die with its kernel and become ours, which begin() has asked
+ * for: in a container there may be nobody else who takes note. */
+static void reap_rest(void)
+{
+    uint64_t until = now_ms() + END_MAX_MS;
+    pid_t ended;
+    while ((ended = waitpid(-1, NULL, WNOHANG)) > 0 || (ended == 0 && now_ms() < until)) {
+        if (ended == 0) {
+            poll(NULL, 0, 1);
+        }
+    }
+}
+
+/* Ends the machine if it does not end by itself, and reads what it still had to say. */
 static void end_machine(struct session *s)
 {
     uint64_t until = now_ms() + END_MAX_MS;
@@ -344,7 +358,7 @@ static void end_machine(struct session *s)
     while (ended == 0) {
         ended = waitpid(s->qemu.pid, &s->qemu_status, killed ? 0 : WNOHANG);
         if (ended == 0 && (!orderly || now_ms() >= until)) {
-            kill(s->qemu.pid, SIGKILL);
+            kill(-s->qemu.pid, SIGKILL); /* its group, as above */
             killed = true;
         } else if (ended == 0) {
             struct pollfd link = {.fd = s->link.fd, .events = 0};
@@ -353,6 +367,7 @@ static void end_machine(struct session *s)
             ended = 0;
         }
     }
+    reap_rest();
     for (int i = 0; i < 64 && s->qemu.serial >= 0; i++) {
         take_text(s, &s->qemu.serial, &s->log);
     }
@@ -394,6 +409,7 @@ static void begin(struct session *s, struct bytes package)
     s->start_ms = now_ms();
     s->deadline_ms = s->start_ms + SILENCE_MAX_MS;
     s->at_deadline = ENDING_SILENT;
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     s->qemu = qemu_start(&qemu);
     link_begin(&s->link, s->qemu.link, &hello);
 }
