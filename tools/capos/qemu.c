@@ -145,7 +145,7 @@ static void make_pair(int pair[2])
 {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
         fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0) {
-        fail(TOOL_FAILED, "no sockets for QEMU: %s", strerror(errno));
+        fail(TOOL_FAILED, "no sockets for the machine: %s", strerror(errno));
     }
 }
 
@@ -187,7 +187,7 @@ struct qemu qemu_start(const struct qemu_options *o)
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid < 0) {
-        fail(TOOL_FAILED, "QEMU could not be started: %s", strerror(errno));
+        fail(TOOL_FAILED, "the machine could not be started: %s", strerror(errno));
     }
     if (pid == 0) {
         int from[CHILD_END] = {-1, -1, -1, link[1], serial[1], package};
