@@ -34,7 +34,8 @@ static void hello(void)
 {
     struct host_link_machine_hello hello = {.magic = HOST_LINK_MAGIC, .version = HOST_LINK_VERSION};
     say(HOST_LINK_HELLO, &hello, sizeof(hello));
-    say(HOST_LINK_STARTED, NULL, 0);
+    struct host_link_started started = {.image_base = 0x1000};
+    say(HOST_LINK_STARTED, &started, sizeof(started));
 }
 
 static void say_exit(uint32_t kind, uint32_t code)

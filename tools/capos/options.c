@@ -156,6 +156,12 @@ static void set_trace_start(struct parser *p, const char *value)
     p->options.trace_start = true;
 }
 
+static void set_gdb(struct parser *p, const char *value)
+{
+    (void)value;
+    p->options.gdb = true;
+}
+
 enum value_rule { VALUE_NONE, VALUE_NEEDED, VALUE_ATTACHED }; /* attached: only with '=' */
 
 #define MACHINE_VERBS (VERB_RUN | VERB_BOOT)
@@ -176,6 +182,7 @@ static const struct option_row {
     {"--accel", VALUE_NEEDED, MACHINE_VERBS | VERB_SETUP, set_accel},
     {"--print-manifest", VALUE_ATTACHED, MACHINE_VERBS, set_print_manifest},
     {"--kernel-log", VALUE_NEEDED, MACHINE_VERBS, set_kernel_log},
+    {"--gdb", VALUE_NONE, MACHINE_VERBS, set_gdb},
     {"--trace-start", VALUE_NONE, MACHINE_VERBS, set_trace_start},
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
@@ -271,6 +278,9 @@ struct run_options options_parse(enum verb verb, int argc, char **argv)
         take_option(&p, argc, argv, &at);
     }
     settle_machine(&p);
+    if (p.options.gdb && p.options.time_ms > 0) {
+        fail(TOOL_USAGE, "--gdb and --time do not go together: you would be the one who is timed");
+    }
     if (verb == VERB_SETUP) {
         if (at < argc) {
             fail(TOOL_USAGE, "setup takes no program; try `capos run %s`", argv[at]);

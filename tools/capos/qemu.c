@@ -115,6 +115,11 @@ static void machine_words(struct command *w, const struct qemu_options *o, const
         add(w, "-chardev", format("socket,id=link,fd=%d", CHILD_LINK));
         add(w, "-device", format("virtserialport,chardev=link,nr=%d", QEMU_LINK_PORT));
     }
+    if (o->gdb_socket != NULL) {
+        add(w, "-chardev", format("socket,id=gdb,server=on,wait=off,path=%s", o->gdb_socket));
+        add(w, "-gdb", "chardev:gdb");
+        add(w, "-S", NULL);
+    }
     if (o->package.size > 0) {
         add(w, "-initrd", format("/proc/self/fd/%d", CHILD_PACKAGE));
     }
@@ -129,6 +134,9 @@ static void linux_words(struct command *w, const struct qemu_options *o)
     add(w, "--cpus", format("%u", o->cpus));
     add(w, "--link", format("%d", CHILD_LINK));
     add(w, "--log", format("%d", CHILD_SERIAL));
+    if (o->gdb) {
+        add(w, "--gdb", "1");
+    }
 }
 
 /* A file without a name that holds the bytes. */

@@ -13,6 +13,8 @@ struct qemu_options {
     uint32_t cpus;
     enum accel accel;
     bool no_link; /* the probe has none */
+    bool gdb;               /* linux: the user's gdb may attach, and the program waits for it */
+    const char *gdb_socket; /* QEMU: starts stopped and serves gdb there; NULL: does not */
 };
 
 struct qemu {

@@ -23,6 +23,7 @@ struct run_options {
     const char *kernel_log; /* NULL: none */
     bool print_manifest, print_json;
     enum verb verb;        /* boot: program is a manifest in JSON; setup: there is no program */
+    bool gdb;              /* stop at the program's first instruction */
     bool trace_start;      /* how long each step of the start took, on standard error */
 };
 

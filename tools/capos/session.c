@@ -73,7 +73,7 @@ static void on_log(void *context, const uint8_t *bytes, size_t size)
     }
 }
 
-static void on_started(void *context)
+static void on_started(void *context, const struct host_link_started *started)
 {
     struct session *s = context;
     trace_start(s, "the program's first instruction");
@@ -82,6 +82,9 @@ static void on_started(void *context)
     if (s->options->time_ms > 0) {
         s->deadline_ms = now_ms() + s->options->time_ms;
         s->at_deadline = ENDING_TIME;
+    }
+    if (s->options->gdb && s->choice->machine == MACHINE_LINUX) {
+        gdb_linux(s->manifest, s->qemu.pid, started->image_base);
     }
 }
 
@@ -398,7 +401,11 @@ static void begin(struct session *s, struct bytes package)
                                 .package = package,
                                 .memory = s->options->memory,
                                 .cpus = s->options->cpus,
-                                .accel = s->choice->accel};
+                                .accel = s->choice->accel,
+                                .gdb = s->options->gdb};
+    if (s->options->gdb && !is_linux) {
+        qemu.gdb_socket = gdb_socket();
+    }
     streams_begin(&s->streams);
     for (int fd = 0; fd < 3; fd++) {
         hello.terminal = (uint8_t)(hello.terminal | (isatty(fd) != 0) << fd);
@@ -412,6 +419,10 @@ static void begin(struct session *s, struct bytes package)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     s->qemu = qemu_start(&qemu);
     link_begin(&s->link, s->qemu.link, &hello);
+    if (qemu.gdb_socket != NULL) {
+        gdb_qemu(s->manifest, qemu.gdb_socket);
+        s->deadline_ms = NEVER;
+    }
 }
 
 /* Why the linux machine ended before its kernel's first word, if this host is the reason: it had no
@@ -468,6 +479,7 @@ int session_run(const struct run_options *options, const struct manifest *manife
         run_once(s);
     }
     end_machine(s);
+    gdb_end();
     if (is_terminal && tcgetpgrp(STDIN_FILENO) == getpgrp()) { /* else it would stop us */
         tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
     }
