@@ -117,6 +117,27 @@ setup qemu
 expect "status of QEMU's set" same "$code" 0
 expect "QEMU alone" grep -q 'packages: qemu-system-x86$' "$err"
 
+# A run that comes to QEMU has it installed; one on the linux machine has not.
+play apt-get <<'END'
+case "$*" in
+*--print-uris*) echo "'x' a.deb 5000000 SHA256:0" ;;
+*install*qemu-system-x86*) ln -s "$FAKE_QEMU" "${0%/*}/qemu-system-x86_64" ;;
+esac
+END
+gcc -std=gnu17 -I. -o "$dir/fake_qemu" tests/host/fake_qemu.c || fail "fake_qemu.c does not compile"
+FAKE_QEMU=$dir/fake_qemu
+export FAKE_QEMU
+ln -sf "$(command -v ln)" "$bin/ln"
+PATH=$bin "$CAPOS" --by-capos run --machine linux build/x86_64/demos/c-hello.elf >"$out" 2>"$err" </dev/null
+expect "status on the linux machine" same "$?" 0
+expect "no QEMU for it" [ ! -e "$bin/qemu-system-x86_64" ]
+FAKE=exited PATH=$bin "$CAPOS" --by-capos run --accel tcg build/x86_64/demos/c-hello.elf >"$out" 2>"$err" </dev/null
+expect "status on qemu" same "$?" 5
+expect "what was needed" grep -q 'packages: qemu-system-x86$' "$err"
+PATH=$bin "$CAPOS" --by-capos setup --machine qemu >"$out" 2>"$err" </dev/null
+expect "status of setup" same "$?" 0
+expect "the machine" grep -q 'for the machine: qemu' "$err"
+
 # Another distribution: the commands that are missing.
 rm "$bin/apt-get"
 ln -sf "$(command -v gcc)" "$bin/gcc"
