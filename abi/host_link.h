@@ -12,8 +12,8 @@
  *   STDERR     bytes (takes output credit)       STDIN_END  nothing: no more input will come
  *   CREDIT     u32: more input credit            CREDIT     u32: more output credit
  *   LOG        text of the kernel's log          CLOSED     u8: the host_link_stream nobody reads
- *   STARTED    nothing: the program's first      WINDOW     struct host_link_window
- *              instruction is about to run       INTERRUPT  u32: what kind (HOST_LINK_INTERRUPT_*)
+ *   STARTED    struct host_link_started: the     WINDOW     struct host_link_window
+ *              program is about to begin       INTERRUPT  u32: what kind (HOST_LINK_INTERRUPT_*)
  *   DENIAL     struct host_link_denial           EXIT_ACK   nothing
  *   FAULT      struct host_link_fault
  *   CLAIM      u8: 1 = interrupts have a handler, 0 = they end the machine
@@ -47,7 +47,7 @@
 #include <stdint.h>
 
 #define HOST_LINK_MAGIC 0x4b4e494c534f7063ull /* "cpOSLINK" */
-#define HOST_LINK_VERSION 1u
+#define HOST_LINK_VERSION 2u
 /* one frame never needs more than a page and a header on either side */
 #define HOST_LINK_MAX_PAYLOAD 4096u
 /* the host's buffer; big enough that the round trip of a credit is hidden */
@@ -146,6 +146,10 @@ enum host_link_denial_reason {
     HOST_LINK_REVOKED = 3,
     HOST_LINK_EXHAUSTED = 4,
     HOST_LINK_UNSUPPORTED = 5,
+};
+
+struct host_link_started {
+    uint64_t image_base; /* where the program's image begins */
 };
 
 struct host_link_denial {

@@ -33,7 +33,7 @@ static void note_program(const struct process *parent, struct process *child)
     if (parent == process_init && process_program == NULL) {
         process_program = child;
         object_get(&child->object);
-        host_link_started();
+        host_link_started(child->image_base);
     }
 }
 

@@ -236,12 +236,13 @@ void host_link_send_fault(const struct host_link_fault *fault)
     }
 }
 
-void host_link_started(void)
+void host_link_started(uint64_t image_base)
 {
+    struct host_link_started started = {.image_base = image_base};
     if (!link.program_started) {
         link.program_started = true;
         link.first_run_ns = arch_now_ns();
-        (void)send_record(HOST_LINK_STARTED, NULL, 0);
+        (void)send_record(HOST_LINK_STARTED, &started, sizeof(started));
     }
 }
 

@@ -53,9 +53,10 @@ struct host_link_window host_link_window(void); /* 0 by 0 when there is no termi
 /* Text for the kernel's log. False: there is no link or no room, and nothing was taken; the
  * caller has the serial port. */
 bool host_link_log(const char *text, size_t size);
-/* The first instruction of the first process that is not init comes next. Only the first call
- * counts. */
-void host_link_started(void);
+/* The first instruction of the first process that is not init, whose image is there, comes next.
+ * Only the first call counts. `capos run --gdb` has a breakpoint here, so the compiler must
+ * leave it as it is. */
+__attribute__((noinline, used)) void host_link_started(uint64_t image_base);
 /* Both are dropped, and counted for the exit record, while there is no room. */
 void host_link_send_denial(const struct host_link_denial *denial);
 void host_link_send_fault(const struct host_link_fault *fault);

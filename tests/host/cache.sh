@@ -32,7 +32,7 @@ expect "a changed header" same "$(cat "$out")" three
 
 sed -i 's/WORD);/WORD " more");/' "a b/p.c"
 for i in 1 2 3 4; do
-    timeout 60 "$CAPOS" run --accel tcg "a b/p.c" >"$dir/out$i" 2>&1 </dev/null &
+    timeout 60 "$CAPOS" run $machine "a b/p.c" >"$dir/out$i" 2>&1 </dev/null &
 done
 wait
 for i in 1 2 3 4; do

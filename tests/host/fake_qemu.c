@@ -1,5 +1,7 @@
 /* A QEMU that boots nothing: it speaks the host link as a broken or hostile machine would, for
- * tests/host/machine.sh. FAKE says how. The link is descriptor 3, the serial port 4. */
+ * tests/host/machine.sh, and tells tests/host/choice.sh whether it was started with KVM. FAKE says
+ * how. The link is descriptor 3, the serial port 4. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +34,8 @@ static void hello(void)
 {
     struct host_link_machine_hello hello = {.magic = HOST_LINK_MAGIC, .version = HOST_LINK_VERSION};
     say(HOST_LINK_HELLO, &hello, sizeof(hello));
-    say(HOST_LINK_STARTED, NULL, 0);
+    struct host_link_started started = {.image_base = 0x1000};
+    say(HOST_LINK_STARTED, &started, sizeof(started));
 }
 
 static void say_exit(uint32_t kind, uint32_t code)
@@ -49,12 +52,28 @@ static void serial(const char *text)
     put(4, text, strlen(text));
 }
 
-int main(void)
+static bool has_word(int argc, char **argv, const char *part)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strstr(argv[i], part) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int main(int argc, char **argv)
 {
     static uint8_t zero[HOST_LINK_MAX_PAYLOAD];
     const char *fake = getenv("FAKE");
     fake = fake != NULL ? fake : "";
-    if (strcmp(fake, "refuse") == 0) {
+    if (has_word(argc, argv, "probe.elf")) { /* of KVM */
+        return strcmp(fake, "no-kvm") == 0 ? 1 : QEMU_EXIT_STATUS(QEMU_EXIT_PROBE);
+    }
+    if (strcmp(fake, "kvm") == 0 || strcmp(fake, "no-kvm") == 0) {
+        hello();
+        say_exit(HOST_LINK_EXITED, has_word(argc, argv, "kvm") ? 11 : 12);
+    } else if (strcmp(fake, "refuse") == 0) {
         fputs("qemu: the machine does not please me\n", stderr);
         return 1;
     } else if (strcmp(fake, "panic") == 0) {

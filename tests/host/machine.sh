@@ -1,6 +1,7 @@
 # Machines that end in every way, break the protocol, or are none: each gets its status and its line, and
 # capos always ends. What they say is played by fake_qemu.c.
 . tests/lib/host.sh
+only qemu
 
 gcc -std=gnu17 -I. -o "$dir/fake_qemu" tests/host/fake_qemu.c || fail "fake_qemu.c does not compile"
 CAPOS_QEMU=$dir/fake_qemu

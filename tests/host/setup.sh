@@ -32,7 +32,7 @@ echo "$USER_ID"
 END
 
 PLAYED=$dir/played
-INSTALLED="gcc make libc6-dev" NO_LISTS= USER_ID=1000
+INSTALLED="gcc make" NO_LISTS= USER_ID=1000
 HOME=$dir XDG_CACHE_HOME=
 export PLAYED INSTALLED NO_LISTS USER_ID HOME XDG_CACHE_HOME
 
@@ -46,10 +46,10 @@ setup() {
 # No sudo: the line to type, and 125.
 setup run
 expect "status without sudo" same "$code" 125
-expect "the packages" grep -q 'packages: binutils qemu-system-x86$' "$err"
+expect "the packages" grep -q 'packages: binutils libc6-dev$' "$err"
 expect "size and time" grep -q 'download: 121 MB; with installing it takes about 3 minutes' "$err"
 expect "the line for su" grep -qF \
-    "type: su -c 'apt-get install -y --no-install-recommends binutils qemu-system-x86'" "$err"
+    "type: su -c 'apt-get install -y --no-install-recommends binutils libc6-dev'" "$err"
 expect "nothing was installed" same "$(cat "$PLAYED")" ""
 
 # A sudo that wants a password, and no terminal.
@@ -63,18 +63,18 @@ export SUDO_WORKS
 setup run
 expect "status with a sudo that asks" same "$code" 125
 expect "the line for sudo" grep -qF \
-    'Type: sudo apt-get install -y --no-install-recommends binutils qemu-system-x86' "$err"
+    'Type: sudo apt-get install -y --no-install-recommends binutils libc6-dev' "$err"
 expect "nothing was installed" same "$(cat "$PLAYED")" ""
 
 # A sudo that works, and root.
 SUDO_WORKS=yes
 setup run
 expect "status with sudo" same "$code" 0
-expect "what was installed" grep -q 'install -y --no-install-recommends binutils qemu-system-x86' "$PLAYED"
+expect "what was installed" grep -q 'install -y --no-install-recommends binutils libc6-dev' "$PLAYED"
 USER_ID=0
 setup run
 expect "status as root" same "$code" 0
-expect "what was installed" grep -q 'install -y --no-install-recommends binutils qemu-system-x86' "$PLAYED"
+expect "what was installed" grep -q 'install -y --no-install-recommends binutils libc6-dev' "$PLAYED"
 
 # Without lists they are fetched first.
 NO_LISTS=yes
@@ -104,18 +104,45 @@ END
 # What the tests need besides.
 setup test
 expect "status of the tests' set" same "$code" 0
-expect "the tests' packages" grep -q 'clang libclang-rt-dev capnproto git' "$PLAYED"
+expect "the tests' packages" grep -q 'qemu-system-x86 clang libclang-rt-dev capnproto git gdb' "$PLAYED"
 
 # Nothing is missing: nothing is said.
-INSTALLED="gcc make libc6-dev binutils qemu-system-x86"
+INSTALLED="gcc make libc6-dev binutils libc6-dev"
 setup run
 expect "status when all is there" same "$code" 0
 expect "silence when all is there" same "$(wc -c <"$err")" 0
+
+# The machine qemu.
+setup qemu
+expect "status of QEMU's set" same "$code" 0
+expect "QEMU alone" grep -q 'packages: qemu-system-x86$' "$err"
+
+# A run that comes to QEMU has it installed; one on the linux machine has not.
+play apt-get <<'END'
+case "$*" in
+*--print-uris*) echo "'x' a.deb 5000000 SHA256:0" ;;
+*install*qemu-system-x86*) ln -s "$FAKE_QEMU" "${0%/*}/qemu-system-x86_64" ;;
+esac
+END
+gcc -std=gnu17 -I. -o "$dir/fake_qemu" tests/host/fake_qemu.c || fail "fake_qemu.c does not compile"
+FAKE_QEMU=$dir/fake_qemu
+export FAKE_QEMU
+ln -sf "$(command -v ln)" "$bin/ln"
+PATH=$bin "$CAPOS" --by-capos run --machine linux build/x86_64/demos/c-hello.elf >"$out" 2>"$err" </dev/null
+expect "status on the linux machine" same "$?" 0
+expect "no QEMU for it" [ ! -e "$bin/qemu-system-x86_64" ]
+FAKE=exited PATH=$bin "$CAPOS" --by-capos run --accel tcg build/x86_64/demos/c-hello.elf >"$out" 2>"$err" </dev/null
+expect "status on qemu" same "$?" 5
+expect "what was needed" grep -q 'packages: qemu-system-x86$' "$err"
+PATH=$bin "$CAPOS" --by-capos setup --machine qemu >"$out" 2>"$err" </dev/null
+expect "status of setup" same "$?" 0
+expect "the machine" grep -q 'for the machine: qemu' "$err"
 
 # Another distribution: the commands that are missing.
 rm "$bin/apt-get"
 ln -sf "$(command -v gcc)" "$bin/gcc"
 setup run
 expect "status elsewhere" same "$code" 125
-expect "a missing command" grep -q '^    qemu-system-x86_64$' "$err"
+expect "a missing command" grep -q '^    make$' "$err"
+expect "no QEMU, which need not be there" same "$(grep -c '^    qemu' "$err")" 0
 expect "one that is there" same "$(grep -c '^    gcc$' "$err")" 0

@@ -1,4 +1,4 @@
-# However it ends, the machine ends with it, the status says why, and no QEMU is left.
+# However it ends, the machine ends with it, the status says why, and nothing of it is left.
 . tests/lib/host.sh
 
 source_file forever <<'END'
@@ -12,24 +12,27 @@ int main(void)
 }
 END
 
-# QEMU under a name of our own, so that a machine that is left over is seen.
-printf '#!/bin/sh\necho $$ >"%s"\nexec qemu-system-x86_64 "$@"\n' "$dir/qemu.pid" >"$dir/qemu"
-chmod +x "$dir/qemu"
-CAPOS_QEMU=$dir/qemu
-export CAPOS_QEMU
+# The command in a session of its own, so that a machine that is left over is seen.
+printf '#!/bin/sh\necho $$ >"%s"\nexec setsid "%s" "$@"\n' "$dir/session" "$CAPOS" >"$dir/capos"
+chmod +x "$dir/capos"
+CAPOS=$dir/capos
+
+states() { ps -eo stat=,sess= | awk -v session="$(cat "$dir/session")" '$2 == session { printf "%.1s", $1 }'; }
+
+# Not even one that has ended and is still listed; but who is killed takes no note of its children.
+left() { case $(states) in '') false ;; *[!Z]*) true ;; *) [ "$code" != 137 ] ;; esac; }
 
 machine_gone() {
     i=0
-    while kill -0 "$(cat "$dir/qemu.pid")" 2>/dev/null; do
+    while left; do
         i=$((i + 1))
         [ $i -lt 50 ] || return 1
         sleep 0.1
     done
 }
 
-# ends SIGNAL STATUS: sends it once the program runs.
-ends() {
-    "$CAPOS" run --accel tcg "$dir/forever.c" >"$out" 2>"$err" </dev/null &
+runs() {
+    "$CAPOS" run $machine "$dir/forever.c" >"$out" 2>"$err" </dev/null &
     child=$!
     i=0
     while ! grep -q running "$out"; do
@@ -37,6 +40,11 @@ ends() {
         [ $i -lt $((300 * ${SLOW:-1})) ] || fail "the program does not run"
         sleep 0.1
     done
+}
+
+# ends SIGNAL STATUS: sends it once the program runs.
+ends() {
+    runs
     kill -"$1" $child
     wait $child
     code=$?
@@ -49,9 +57,30 @@ expect "a line about SIGTERM" grep -q '^capos: .*SIGTERM' "$err"
 ends HUP 129
 ends KILL 137
 
+# Ctrl-Z: all of it stops, and goes on.
+all_are() {
+    i=0
+    while :; do
+        case $(states) in '' | *[$1]*) ;; *) return 0 ;; esac
+        i=$((i + 1))
+        [ $i -lt 50 ] || return 1
+        sleep 0.1
+    done
+}
+runs
+kill -TSTP $child
+expect "all is stopped: $(states)" all_are '!T'
+kill -CONT $child
+expect "all goes on: $(states)" all_are T
+kill -TERM $child
+wait $child
+code=$?
+expect "status after that ($code)" same "$code" 143
+expect "no machine is left after Ctrl-Z" machine_gone
+
 # A shell without job control starts background commands with SIGINT ignored, and capos honours that; so
 # Ctrl-C needs a parent that has not: timeout.
-timeout -s INT $((3 * ${SLOW:-1})) "$CAPOS" run --accel tcg "$dir/forever.c" >"$out" 2>"$err" </dev/null
+timeout -s INT $((3 * ${SLOW:-1})) "$CAPOS" run $machine "$dir/forever.c" >"$out" 2>"$err" </dev/null
 expect "a line about Ctrl-C" grep -q '^capos: interrupted (Ctrl-C)' "$err"
 expect "no machine is left after Ctrl-C" machine_gone
 

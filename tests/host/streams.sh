@@ -10,7 +10,7 @@ expect "cat is silent" same "$(wc -c <"$err")" 0
 # The size that the issue names, in the time that it names.
 head -c 10485760 /dev/urandom >"$dir/random"
 before=$(now_ms)
-start --accel tcg demos/c-cat/cat.c <"$dir/random"
+start demos/c-cat/cat.c <"$dir/random"
 took=$(($(now_ms) - before))
 expect "10 MiB through cat" cmp "$dir/random" "$out"
 expect "10 MiB through cat took $took ms" [ "$took" -lt $((5000 * ${SLOW:-1})) ]
@@ -29,7 +29,7 @@ int main(void)
     return 0;
 }
 END
-timeout 60 "$CAPOS" run --accel "$ACCEL" "$dir/order.c" >"$out" 2>&1 </dev/null
+timeout 60 "$CAPOS" run $machine "$dir/order.c" >"$out" 2>&1 </dev/null
 i=0
 while [ $i -lt 200 ]; do
     echo "out $i"
@@ -44,7 +44,7 @@ expect "standard output alone" same "$(grep -c '^out' "$out")/$(wc -l <"$out")" 
 expect "standard error alone" same "$(grep -c '^err' "$err")/$(wc -l <"$err")" 200/200
 
 # A program that reads nothing takes nothing.
-rest=$(printf 'one\ntwo\n' | { timeout 60 "$CAPOS" run --accel "$ACCEL" demos/c-hello/hello.c >/dev/null; cat; })
+rest=$(printf 'one\ntwo\n' | { timeout 60 "$CAPOS" run $machine demos/c-hello/hello.c >/dev/null; cat; })
 expect "input is left for the next" same "$rest" "one
 two"
 
@@ -68,22 +68,22 @@ int main(void)
 }
 END
 before=$(now_ms)
-line=$(timeout 60 "$CAPOS" run --accel "$ACCEL" "$dir/forever.c" 2>"$err" </dev/null | head -n 1)
+line=$(timeout 60 "$CAPOS" run $machine "$dir/forever.c" 2>"$err" </dev/null | head -n 1)
 took=$(($(now_ms) - before))
 expect "the first line" same "$line" y
 expect "a pipe whose reader left took $took ms" [ "$took" -lt $((5000 * ${SLOW:-1})) ]
 before=$(now_ms)
 line=$(head -c 5000000 /dev/zero | tr '\0' x | fold -w 70 |
-    timeout 60 "$CAPOS" run --accel "$ACCEL" demos/c-cat/cat.c 2>"$err" | head -c 3)
+    timeout 60 "$CAPOS" run $machine demos/c-cat/cat.c 2>"$err" | head -c 3)
 took=$(($(now_ms) - before))
 expect "the first bytes" same "$line" xxx
 expect "cat, whose reader left, took $took ms" [ "$took" -lt $((4000 * ${SLOW:-1})) ]
 
 # No standard output from the start, or one that is full.
-timeout 60 "$CAPOS" run --accel "$ACCEL" demos/c-hello/hello.c >&- 2>"$err" </dev/null
+timeout 60 "$CAPOS" run $machine demos/c-hello/hello.c >&- 2>"$err" </dev/null
 [ $? != 124 ] || fail "hello without a standard output hangs"
 if [ -w /dev/full ]; then
-    timeout 60 "$CAPOS" run --accel "$ACCEL" demos/c-cat/cat.c <docs/architecture.md >/dev/full 2>"$err"
+    timeout 60 "$CAPOS" run $machine demos/c-cat/cat.c <docs/architecture.md >/dev/full 2>"$err"
     [ $? != 124 ] || fail "cat to a full disk hangs"
     expect "the reason is said" grep -q 'capos: standard output: No space left' "$err"
 fi

@@ -39,13 +39,13 @@ in_terminal() {
     code=$?
 }
 
-in_terminal 'a\n' "trap : INT; stty -a >$dir/before; $CAPOS run --accel tcg $dir/tell.c; code=\$?; stty -a >$dir/after; exit \$code"
+in_terminal 'a\n' "trap : INT; stty -a >$dir/before; $CAPOS run $machine $dir/tell.c; code=\$?; stty -a >$dir/after; exit \$code"
 expect "status of Ctrl-C ($code)" same "$code" 130
 expect "the line that was typed" grep -q 'got 97' "$out"
 expect "a line about Ctrl-C" grep -q 'capos: interrupted (Ctrl-C)' "$out"
 expect "the terminal's modes" cmp "$dir/before" "$dir/after"
 
 # In the background of a terminal it runs to its end: nothing it does to the terminal stops it.
-timeout -k 5 60 script -qfec "sh -mc '$CAPOS run --accel tcg demos/c-hello/hello.c & wait \$!; echo status \$?'" \
+timeout -k 5 60 script -qfec "sh -mc '$CAPOS run $machine demos/c-hello/hello.c & wait \$!; echo status \$?'" \
     /dev/null >"$out" 2>"$err" </dev/null
 expect "a run in the background" grep -q 'status 0' "$out"

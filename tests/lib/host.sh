@@ -3,13 +3,14 @@
 # and end at the first check that does not hold. They are run from the root of the repository.
 #
 #   $CAPOS    the command without its shell part; $dir, an empty folder of the test's own
+#   $machine  the options that choose the machine: MACHINE, linux or qemu, and for that ACCEL
+#   only X    the test is about the machine X: it runs on that, and with another MACHINE it ends well at once
 #   program NAME        compiles the C source on standard input into $dir/NAME.elf
 #   start [options] PROGRAM...   `capos run`, with output and error in $out and $err; $code
 #   now_ms    milliseconds; expect WHAT COMMAND...   the command must succeed
 set -u
 BUILD=${BUILD:-build}
 CAPOS=${CAPOS:-$BUILD/host/capos}
-ACCEL=${ACCEL:-auto}
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
 case $CAPOS in /*) ;; *) CAPOS=$PWD/$CAPOS ;; esac
 dir=$BUILD/tests/host${MACHINE:+-$MACHINE}/$(basename "$0" .sh)
@@ -33,8 +34,21 @@ expect() {
     "$@" || fail "$what"
 }
 
-start() { # its last --accel counts
-    timeout -k 5 60 "$CAPOS" run --accel "$ACCEL" "$@" >"$out" 2>"$err"
+choose_machine() {
+    case $1 in
+    qemu) machine="--machine qemu --accel ${ACCEL:-auto}" ;;
+    *) machine="--machine $1" ;;
+    esac
+}
+choose_machine "${MACHINE:-linux}"
+
+only() {
+    [ "${MACHINE:-$1}" = "$1" ] || exit 0
+    choose_machine "$1"
+}
+
+start() {
+    timeout -k 5 60 "$CAPOS" run $machine "$@" >"$out" 2>"$err"
     code=$?
 }
 

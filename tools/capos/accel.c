@@ -27,7 +27,7 @@ static char *fingerprint(void)
     struct utsname name = {0};
     struct stat device = {0}, qemu = {0};
     struct bytes machine = {0};
-    const char *qemu_path = qemu_find();
+    const char *qemu_path = qemu_look();
     uname(&name);
     stat(DEVICE, &device);
     stat(qemu_path, &qemu);
@@ -125,15 +125,35 @@ static char *device_problem(int error)
     return format(DEVICE ": %s", strerror(error));
 }
 
-/* Emulation is slow; who could have better is told so, once. */
-static void advise(const char *problem)
+bool accel_is_news(const char *name, const char *line)
 {
-    const char *cache = path_cache("kvm-advice");
-    char *line = format("%s\n", problem);
-    if (cache != NULL && !recall(cache, line)) {
-        complain("%s; using emulation, which is slower", problem);
-        remember(cache, line);
+    const char *cache = path_cache(name);
+    char *kept = format("%s\n", line);
+    if (cache == NULL || recall(cache, kept)) {
+        return false;
     }
+    remember(cache, kept);
+    return true;
+}
+
+void accel_say_once(const char *name, const char *line)
+{
+    if (accel_is_news(name, line)) {
+        complain("%s", line);
+    }
+}
+
+const char *accel_kvm_problem(void)
+{
+    int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? "there is no " DEVICE : device_problem(errno);
+    }
+    close(fd);
+    if (qemu_look() == NULL) {
+        return "there is no QEMU that would use " DEVICE;
+    }
+    return kvm_works() ? NULL : DEVICE " is there, but does not run an ordinary kernel";
 }
 
 enum accel accel_choose(enum accel wish)
@@ -141,24 +161,17 @@ enum accel accel_choose(enum accel wish)
     if (wish == ACCEL_TCG) {
         return ACCEL_TCG;
     }
-    int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
-    if (fd < 0) {
-        int error = errno;
-        char *problem = device_problem(error);
-        if (wish == ACCEL_KVM) {
-            fail(TOOL_USAGE, "%s", problem);
-        }
-        if (error == EACCES) {
-            advise(problem);
-        }
-        return ACCEL_TCG;
-    }
-    close(fd);
-    if (kvm_works()) {
+    qemu_find(); /* or there is nothing to choose for */
+    const char *problem = accel_kvm_problem();
+    if (problem == NULL) {
         return ACCEL_KVM;
     }
     if (wish == ACCEL_KVM) {
-        fail(TOOL_USAGE, DEVICE " is there, but does not run an ordinary kernel; use --accel tcg");
+        fail(TOOL_USAGE, "%s; `--accel tcg` emulates", problem);
+    }
+    /* Emulation is slow; who could have better is told so, once. */
+    if (access(DEVICE, F_OK) == 0 && access(DEVICE, R_OK | W_OK) != 0) {
+        accel_say_once("kvm-advice", format("%s; emulating, which is slower", problem));
     }
     return ACCEL_TCG;
 }

@@ -81,13 +81,15 @@ static void explain_list(const char *what, struct strings list)
     printf(list.count == 0 ? " none\n" : "\n");
 }
 
-void grants_explain(const struct run_options *o, const struct manifest *m)
+void grants_explain(const struct run_options *o, const struct manifest *m,
+                    const struct machine_choice *choice)
 {
-    printf("program: %s\n", o->is_manifest ? m->program : o->program);
-    explain_list("arguments", o->is_manifest ? m->arguments : o->arguments);
+    bool is_manifest = o->verb == VERB_BOOT;
+    printf("program: %s\n", is_manifest ? m->program : o->program);
+    explain_list("arguments", is_manifest ? m->arguments : o->arguments);
     explain_list("environment", m->environment);
-    printf("machine: %u CPU%s, %llu MiB of memory", o->cpus, o->cpus == 1 ? "" : "s",
-           (unsigned long long)o->memory >> 20);
+    printf("machine: %s (%s), %u CPU%s, %llu MiB of memory", machine_name(choice), choice->reason,
+           o->cpus, o->cpus == 1 ? "" : "s", (unsigned long long)o->memory >> 20);
     if (o->cpus > 1) {
         printf(" (one of the CPUs is used so far)");
     }

@@ -85,7 +85,7 @@ static int64_t length_of(uint8_t type)
     case HOST_LINK_LOG:
         return -1;
     case HOST_LINK_STARTED:
-        return 0;
+        return sizeof(struct host_link_started);
     case HOST_LINK_DENIAL:
         return sizeof(struct host_link_denial);
     case HOST_LINK_FAULT:
@@ -183,9 +183,12 @@ static const char *take_frame(struct link *link, const struct link_events *event
     case HOST_LINK_LOG:
         events->log(events->context, payload, h->length);
         return NULL;
-    case HOST_LINK_STARTED:
-        events->started(events->context);
+    case HOST_LINK_STARTED: {
+        struct host_link_started started;
+        memcpy(&started, payload, sizeof(started));
+        events->started(events->context, &started);
         return NULL;
+    }
     case HOST_LINK_CLAIM:
         events->claim(events->context, payload[0] != 0);
         return NULL;

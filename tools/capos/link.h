@@ -30,7 +30,7 @@ struct link_events {
     void *context;
     void (*data)(void *context, enum host_link_stream stream, const uint8_t *bytes, size_t size);
     void (*log)(void *context, const uint8_t *bytes, size_t size);
-    void (*started)(void *context);
+    void (*started)(void *context, const struct host_link_started *started);
     void (*denial)(void *context, const struct host_link_denial *denial);
     void (*fault)(void *context, const struct host_link_fault *fault);
     void (*claim)(void *context, bool claimed);

@@ -1,7 +1,8 @@
 /* The capos command behind ./capos, which has already made sure that everything is built.
  *
  *   run [options] PROGRAM [ARGS]   boots a machine and runs a program in it
- *   boot [options] MANIFEST        the same with a manifest in JSON */
+ *   boot [options] MANIFEST        the same with a manifest in JSON
+ *   setup [--machine M]            installs what the machine needs */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "abi/boot_package.h"
 #include "abi/limits.h"
 #include "tools/capos/compile.h"
+#include "tools/capos/qemu.h"
 #include "tools/capos/run.h"
 #include "tools/image/elf_file.h"
 
@@ -109,29 +111,52 @@ static struct manifest manifest_from_options(const struct run_options *o)
     return m;
 }
 
-static int command_run(bool is_manifest, int argc, char **argv)
+static void print_manifest(const struct run_options *options, struct manifest *manifest)
 {
-    struct run_options options = options_parse(is_manifest, argc, argv);
-    struct manifest manifest = is_manifest ? manifest_from_json(options.program, path_root())
-                                           : manifest_from_options(&options);
-    if (options.print_manifest) {
-        if (options.print_json) {
-            fputs(manifest_to_json(&manifest), stdout);
-        } else {
-            grants_explain(&options, &manifest);
-        }
+    struct machine_choice choice = machine_choose_tried(options);
+    if (options->print_json) {
+        manifest->machine = machine_name(&choice);
+        manifest->machine_reason = choice.reason;
+        fputs(manifest_to_json(manifest), stdout);
+    } else {
+        grants_explain(options, manifest, &choice);
+    }
+}
+
+static int command_run(const struct run_options *options)
+{
+    struct manifest manifest = options->verb == VERB_BOOT
+                                   ? manifest_from_json(options->program, path_root())
+                                   : manifest_from_options(options);
+    if (options->print_manifest) {
+        print_manifest(options, &manifest);
         return 0;
     }
     struct bytes package = manifest_to_package(&manifest, path_in_root(INIT_PATH));
-    enum accel accel =
-        options.machine == MACHINE_LINUX ? options.accel : accel_choose(options.accel);
-    return session_run(&options, &manifest, package, accel);
+    struct machine_choice choice = machine_choose(options);
+    return session_run(options, &manifest, package, &choice);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2 || (strcmp(argv[1], "run") != 0 && strcmp(argv[1], "boot") != 0)) {
-        fail(TOOL_USAGE, "this is the part behind ./capos; use that");
+    static const char *const verbs[] = {"run", "boot", "setup"};
+    bool by_shell = argc > 1 && strcmp(argv[1], "--by-capos") == 0;
+    if (by_shell) {
+        argc--;
+        argv++;
     }
-    return command_run(argv[1][0] == 'b', argc - 2, argv + 2);
+    for (uint32_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(argv[1], verbs[i]) == 0) {
+            struct run_options options = options_parse((enum verb)(1u << i), argc - 2, argv + 2);
+            if (by_shell && !options.print_manifest) {
+                qemu_may_install();
+            }
+            if (options.verb == VERB_SETUP) {
+                machine_set_up(&options);
+                return 0;
+            }
+            return command_run(&options);
+        }
+    }
+    fail(TOOL_USAGE, "this is the part behind ./capos; use that");
 }

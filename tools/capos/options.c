@@ -15,8 +15,27 @@
 
 struct parser {
     struct run_options options;
+    const char *accel_asked; /* as typed */
     bool bare;
 };
+
+/* The place of a word among the names that `what` takes; NULL ends them. */
+static uint32_t choose(const char *what, const char *value, const char *const *names)
+{
+    uint32_t count = 0;
+    char *list = format("%s", names[0]);
+    for (; names[count] != NULL; count++) {
+        if (strcmp(value, names[count]) == 0) {
+            return count;
+        }
+        if (count > 0) {
+            list = format("%s%s%s", list, names[count + 1] != NULL ? ", " : " or ", names[count]);
+        }
+    }
+    const char *near = suggest(value, names, count);
+    fail(TOOL_USAGE, "%s takes %s, not \"%s\"%s%s%s", what, list, value,
+         near != NULL ? "; did you mean " : "", near != NULL ? near : "", near != NULL ? "?" : "");
+}
 
 static void set_grant(struct parser *p, const char *value)
 {
@@ -96,25 +115,19 @@ static void set_time(struct parser *p, const char *value)
     p->options.time_ms = (uint64_t)(seconds * 1000 + 0.5);
 }
 
+static const char *const machine_names[] = {"auto", "qemu", "linux", NULL}; /* enum machine */
+static const char *const accel_names[] = {"auto", "kvm", "tcg", NULL};     /* enum accel */
+
 static void set_machine(struct parser *p, const char *value)
 {
-    if (strcmp(value, "qemu") != 0 && strcmp(value, "linux") != 0) {
-        fail(TOOL_USAGE, "--machine takes qemu or linux, not \"%s\"", value);
-    }
-    p->options.machine = value[0] == 'l' ? MACHINE_LINUX : MACHINE_QEMU;
+    p->options.machine = (enum machine)choose("--machine", value, machine_names);
+    p->options.machine_asked = format("--machine %s", value);
 }
 
 static void set_accel(struct parser *p, const char *value)
 {
-    p->options.accel_given = true;
-    static const char *const names[] = {"auto", "kvm", "tcg"};
-    for (uint32_t i = 0; i < 3; i++) {
-        if (strcmp(value, names[i]) == 0) {
-            p->options.accel = (enum accel)i;
-            return;
-        }
-    }
-    fail(TOOL_USAGE, "--accel takes kvm, tcg or auto, not \"%s\"", value);
+    p->options.accel = (enum accel)choose("--accel", value, accel_names);
+    p->accel_asked = format("--accel %s", value);
 }
 
 static void set_kernel_log(struct parser *p, const char *value)
@@ -143,25 +156,34 @@ static void set_trace_start(struct parser *p, const char *value)
     p->options.trace_start = true;
 }
 
+static void set_gdb(struct parser *p, const char *value)
+{
+    (void)value;
+    p->options.gdb = true;
+}
+
 enum value_rule { VALUE_NONE, VALUE_NEEDED, VALUE_ATTACHED }; /* attached: only with '=' */
+
+#define MACHINE_VERBS (VERB_RUN | VERB_BOOT)
 
 static const struct option_row {
     const char *name;
     enum value_rule value;
-    bool for_manifest; /* `capos boot` takes it too */
+    uint32_t verbs; /* that take it */
     void (*set)(struct parser *, const char *);
 } rows[] = {
-    {"--grant", VALUE_NEEDED, false, set_grant},
-    {"--bare", VALUE_NONE, false, set_bare},
-    {"--env", VALUE_NEEDED, false, set_env},
-    {"--cpus", VALUE_NEEDED, true, set_cpus},
-    {"--mem", VALUE_NEEDED, true, set_mem},
-    {"--time", VALUE_NEEDED, true, set_time},
-    {"--machine", VALUE_NEEDED, true, set_machine},
-    {"--accel", VALUE_NEEDED, true, set_accel},
-    {"--print-manifest", VALUE_ATTACHED, true, set_print_manifest},
-    {"--kernel-log", VALUE_NEEDED, true, set_kernel_log},
-    {"--trace-start", VALUE_NONE, true, set_trace_start},
+    {"--grant", VALUE_NEEDED, VERB_RUN, set_grant},
+    {"--bare", VALUE_NONE, VERB_RUN, set_bare},
+    {"--env", VALUE_NEEDED, VERB_RUN, set_env},
+    {"--cpus", VALUE_NEEDED, MACHINE_VERBS, set_cpus},
+    {"--mem", VALUE_NEEDED, MACHINE_VERBS, set_mem},
+    {"--time", VALUE_NEEDED, MACHINE_VERBS, set_time},
+    {"--machine", VALUE_NEEDED, MACHINE_VERBS | VERB_SETUP, set_machine},
+    {"--accel", VALUE_NEEDED, MACHINE_VERBS | VERB_SETUP, set_accel},
+    {"--print-manifest", VALUE_ATTACHED, MACHINE_VERBS, set_print_manifest},
+    {"--kernel-log", VALUE_NEEDED, MACHINE_VERBS, set_kernel_log},
+    {"--gdb", VALUE_NONE, MACHINE_VERBS, set_gdb},
+    {"--trace-start", VALUE_NONE, MACHINE_VERBS, set_trace_start},
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 
@@ -172,9 +194,10 @@ static const struct option_row *find_row(const struct parser *p, const char *wor
     for (size_t i = 0; i < ROW_COUNT; i++) {
         names[i] = rows[i].name;
         if (strcmp(rows[i].name, name) == 0) {
-            if (p->options.is_manifest && !rows[i].for_manifest) {
-                fail(TOOL_USAGE, "%s is for `capos run`; `capos boot` takes it from the manifest",
-                     name);
+            if ((p->options.verb & rows[i].verbs) == 0) {
+                fail(TOOL_USAGE, "%s is for `capos run`%s", name,
+                     p->options.verb == VERB_BOOT ? "; `capos boot` takes it from the manifest"
+                                                  : "");
             }
             return &rows[i];
         }
@@ -223,10 +246,29 @@ static void add_default_grants(struct parser *p)
     }
 }
 
-struct run_options options_parse(bool is_manifest, int argc, char **argv)
+/* CAPOS_MACHINE counts where --machine does not; --accel is about QEMU. */
+static void settle_machine(struct parser *p)
 {
-    struct parser p = {
-        .options = {.cpus = 1, .memory = MEMORY_DEFAULT, .is_manifest = is_manifest}};
+    struct run_options *o = &p->options;
+    const char *fixed = getenv("CAPOS_MACHINE");
+    if (o->machine_asked == NULL && fixed != NULL && fixed[0] != 0) {
+        o->machine = (enum machine)choose("CAPOS_MACHINE", fixed, machine_names);
+        o->machine_asked = format("CAPOS_MACHINE=%s", fixed);
+    }
+    if (p->accel_asked == NULL) {
+        return;
+    }
+    if (o->machine == MACHINE_LINUX) {
+        fail(TOOL_USAGE, "%s is for the machine qemu, and %s was asked for", p->accel_asked,
+             o->machine_asked);
+    }
+    o->machine_asked = o->machine == MACHINE_AUTO ? p->accel_asked : o->machine_asked;
+    o->machine = MACHINE_QEMU;
+}
+
+struct run_options options_parse(enum verb verb, int argc, char **argv)
+{
+    struct parser p = {.options = {.verb = verb, .cpus = 1, .memory = MEMORY_DEFAULT}};
     int at = 0;
     for (; at < argc && argv[at][0] == '-' && argv[at][1] != 0; at++) {
         if (strcmp(argv[at], "--") == 0) {
@@ -235,18 +277,26 @@ struct run_options options_parse(bool is_manifest, int argc, char **argv)
         }
         take_option(&p, argc, argv, &at);
     }
-    if (at == argc) {
-        fail(TOOL_USAGE, is_manifest ? "which manifest? `capos boot manifests/smoke.json`"
-                                     : "which program? `capos run demos/c-hello/hello.c -- world`");
+    settle_machine(&p);
+    if (p.options.gdb && p.options.time_ms > 0) {
+        fail(TOOL_USAGE, "--gdb and --time do not go together: you would be the one who is timed");
     }
-    if (p.options.machine == MACHINE_LINUX && p.options.accel_given) {
-        fail(TOOL_USAGE, "--accel is for --machine qemu; the linux machine needs none");
+    if (verb == VERB_SETUP) {
+        if (at < argc) {
+            fail(TOOL_USAGE, "setup takes no program; try `capos run %s`", argv[at]);
+        }
+        return p.options;
+    }
+    if (at == argc) {
+        fail(TOOL_USAGE, verb == VERB_BOOT
+                             ? "which manifest? `capos boot manifests/smoke.json`"
+                             : "which program? `capos run demos/c-hello/hello.c -- world`");
     }
     p.options.program = argv[at++];
     if (at < argc && strcmp(argv[at], "--") == 0) {
         at++;
     }
-    if (is_manifest && at < argc) {
+    if (verb == VERB_BOOT && at < argc) {
         fail(TOOL_USAGE, "`capos boot` takes no arguments; they stand in the manifest");
     }
     for (; at < argc; at++) {

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "abi/qemu.h"
@@ -29,7 +30,9 @@ static void add(struct command *c, const char *first, const char *second)
     }
 }
 
-const char *qemu_find(void)
+static bool may_install;
+
+const char *qemu_look(void)
 {
     const char *own = getenv("CAPOS_QEMU");
     const char *path = getenv("PATH");
@@ -48,8 +51,41 @@ const char *qemu_find(void)
         free(candidate);
         at = at[size] == ':' ? at + size + 1 : NULL;
     }
-    fail(TOOL_USAGE, "there is no %s; `capos setup` installs it (Debian's package qemu-system-x86)",
-         QEMU_NAME);
+    return NULL;
+}
+
+void qemu_may_install(void)
+{
+    may_install = true;
+}
+
+const char *qemu_install(void)
+{
+    if (!may_install) {
+        return NULL;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/bin/sh", "sh", path_in_root("tools/capos/setup.sh"), "qemu", (char *)NULL);
+        _exit(TOOL_FAILED);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    return qemu_look();
+}
+
+const char *qemu_find(void)
+{
+    const char *path = qemu_look();
+    if (path == NULL) {
+        path = qemu_install();
+    }
+    if (path == NULL) {
+        fail(may_install ? TOOL_FAILED : TOOL_USAGE,
+             "there is no " QEMU_NAME "; `./capos setup --machine qemu` installs it (Debian's "
+             "package qemu-system-x86)");
+    }
+    return path;
 }
 
 static void machine_words(struct command *w, const struct qemu_options *o, const char *qemu)
@@ -79,6 +115,11 @@ static void machine_words(struct command *w, const struct qemu_options *o, const
         add(w, "-chardev", format("socket,id=link,fd=%d", CHILD_LINK));
         add(w, "-device", format("virtserialport,chardev=link,nr=%d", QEMU_LINK_PORT));
     }
+    if (o->gdb_socket != NULL) {
+        add(w, "-chardev", format("socket,id=gdb,server=on,wait=off,path=%s", o->gdb_socket));
+        add(w, "-gdb", "chardev:gdb");
+        add(w, "-S", NULL);
+    }
     if (o->package.size > 0) {
         add(w, "-initrd", format("/proc/self/fd/%d", CHILD_PACKAGE));
     }
@@ -93,6 +134,9 @@ static void linux_words(struct command *w, const struct qemu_options *o)
     add(w, "--cpus", format("%u", o->cpus));
     add(w, "--link", format("%d", CHILD_LINK));
     add(w, "--log", format("%d", CHILD_SERIAL));
+    if (o->gdb) {
+        add(w, "--gdb", "1");
+    }
 }
 
 /* A file without a name that holds the bytes. */
@@ -109,7 +153,7 @@ static void make_pair(int pair[2])
 {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
         fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0) {
-        fail(TOOL_FAILED, "no sockets for QEMU: %s", strerror(errno));
+        fail(TOOL_FAILED, "no sockets for the machine: %s", strerror(errno));
     }
 }
 
@@ -151,7 +195,7 @@ struct qemu qemu_start(const struct qemu_options *o)
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid < 0) {
-        fail(TOOL_FAILED, "QEMU could not be started: %s", strerror(errno));
+        fail(TOOL_FAILED, "the machine could not be started: %s", strerror(errno));
     }
     if (pid == 0) {
         int from[CHILD_END] = {-1, -1, -1, link[1], serial[1], package};

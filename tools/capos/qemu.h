@@ -1,4 +1,4 @@
-/* Starting QEMU as abi/qemu.h describes the machine. */
+/* Starting the machine: QEMU as abi/qemu.h describes it, or the kernel of the linux machine. */
 #pragma once
 
 #include <sys/types.h>
@@ -13,6 +13,8 @@ struct qemu_options {
     uint32_t cpus;
     enum accel accel;
     bool no_link; /* the probe has none */
+    bool gdb;               /* linux: the user's gdb may attach, and the program waits for it */
+    const char *gdb_socket; /* QEMU: starts stopped and serves gdb there; NULL: does not */
 };
 
 struct qemu {
@@ -22,8 +24,14 @@ struct qemu {
     int errors; /* QEMU's own standard error, non-blocking */
 };
 
-/* Name or path of QEMU; fails when it is not installed. */
+/* The path of QEMU; NULL when it is not installed. */
+const char *qemu_look(void);
+/* The same; where it is not installed it is, if this process may, or this fails. */
 const char *qemu_find(void);
+/* This process may install it, as ./capos does. */
+void qemu_may_install(void);
+/* Installs it if this process may. Its path, or NULL; tools/capos/setup.sh has said why. */
+const char *qemu_install(void);
 /* Starts it in a process group of its own; it dies with this process. Signals are unblocked in it.
  */
 struct qemu qemu_start(const struct qemu_options *options);

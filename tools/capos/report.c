@@ -319,7 +319,7 @@ static int report_exit(const struct session *s)
 
 static const char *runner(const struct session *s)
 {
-    return s->options->machine == MACHINE_LINUX ? "the linux machine" : "QEMU";
+    return s->choice->machine == MACHINE_LINUX ? "the linux machine" : "QEMU";
 }
 
 static int report_lost(const struct session *s)

@@ -13,17 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "abi/qemu.h"
 #include "tools/capos/command.h"
 
 #define SILENCE_MAX_MS 60000  /* from QEMU's start to the kernel's first word, when it is slow */
 #define END_MAX_MS 200         /* from the acknowledgement to QEMU's end */
 #define NO_READER_MAX_MS 1000  /* for a program to end after its output was refused */
+#define TRY_MEMORY (16ull << 20)
 #define NEVER UINT64_MAX
 
 static void trace_start(const struct session *s, const char *what)
@@ -70,7 +73,7 @@ static void on_log(void *context, const uint8_t *bytes, size_t size)
     }
 }
 
-static void on_started(void *context)
+static void on_started(void *context, const struct host_link_started *started)
 {
     struct session *s = context;
     trace_start(s, "the program's first instruction");
@@ -79,6 +82,9 @@ static void on_started(void *context)
     if (s->options->time_ms > 0) {
         s->deadline_ms = now_ms() + s->options->time_ms;
         s->at_deadline = ENDING_TIME;
+    }
+    if (s->options->gdb && s->choice->machine == MACHINE_LINUX) {
+        gdb_linux(s->manifest, s->qemu.pid, started->image_base);
     }
 }
 
@@ -332,7 +338,20 @@ static int catch_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Ends QEMU if it does not end by itself, and reads what it still had to say. */
+/* The processes of the linux machine die with its kernel and become ours, which begin() has asked
+ * for: in a container there may be nobody else who takes note. */
+static void reap_rest(void)
+{
+    uint64_t until = now_ms() + END_MAX_MS;
+    pid_t ended;
+    while ((ended = waitpid(-1, NULL, WNOHANG)) > 0 || (ended == 0 && now_ms() < until)) {
+        if (ended == 0) {
+            poll(NULL, 0, 1);
+        }
+    }
+}
+
+/* Ends the machine if it does not end by itself, and reads what it still had to say. */
 static void end_machine(struct session *s)
 {
     uint64_t until = now_ms() + END_MAX_MS;
@@ -342,7 +361,7 @@ static void end_machine(struct session *s)
     while (ended == 0) {
         ended = waitpid(s->qemu.pid, &s->qemu_status, killed ? 0 : WNOHANG);
         if (ended == 0 && (!orderly || now_ms() >= until)) {
-            kill(s->qemu.pid, SIGKILL);
+            kill(-s->qemu.pid, SIGKILL); /* its group, as above */
             killed = true;
         } else if (ended == 0) {
             struct pollfd link = {.fd = s->link.fd, .events = 0};
@@ -351,6 +370,7 @@ static void end_machine(struct session *s)
             ended = 0;
         }
     }
+    reap_rest();
     for (int i = 0; i < 64 && s->qemu.serial >= 0; i++) {
         take_text(s, &s->qemu.serial, &s->log);
     }
@@ -371,17 +391,21 @@ static int open_log(const char *path)
     return fd;
 }
 
-static void begin(struct session *s, struct bytes package, enum accel accel)
+static void begin(struct session *s, struct bytes package)
 {
     struct host_link_host_hello hello = {.magic = HOST_LINK_MAGIC, .version = HOST_LINK_VERSION};
-    bool is_linux = s->options->machine == MACHINE_LINUX;
-    struct qemu_options qemu = {.machine = s->options->machine,
+    bool is_linux = s->choice->machine == MACHINE_LINUX;
+    struct qemu_options qemu = {.machine = s->choice->machine,
                                 .kernel = path_in_root(is_linux ? "build/linux/capos-kernel"
                                                                 : "build/x86_64/kernel.elf"),
                                 .package = package,
                                 .memory = s->options->memory,
                                 .cpus = s->options->cpus,
-                                .accel = accel};
+                                .accel = s->choice->accel,
+                                .gdb = s->options->gdb};
+    if (s->options->gdb && !is_linux) {
+        qemu.gdb_socket = gdb_socket();
+    }
     streams_begin(&s->streams);
     for (int fd = 0; fd < 3; fd++) {
         hello.terminal = (uint8_t)(hello.terminal | (isatty(fd) != 0) << fd);
@@ -392,25 +416,78 @@ static void begin(struct session *s, struct bytes package, enum accel accel)
     s->start_ms = now_ms();
     s->deadline_ms = s->start_ms + SILENCE_MAX_MS;
     s->at_deadline = ENDING_SILENT;
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     s->qemu = qemu_start(&qemu);
     link_begin(&s->link, s->qemu.link, &hello);
+    if (qemu.gdb_socket != NULL) {
+        gdb_qemu(s->manifest, qemu.gdb_socket);
+        s->deadline_ms = NEVER;
+    }
+}
+
+/* Why the linux machine ended before its kernel's first word, if this host is the reason: it had no
+ * part in anything yet. */
+static const char *host_problem(const struct session *s)
+{
+    int status = s->qemu_status, error = 0, read = 0;
+    if (s->choice->machine != MACHINE_LINUX || s->link.greeted || s->ending != ENDING_LOST ||
+        (WIFEXITED(status) && WEXITSTATUS(status) == QEMU_EXIT_STATUS(QEMU_EXIT_PANIC))) {
+        return NULL;
+    }
+    char *line = format("%.*s", (int)s->errors.size, s->errors.bytes);
+    char *text = strstr(line, ": ") != NULL ? strstr(line, ": ") + 2 : line; /* its own name */
+    text[strcspn(text, "\n")] = 0;
+    char *tail = strstr(text, " (error ");
+    if (tail != NULL && sscanf(tail, " (error %d)%n", &error, &read) == 1 && tail[read] == 0) {
+        *tail = 0;
+        return error != 0 ? format("%s: %s", text, strerror(error)) : text;
+    }
+    return text[0] != 0         ? text
+           : WIFSIGNALED(status) ? format("ended by signal %d (%s)", WTERMSIG(status),
+                                          strsignal(WTERMSIG(status)))
+                                 : format("its kernel ended with status %d", WEXITSTATUS(status));
+}
+
+const char *session_try_linux(struct bytes package)
+{
+    struct run_options options = {.cpus = 1, .memory = TRY_MEMORY};
+    struct machine_choice choice = {.machine = MACHINE_LINUX};
+    struct session *s = allocate(sizeof(*s));
+    s->options = &options;
+    s->choice = &choice;
+    begin(s, package);
+    while (s->ending == ENDING_NONE && !s->link.greeted) {
+        run_once(s);
+    }
+    bool came_up = s->link.greeted;
+    end_machine(s);
+    close(s->signals);
+    return came_up ? NULL : host_problem(s) != NULL ? host_problem(s) : "it does not come up";
 }
 
 int session_run(const struct run_options *options, const struct manifest *manifest,
-                struct bytes package, enum accel accel)
+                struct bytes package, const struct machine_choice *choice)
 {
     struct session *s = allocate(sizeof(*s));
     struct termios terminal;
     s->options = options;
     s->manifest = manifest;
-    begin(s, package, accel);
+    s->choice = choice;
+    begin(s, package);
     bool is_terminal = tcgetattr(STDIN_FILENO, &terminal) == 0;
     while (s->ending == ENDING_NONE) {
         run_once(s);
     }
     end_machine(s);
+    gdb_end();
     if (is_terminal && tcgetpgrp(STDIN_FILENO) == getpgrp()) { /* else it would stop us */
         tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
+    }
+    const char *problem = host_problem(s);
+    if (problem != NULL) {
+        struct machine_choice other = machine_instead(choice, problem);
+        close(s->signals); /* the next session has its own */
+        return session_run(options, manifest, package, &other);
     }
     return report(s);
 }

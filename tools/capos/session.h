@@ -28,6 +28,7 @@ enum ending {
 
 struct session {
     const struct run_options *options;
+    const struct machine_choice *choice;
     const struct manifest *manifest;
     struct qemu qemu;
     struct link link;
@@ -53,6 +54,11 @@ struct session {
 /* Tells the user how it ended, if not with the program's own status; returns the status of capos.
  */
 int report(const struct session *session);
+/* --gdb: says what to type, before the machine starts or when the linux machine has stopped. */
+const char *gdb_socket(void); /* where QEMU serves */
+void gdb_qemu(const struct manifest *manifest, const char *socket);
+void gdb_linux(const struct manifest *manifest, pid_t kernel, uint64_t image_base);
+void gdb_end(void); /* removes the files */
 /* Where an address of the program is: "function+0x12 (file.c:34)". A new string. */
 char *symbolise(const char *path, uint64_t image_base, uint64_t address, bool is_return);
 /* Whether `word`, the top of the stack, is the return address of the function at `instruction`,

@@ -1,13 +1,15 @@
 #!/bin/sh
-# Installs what is missing, by package name through apt: `setup.sh run` for `capos run`, `setup.sh test`
-# for `make test` besides. On a terminal it asks once; without one it goes on as root or where sudo works
+# Installs what is missing, by package name through apt: `setup.sh run` for `capos run`, `setup.sh qemu` for its
+# machine qemu besides, `setup.sh test` for `make test`: all of it. On a terminal it asks once; without one it goes on as root or where sudo works
 # without a password; else it prints the line to type and ends with status 125.
 set -eu
 
-packages_run="gcc make binutils libc6-dev qemu-system-x86"
-packages_test="clang libclang-rt-dev capnproto git"
-commands_run="gcc make ld ar flock awk qemu-system-x86_64"
-commands_test="clang capnp git"
+packages_run="gcc make binutils libc6-dev"
+packages_qemu="qemu-system-x86"
+packages_test="clang libclang-rt-dev capnproto git gdb"
+commands_run="gcc make ld ar flock awk"
+commands_qemu="qemu-system-x86_64"
+commands_test="clang capnp git gdb"
 
 say() {
     printf 'capos: %s\n' "$*" >&2
@@ -20,6 +22,9 @@ give_up() {
 
 set_name=${1-run}
 packages=$packages_run commands=$commands_run
+if [ "$set_name" != run ]; then
+    packages="$packages $packages_qemu" commands="$commands $commands_qemu"
+fi
 if [ "$set_name" = test ]; then
     packages="$packages $packages_test" commands="$commands $commands_test"
 fi

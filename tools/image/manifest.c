@@ -115,7 +115,8 @@ struct manifest manifest_from_json(const char *path, const char *root)
     static const struct json nothing = {.kind = JSON_OBJECT};
     expect(path, top, JSON_OBJECT, "an object");
     for (struct json *field = top->first; field != NULL; field = field->next) {
-        if (strcmp(field->name, "binaries") != 0 && strcmp(field->name, "initConfig") != 0) {
+        if (strcmp(field->name, "binaries") != 0 && strcmp(field->name, "initConfig") != 0 &&
+            strcmp(field->name, "machine") != 0) {
             json_fail(path, field, "unknown field \"%s\"; there are binaries and initConfig",
                       field->name);
         }
@@ -172,11 +173,16 @@ char *manifest_to_json(const struct manifest *m)
         binaries = format("%s%s\n    %s: %s", binaries, i > 0 ? "," : "",
                           json_quote(m->binaries[i].name), json_quote(m->binaries[i].path));
     }
-    return format("{\n  \"binaries\": %s\n  },\n  \"initConfig\": {\n    \"init\": {\n"
+    const char *machine = "";
+    if (m->machine != NULL) {
+        machine = format("  \"machine\": {\"name\": %s, \"reason\": %s},\n", json_quote(m->machine),
+                         json_quote(m->machine_reason));
+    }
+    return format("{\n%s  \"binaries\": %s\n  },\n  \"initConfig\": {\n    \"init\": {\n"
                   "      \"program\": %s,\n      \"arguments\": %s,\n      \"environment\": %s,\n"
                   "      \"currentDirectory\": %s,\n      \"launchable\": %s,\n"
                   "      \"grants\": %s%s]\n    }\n  }\n}\n",
-                  binaries, json_quote(m->program), strings_to_json(m->arguments),
+                  machine, binaries, json_quote(m->program), strings_to_json(m->arguments),
                   strings_to_json(m->environment), json_quote(m->current_directory),
                   strings_to_json(m->launchable), grants, m->grant_count > 0 ? "\n      " : "");
 }

@@ -29,6 +29,7 @@ struct manifest {
     uint32_t grant_count;
     struct manifest_binary *binaries;
     uint32_t binary_count;
+    const char *machine, *machine_reason; /* what it runs on; only to JSON, if not NULL */
 };
 
 void strings_add(struct strings *list, const char *item);
@@ -37,7 +38,8 @@ void manifest_add_binary(struct manifest *manifest, struct manifest_binary binar
 
 /* Reads the JSON form (see manifests/README.md). The tool fails with file, line and column when it
  * is not well-formed, an unknown field is at its top level, or a field has the wrong type. Unknown
- * fields under initConfig.init are ignored. Paths of binaries are relative to `root`. */
+ * fields under initConfig.init are ignored, and so is "machine" at the top. Paths of binaries are
+ * relative to `root`. */
 struct manifest manifest_from_json(const char *path, const char *root);
 /* The same, as JSON text for people and tools. */
 char *manifest_to_json(const struct manifest *manifest);

@@ -1,6 +1,8 @@
 /* From the first instruction to core's kernel_start().
  *
- *   capos-kernel --package FILE --mem BYTES --cpus N --link FD [--log FD]
+ *   capos-kernel --package FILE --mem BYTES --cpus N --link FD [--log FD] [--gdb 1]
+ *
+ * With --gdb the user's debugger may attach to its processes, and the program waits for one.
  *
  * In this order: the process shuts itself off (no new privileges, no core files, not dumpable),
  * makes its memory and the pipe of the managers, forks the zygote, maps the memory, and gives up
@@ -31,13 +33,14 @@
 
 struct options {
     const char *package;
-    uint64_t memory, cpus, link, log;
+    uint64_t memory, cpus, link, log, gdb;
 };
 
 struct cpu linux_first_cpu;
 uint8_t *linux_helper;
 int linux_helper_file;
 uint32_t linux_spin;
+bool linux_debugged;
 uint64_t linux_frames;
 
 static struct boot_info info;
@@ -94,6 +97,8 @@ static struct options parse(int count, const char *const *words)
             o.link = parse_number(value);
         } else if (same(word, "--log")) {
             o.log = parse_number(value);
+        } else if (same(word, "--gdb")) {
+            o.gdb = parse_number(value);
         } else {
             linux_fail("unknown option", 0);
         }
@@ -136,7 +141,9 @@ static void shut_off(const struct options *o)
     checked(LINUX_CALL(__NR_close_range, last + 1, ~0u, 0), "close_range");
     struct rlimit64 none = {0, 0};
     checked(LINUX_CALL(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
-    checked(LINUX_CALL(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0), "not dumpable");
+    if (!linux_debugged) {
+        checked(LINUX_CALL(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0), "not dumpable");
+    }
     checked(LINUX_CALL(__NR_prlimit64, 0, RLIMIT_CORE, &none, 0), "no core files");
 }
 
@@ -211,6 +218,7 @@ _Noreturn void linux_start(const uint64_t *stack)
     linux_clock_start();
     linux_machine_start((int)o.log, (int)o.link);
     check_processor(stack);
+    linux_debugged = o.gdb != 0;
     shut_off(&o);
     measure_spin();
 

@@ -87,6 +87,7 @@ struct linux_process {
     struct linux_slot *slots; /* all its threads */
     struct linux_process *next_queued; /* those with queued commands */
     bool queued;
+    bool waits_for_debugger;  /* is stopped before its first instruction */
 };
 
 /* A Linux thread of one. It never ends before its process; when its owner ends it waits for the
@@ -100,6 +101,7 @@ struct linux_slot {
 
 extern int linux_helper_file;
 extern uint8_t *linux_helper;  /* the file of helper pages, mapped */
+extern bool linux_debugged;    /* --gdb: the user's debugger may look at processes and stop them */
 extern uint32_t linux_spin;    /* rounds of waiting that take 20 us; 0: only one CPU */
 extern uint64_t linux_frames;  /* of memory and package, from 0 */
 extern const char linux_stub[], linux_stub_end[], linux_gate_posts[], linux_gate_posted[],

@@ -120,12 +120,12 @@ static bool lie_down(uint32_t *word)
 
 /* Until it has posted: true. False after so many slices, or when its process has computed for
  * ANSWER_CPU_NS. Slices are counted, not measured, so that a machine that was stopped meanwhile
- * does not take that for silence. */
+ * does not take that for silence. Who is debugged may be silent as long as the user thinks. */
 static bool await_post(struct linux_slot *s, uint32_t slices)
 {
     uint32_t *word = &linux_slot_state(s)->word;
     uint64_t cpu_until_ns = 0;
-    for (uint32_t i = 0; i < slices && !s->process->dead; i++) {
+    for (uint32_t i = 0; (i < slices || linux_debugged) && !s->process->dead; i++) {
         for (uint32_t round = 0; round <= linux_spin; round++) {
             if (posted(word)) {
                 return true;
@@ -248,6 +248,8 @@ static struct linux_process *process_of(struct arch_address_space *as)
     if (as->process == NULL) {
         struct linux_process *p = linux_process_take();
         if (p != NULL) {
+            static uint32_t made;
+            p->waits_for_debugger = linux_debugged && ++made == 2; /* init, then the program */
             linux_mirror_all(as, p);
             as->process = p;
         }
@@ -283,6 +285,10 @@ status_t linux_resume(struct thread *t)
     }
     if (!a->pending && a->mode != LINUX_RUNNING) {
         linux_thread_load(t);
+        if (p->waits_for_debugger) { /* it and its manager stop, on the way to what is loaded */
+            p->waits_for_debugger = false;
+            LINUX_CALL(__NR_kill, p->pid, SIGSTOP);
+        }
         go(t);
     }
     c->running = a->pending ? NULL : t;

@@ -38,6 +38,9 @@ static _Noreturn void become_manager(uint32_t commands_page)
     if (LINUX_CALL(__NR_getppid) != kernel_pid) {
         leave();
     }
+    if (linux_debugged) { /* whoever may debug the user's processes; an error: he may anyway */
+        LINUX_CALL(__NR_prctl, PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+    }
     LINUX_CALL(__NR_close, CONTROL_FD);
     int64_t at = LINUX_CALL(__NR_mmap, HELPER_COMMANDS, PAGE_SIZE, PROT_READ,
                             MAP_SHARED | MAP_FIXED | MAP_POPULATE, MANAGER_HELPER_FD,

@@ -412,9 +412,13 @@ TEST(started_is_said_once)
     uint8_t payload[HOST_LINK_MAX_PAYLOAD];
     uint32_t size;
     start();
-    host_link_started();
-    host_link_started();
+    host_link_started(0x5000);
+    host_link_started(0x6000);
     CHECK_EQ(hear(payload, &size), HOST_LINK_STARTED);
+    struct host_link_started started;
+    CHECK_EQ(size, sizeof(started));
+    memcpy(&started, payload, sizeof(started));
+    CHECK_EQ(started.image_base, 0x5000);
     CHECK_EQ(hear(payload, &size), -1);
 }
 

@@ -23,9 +23,9 @@ static void on_bytes(void *context, const uint8_t *bytes, size_t size)
     records++;
 }
 
-static void on_nothing(void *context)
+static void on_started(void *context, const struct host_link_started *started)
 {
-    (void)context;
+    (void)context, (void)started;
     records++;
 }
 
@@ -59,7 +59,7 @@ static void on_exit_record(void *context, const struct host_link_exit *exit)
     records++;
 }
 
-static const struct link_events events = {NULL,     on_data,  on_bytes,   on_nothing,    on_denial,
+static const struct link_events events = {NULL,     on_data,  on_bytes,   on_started,    on_denial,
                                           on_fault, on_claim, on_refused, on_exit_record};
 
 static void begin(void)
@@ -106,7 +106,8 @@ TEST(a_good_machine_is_heard)
     uint32_t credit = 4096;
     begin();
     say_hello();
-    say(HOST_LINK_STARTED, NULL, 0);
+    struct host_link_started started = {.image_base = 0x1000};
+    say(HOST_LINK_STARTED, &started, sizeof(started));
     say(HOST_LINK_STDOUT, "hello", 5);
     say(HOST_LINK_LOG, "line", 4);
     say(HOST_LINK_CREDIT, &credit, sizeof(credit));
