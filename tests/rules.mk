@@ -60,7 +60,8 @@ unit: $$(UNIT_TESTS)
 FUZZ_CC := clang
 FUZZ_SECONDS := 20
 FUZZ_CFLAGS := $(COMMON) $(SIM_INCLUDE) -O1 -fno-omit-frame-pointer \
-	-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+	-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all \
+	-ftrivial-auto-var-init=pattern
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(SIM_SRCS) \
 	$(filter-out tests/lib/main.c %_test.c,$(wildcard tests/lib/*.c tests/sim/*.c)))

@@ -147,9 +147,52 @@ static uint32_t write_message(const struct program *p, uint64_t address)
     return n == 254 ? take(64) : 56;
 }
 
-static void submit(struct program *p)
+/* The oldest of the process's live capabilities of the class; 0: it has none. */
+static cap_id_t first_live(const struct program *p, const struct object_class *class)
+{
+    cap_id_t id;
+    struct object *o;
+    const struct cap_table *table = &p->u->process->table;
+    for (uint32_t slot = 4; (slot = cap_table_next(table, slot, &id, &o)) != 0;) {
+        if (o->class == class) {
+            return id;
+        }
+    }
+    return 0;
+}
+
+/* Without another byte, so that what was found before still means the same. */
+static void set_flags(const struct program *p, struct ring_entry *e, uint32_t n)
+{
+    bool half = n >= 128 && n < 224;
+    e->flags = n == 255 ? 1 : n == 254 ? 2 : 0;
+    if (half && e->opcode == RING_OP_CALL) {
+        e->flags = RING_FLAG_SHORT;
+        e->message_size = n % 16 == 15 ? n : n % 3 * 8;
+        e->transfer_count = n == 130;
+        e->transfer_max = n == 131;
+    } else if (half && e->opcode == RING_OP_RETURN) {
+        e->flags = RING_FLAG_RECEIVE | (n % 16 == 15 ? RING_FLAG_EXCEPTION : 0);
+        e->interface_id = first_live(p, &endpoint_class);
+    }
+}
+
+static void put(struct program *p, const struct ring_entry *e)
 {
     struct ring_header h;
+    CHECK(user_read(p->u->process, p->u->ring, &h, sizeof(h)));
+    if (p->submitted < ENTRIES && h.sq_tail - h.sq_head < RING_SQ_ENTRIES_DEFAULT) {
+        uint64_t at = p->u->ring + RING_DEFAULT_SQ_OFFSET
+                      + h.sq_tail % RING_SQ_ENTRIES_DEFAULT * sizeof(*e);
+        uint32_t tail = h.sq_tail + 1;
+        p->submitted++;
+        CHECK(user_write(p->u->process, at, e, sizeof(*e)));
+        CHECK(user_write(p->u->process, p->u->ring, &tail, sizeof(tail)));
+    }
+}
+
+static void submit(struct program *p)
+{
     static const uint8_t opcodes[] = {
         RING_OP_CALL,   RING_OP_CALL,   RING_OP_CALL,   RING_OP_CALL,   RING_OP_CALL, RING_OP_RECV,
         RING_OP_RECV,   RING_OP_RECV,   RING_OP_RETURN, RING_OP_RETURN, RING_OP_RETURN,
@@ -161,7 +204,6 @@ static void submit(struct program *p)
         .user_data = p->submitted,
     };
     n = take(256);
-    e.flags = n == 255 ? 1 : n == 254 ? 2 : 0;
     e.reserved = n == 253;
     e.method = (uint16_t)(n % 8);
     e.result_size = n >= 240 && n < 250 ? n - 230 : BUFFER_SIZE;
@@ -179,15 +221,60 @@ static void submit(struct program *p)
     e.transfer_count = e.opcode == RING_OP_CALL || e.opcode == RING_OP_RETURN ? pick_count() : 0;
     e.transfer_max = n % 16 == 15 ? pick_count() : 8;
     write_transfers(p, e.transfers, e.transfer_count);
-    CHECK(user_read(p->u->process, p->u->ring, &h, sizeof(h)));
-    if (p->submitted < ENTRIES && h.sq_tail - h.sq_head < RING_SQ_ENTRIES_DEFAULT) {
-        uint64_t at = p->u->ring + RING_DEFAULT_SQ_OFFSET
-                      + h.sq_tail % RING_SQ_ENTRIES_DEFAULT * sizeof(e);
-        uint32_t tail = h.sq_tail + 1;
-        p->submitted++;
-        CHECK(user_write(p->u->process, at, &e, sizeof(e)));
-        CHECK(user_write(p->u->process, p->u->ring, &tail, sizeof(tail)));
+    set_flags(p, &e, n);
+    put(p, &e);
+}
+
+/* What a server and its clients do: one entry, and a wait for nothing else. */
+static struct ring_entry plain_entry(const struct program *p)
+{
+    uint32_t n = take(64);
+    cap_id_t reply = first_live(p, &reply_class), facet = first_live(p, &facet_class);
+    struct ring_entry e = {
+        .opcode = RING_OP_RECV,
+        .cap = first_live(p, &endpoint_class),
+        .user_data = p->submitted,
+        .message = p->u->scratch + n % BUFFERS * BUFFER_SIZE,
+        .result = p->u->scratch + n / BUFFERS * BUFFER_SIZE,
+        .result_size = BUFFER_SIZE,
+    };
+    if (reply != 0) {
+        e.opcode = RING_OP_RETURN;
+        e.flags = RING_FLAG_RECEIVE;
+        e.interface_id = e.cap;
+        e.cap = reply;
+        e.message_size = n;
+    } else if (facet != 0 && p != &programs[0]) {
+        e.opcode = RING_OP_CALL;
+        e.flags = n % 2 == 0 ? RING_FLAG_SHORT : 0;
+        e.cap = facet;
+        e.interface_id = IPC_INTERFACE;
+        e.message_size = n % 2 == 0 ? n % 3 * 8 : n;
     }
+    return e;
+}
+
+static void cancel_all(struct program *p)
+{
+    for (uint64_t i = p->submitted; i > 0; i--) {
+        struct ring_entry e = {
+            .opcode = RING_OP_CANCEL, .user_data = p->submitted, .interface_id = i - 1};
+        if (p->completed[i - 1] == 0) {
+            put(p, &e);
+        }
+    }
+    (void)user_enter(p->u, 0, 0);
+}
+
+static void act_plainly(struct program *p)
+{
+    if (p->u->thread->ring.in_flight != 0) {
+        cancel_all(p);
+        return;
+    }
+    struct ring_entry e = plain_entry(p);
+    put(p, &e);
+    (void)user_enter(p->u, 1, CAP_ENTER_FOREVER);
 }
 
 /* --- completions --- */
@@ -211,14 +298,15 @@ static void learn_received(struct program *p, const struct ring_completion *c)
 static void reap(struct program *p)
 {
     struct ring_completion c;
-    while (!p->spoilt && alive(p) && user_reap(p->u, &c)) {
+    while (!p->spoilt && user_state(p->u) == USER_RETURNED && user_reap(p->u, &c)) {
         CHECK_LT(c.user_data, p->submitted);
         CHECK_EQ(p->completed[c.user_data], 0);
         p->completed[c.user_data] = 1;
         CHECK(c.status <= 0 && c.status > -STATUS_COUNT);
         CHECK(c.status != -(int)STATUS_PENDING && c.status != -(int)STATUS_WOULD_BLOCK);
         CHECK_LE(c.transfer_count, RING_TRANSFERS_MAX);
-        CHECK_EQ(c.reserved | c.reserved2 | c.reserved3, 0);
+        CHECK_EQ(c.reserved, 0);
+        CHECK((c.flags & RING_FLAG_SHORT) != 0 || (c.reserved2 | c.reserved3) == 0);
         learn_received(p, &c);
     }
 }
@@ -249,15 +337,29 @@ static void spoil(struct program *p)
                      sizeof(value)));
 }
 
+static void give_up_waiting(void *context)
+{
+    thread_wake(context, -(int64_t)STATUS_TIMED_OUT);
+}
+
 static void step(struct program *p)
 {
-    if (!alive(p) || user_state(p->u) == USER_BLOCKED) {
+    if (!alive(p)) {
+        return;
+    }
+    if (user_state(p->u) == USER_BLOCKED) {
+        if (take(8) == 7) {
+            sim_enter_kernel(0, give_up_waiting, p->u->thread);
+        }
         return;
     }
     switch (take(16)) {
     case 0:
         if (take(16) == 0) {
             spoil(p);
+        } else {
+            act_plainly(p);
+            reap(p);
         }
         break;
     case 1:
@@ -270,6 +372,9 @@ static void step(struct program *p)
         break;
     case 3:
     case 4:
+        (void)user_enter(p->u, 1, CAP_ENTER_FOREVER);
+        reap(p);
+        break;
     case 5:
     case 6:
         (void)user_enter(p->u, 0, 0);

