@@ -167,6 +167,7 @@ call_short(struct thread *t, struct call *call, const struct method *m)
         {&answer, &value, m->results_data_words, 0},
     };
     KASSERT(cpu->building == NULL);
+    answer.used = 0; /* where the answers of kept calls begin that the handler completes */
     cpu->building = &answer;
     status_t s = m->handler(&in);
     cpu->building = NULL;
