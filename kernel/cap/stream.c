@@ -49,13 +49,13 @@ status_t stream_end_write(const struct invocation *in, struct wire_span data, ui
         KASSERT(!call->kept && offset + data.size <= call->message_size);
         call->value[0] = call->message + offset + done;
         call->value[1] = data.size - done;
-        call->aux = done;
+        call->completion.aux = done;
         s = call_wait(call, writes, call_leave_queue);
     }
     if (s == STATUS_PENDING || done == 0) {
         return s;
     }
-    call->aux = 0;
+    call->completion.aux = 0;
     set_written(in->results, done);
     return STATUS_OK;
 }
@@ -65,15 +65,15 @@ void stream_took(struct call *kept, uint32_t size)
     KASSERT(size <= kept->value[1]);
     kept->value[0] += size;
     kept->value[1] -= size;
-    kept->aux += size;
+    kept->completion.aux += size;
 }
 
 void stream_finish_write(struct call *kept, status_t s, stream_setter *set_written)
 {
     list_remove(&kept->queue);
     if (s == STATUS_OK) {
-        set_written(call_reply(kept), kept->aux);
-        kept->aux = 0;
+        set_written(call_reply(kept), kept->completion.aux);
+        kept->completion.aux = 0;
     }
     call_finish(kept, s);
 }

@@ -117,9 +117,11 @@ void address_space_clear(struct address_space *as);
 status_t user_copy_in(struct address_space *as, void *to, uint64_t from, size_t size) MUST_CHECK;
 status_t user_copy_out(struct address_space *as, uint64_t to, const void *from,
                        size_t size) MUST_CHECK;
-/* From one process's memory to another's. */
-status_t user_copy_across(struct address_space *to_as, uint64_t to, struct address_space *from_as,
-                          uint64_t from, size_t size) MUST_CHECK;
+/* From one process's memory to another's; the first bad byte says whose fault it is. */
+enum user_copied { USER_COPIED, USER_SOURCE_BAD, USER_TARGET_BAD };
+enum user_copied user_copy_across(struct address_space *to_as, uint64_t to,
+                                  struct address_space *from_as, uint64_t from,
+                                  size_t size) MUST_CHECK;
 /* Where the kernel sees bytes that the user may write; NULL: they are not in one page, or cannot be
  * had. Good until something is unmapped or protected: nothing may happen in between but a copy. */
 char *user_view_fresh(struct address_space *as, uint64_t address, size_t size) MUST_CHECK;

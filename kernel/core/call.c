@@ -30,7 +30,6 @@ void call_free(struct call *call)
     struct account *a = call->account;
     kmem_free(a, call, CALL_RECORD_SIZE);
     ledger_refund(a, LEDGER_CALLS, 1);
-    account_put(a);
 }
 
 void call_recycle(struct call *call, struct thread *caller)
@@ -57,48 +56,38 @@ static __attribute__((noinline)) status_t keep_copy(const struct call *call, str
         ledger_refund(a, LEDGER_CALLS, 1);
         return s;
     }
-    __builtin_memcpy(memory, call, sizeof(*call));
-    *out = memory;
-    (*out)->account = account_get(a);
+    *out = __builtin_memcpy(memory, call, sizeof(*call));
+    (*out)->account = a;
     return STATUS_OK;
 }
 
-/* What was sent lies on the stack of who carries the entry out. */
-static __attribute__((noinline)) status_t keep_sent(struct call *call, struct sent_capability **out)
+/* What was sent lies with the CPU until its call is kept. */
+static __attribute__((noinline)) status_t keep_sent(struct call *kept)
 {
-    size_t size = call->transfers.sent_count * sizeof(struct sent_capability);
+    struct call_transfers *x = &kept->transfers;
+    size_t size = x->sent_count * sizeof(struct sent_capability);
     void *memory;
-    status_t s = kmem_alloc(call_account(call), size, &memory);
+    status_t s = kmem_alloc(kept->account, size, &memory);
     if (s == STATUS_OK) {
-        __builtin_memcpy(memory, call->transfers.sent, size);
-        *out = memory;
+        x->sent = __builtin_memcpy(memory, x->sent, size);
+        x->kept_count = x->sent_count;
     }
     return s;
 }
 
 status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call **out)
 {
-    struct sent_capability *sent = NULL;
     struct call *kept = call;
     KASSERT(call == arch_cpu()->record && cancel != NULL && call->transfers.given_count == 0);
-    if (call->transfers.sent_count != 0) {
-        status_t s = keep_sent(call, &sent);
-        if (s != STATUS_OK) {
-            return s;
+    status_t s = call->account == NULL ? keep_copy(call, &kept) : STATUS_OK;
+    if (s == STATUS_OK && call->transfers.sent_count != 0) {
+        s = keep_sent(kept);
+        if (s != STATUS_OK && kept != call) {
+            call_free(kept);
         }
     }
-    if (call->account == NULL) {
-        status_t s = keep_copy(call, &kept);
-        if (s != STATUS_OK) {
-            if (sent != NULL) {
-                kmem_free(call_account(call), sent, call->transfers.sent_count * sizeof(*sent));
-            }
-            return s;
-        }
-    }
-    if (sent != NULL) {
-        kept->transfers.sent = sent;
-        kept->transfers.kept_count = kept->transfers.sent_count;
+    if (s != STATUS_OK) {
+        return s;
     }
     call_keep_commit(kept, cancel);
     if (kept->forwarder != NULL) {
@@ -122,6 +111,15 @@ status_t call_wait(struct call *call, struct list *queue, void (*cancel)(struct 
 void call_leave_queue(struct call *call)
 {
     list_remove(&call->queue);
+}
+
+void call_leave_forwarder(struct call *call)
+{
+    if (call->forwarder != NULL) {
+        list_remove(&call->revocation);
+        object_put(call->forwarder);
+        call->forwarder = NULL;
+    }
 }
 
 /* --- what a handler sees of its call --- */
@@ -192,66 +190,56 @@ status_t call_bad_argument(struct call *call, const char *argument, const char *
 
 /* --- the answer --- */
 
-/* Where the caller wants the ids of what it is given. */
-static status_t write_given(struct call *call)
-{
-    struct cap_transfer ids[ARRAY_SIZE(call->transfers.given)] = {0};
-    uint32_t count = call->transfers.given_count;
-    KASSERT(count <= ARRAY_SIZE(ids) && count <= call->transfer_max);
-    for (uint32_t i = 0; i < count; i++) {
-        ids[i].cap = call->transfers.reserved[i];
-    }
-    status_t s = transfer_write(call->process->space, call->transfers_address, count, ids);
-    if (s == STATUS_OK) {
-        call->answer_count = (uint16_t)count;
-    }
-    return s;
-}
-
-static bool has_results(const struct call *call)
-{
-    KASSERT(call->method != NULL);
-    return (call->method->results_data_words | call->method->results_pointer_words) != 0;
-}
-
 /* An answer that does not fit, or has no place to go. */
 static status_t answer_unfit(struct call *call, status_t status, size_t size)
 {
-    if (status == STATUS_EXCEPTION || (call->result_size == 0 && !has_results(call))) {
+    const struct method *m = call->method;
+    KASSERT(m != NULL || status == STATUS_EXCEPTION);
+    if (status == STATUS_EXCEPTION
+        || (call->result_size == 0 && (m->results_data_words | m->results_pointer_words) == 0)) {
         return status; /* the caller learns all it asked for */
     }
-    call->aux = (uint32_t)size;
+    call->completion.aux = (uint32_t)size;
     return STATUS_RESULT_TOO_SMALL;
 }
 
 static status_t copy_answer(struct call *call, status_t status, struct wire_message_builder *answer)
 {
+    const struct call_transfers *x = &call->transfers;
     size_t size = wire_message_finish(answer);
     if (size == 0 || size > call->result_size) {
         return answer_unfit(call, status, size);
     }
     status_t s = user_copy_out(call->process->space, call->result, answer->segment - 1, size);
-    if (s == STATUS_OK && call->transfers.given_count != 0) {
-        s = write_given(call);
+    KASSERT(x->given_count <= ARRAY_SIZE(x->given) && x->given_count <= call->transfer_max);
+    if (s == STATUS_OK) {
+        s = transfer_write(call->process->space, call->transfers_address, x->given_count,
+                           x->reserved);
     }
     if (s != STATUS_OK) {
         return STATUS_BAD_ADDRESS;
     }
-    call->answer_size = (uint32_t)size;
+    call->completion.transfer_count = x->given_count;
+    call->completion.result_size = (uint32_t)size;
     return status;
 }
 
-/* What was given goes into the caller's table, or back to where it came from. */
+/* What was given goes into the caller's table, or back to where it came from, and what was reserved
+ * with it; unless the entry has ended its process, and the table with it. */
 static void settle_given(struct call *call, bool delivered)
 {
     struct call_transfers *x = &call->transfers;
-    KASSERT(x->given_count <= x->reserved_count);
+    bool table_gone = call->process->table.account == NULL;
+    KASSERT(x->given_count <= (table_gone ? 0 : x->reserved_count));
+    if (table_gone) {
+        x->reserved_count = 0;
+    }
     for (uint32_t i = x->reserved_count; i > 0; i--) {
         if (i <= x->given_count && delivered) {
-            cap_table_commit(&call->process->table, x->reserved[i - 1], x->given[i - 1]);
+            cap_table_commit(&call->process->table, x->reserved[i - 1].cap, x->given[i - 1]);
             continue;
         }
-        cap_table_cancel(&call->process->table, x->reserved[i - 1]);
+        cap_table_cancel(&call->process->table, x->reserved[i - 1].cap);
         if (i <= x->given_count) {
             object_put(x->given[i - 1]);
         }
@@ -279,7 +267,7 @@ status_t call_settle(struct call *call, status_t status, struct wire_message_bui
 static __attribute__((noinline)) void note_failure(struct call *call, status_t status)
 {
     if (status == STATUS_EXCEPTION) {
-        call->completion_flags |= RING_FLAG_EXCEPTION;
+        call->completion.flags |= RING_FLAG_EXCEPTION;
     }
     denial_of_status(call->process, call->interface_id, call->method_number, status);
 }
@@ -289,7 +277,7 @@ void call_post(struct call *call, status_t status)
     if (status != STATUS_OK) {
         note_failure(call, status);
     }
-    call->completion_status = -(int32_t)status;
+    call->completion.status = -(int32_t)status;
     ring_post(call->caller, &call->completion);
 }
 
@@ -299,22 +287,18 @@ static void retire(struct call *call)
 {
     KASSERT(call->kept && call->transfers.sent_count == 0 && call->transfers.reserved_count == 0);
     struct cpu *cpu = arch_cpu();
+    struct thread *caller = call->caller;
     if (cpu->late_call == call) {
         cpu->late_call = NULL; /* its memory may be another's soon: that one's answer begins anew */
     }
-    ring_untrack(call->caller, call);
+    ring_untrack(caller, call);
     if (call->transfers.kept_count != 0) {
         kmem_free(call->account, call->transfers.sent,
                   call->transfers.kept_count * sizeof(struct sent_capability));
         call->transfers.kept_count = 0;
     }
-    if (call->forwarder != NULL) {
-        list_remove(&call->revocation);
-        object_put(call->forwarder);
-        call->forwarder = NULL;
-    }
+    call_leave_forwarder(call);
     object_put(call->target);
-    struct thread *caller = call->caller;
     call->target = NULL;
     call->caller = NULL;
     call->process = NULL;
@@ -323,21 +307,23 @@ static void retire(struct call *call)
     }
 }
 
+/* The end of a kept record, with its answer if it has one. */
+static inline void complete(struct call *call, status_t status, struct wire_message_builder *answer)
+{
+    KASSERT(call->kept && call->caller != NULL && status != STATUS_PENDING);
+    call_post(call, call_settle(call, status, answer));
+    retire(call);
+}
+
 void call_complete(struct call *call, status_t status)
 {
-    KASSERT(call->kept && call->caller != NULL);
-    if (call->transfers.sent_count != 0) {
-        transfer_end(call, false);
-    }
-    call_post(call, status);
-    retire(call);
+    complete(call, status, NULL);
 }
 
 void call_finish(struct call *call, status_t status)
 {
     struct cpu *cpu = arch_cpu();
     struct wire_message_builder *answer = NULL;
-    KASSERT(call->kept && call->caller != NULL && status != STATUS_PENDING);
     if (status == STATUS_EXCEPTION || (status == STATUS_OK && call->method != NULL)) {
         if (cpu->late_call != call) {
             KASSERT(status == STATUS_OK);
@@ -345,33 +331,27 @@ void call_finish(struct call *call, status_t status)
         }
         answer = &cpu->late;
     }
-    status = call_settle(call, status, answer);
-    call_post(call, status);
-    retire(call);
+    complete(call, status, answer);
 }
 
-/* What was given or reserved goes back, what was sent ends, with or without a table to return it
- * to. */
-static void unwind(struct call *call, bool moved)
+void call_fail(struct call *call, status_t status)
 {
-    struct call_transfers *x = &call->transfers;
-    transfer_end(call, moved);
-    if (call->process->table.account != NULL) {
-        settle_given(call, false);
-    }
-    KASSERT(x->given_count == 0);
-    x->reserved_count = 0;
+    call->cancel(call);
+    call_finish(call, status);
 }
 
 void call_drop(struct call *call)
 {
     KASSERT(call->kept && call->caller != NULL);
-    unwind(call, false);
+    call->cancel(call);
+    settle_given(call, false);
+    transfer_end(call, false);
     retire(call);
 }
 
 void call_abandon(struct call *call)
 {
     KASSERT(!call->kept);
-    unwind(call, true);
+    settle_given(call, false);
+    transfer_end(call, true);
 }

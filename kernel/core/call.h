@@ -1,7 +1,7 @@
 /* Call records: one accepted ring entry, from its acceptance to its completion.
  *
- * A record lives on the stack of ring_drain() while the entry is carried out. Whoever cannot
- * answer at once takes call_keep(), which moves it into memory charged to the caller
+ * A record is made in the ring's spare memory, or the CPU's, to carry the entry out. Whoever cannot
+ * answer at once takes call_keep(), which sees to it that it lies in memory charged to the caller
  * (LEDGER_CALLS), sets how to cancel it, and returns STATUS_PENDING. Later call_finish()
  * completes it, exactly once. Between the two the record hangs in its thread's table of entries
  * in flight (found by user_data for CANCEL). `caller`, `process` and its memory are there as
@@ -49,8 +49,8 @@ struct call_transfers {
         uint64_t counts; /* 0: the call has to do with no capability */
     };
     struct sent_capability *sent; /* kept calls: in memory of their own */
-    struct object *given[4];
-    cap_id_t reserved[4];
+    struct object *given[2]; /* no method has more in its results */
+    struct cap_transfer reserved[2];
 };
 
 struct call {
@@ -80,23 +80,9 @@ struct call {
     bool kept;
     /* the memory belongs to a Reply (kernel/core/endpoint.c), which frees it */
     bool of_reply;
-    union {
-        struct ring_completion completion;
-        struct { /* as struct ring_completion has it */
-            uint64_t completion_user_data;
-            int32_t completion_status;
-            uint32_t answer_size;  /* bytes written at result */
-            uint16_t answer_count; /* capabilities received */
-            uint8_t completion_flags;
-            uint8_t completion_reserved;
-            uint32_t aux;
-            uint16_t completion_method; /* RECV: the method called */
-            uint16_t completion_reserved2;
-            uint32_t completion_reserved3;
-        };
-    };
+    struct ring_completion completion; /* call_post() adds the status */
     struct call_transfers transfers;
-    struct account *account;     /* kept: who pays for the record; a reference */
+    struct account *account;     /* kept: who pays for the record */
     struct list in_flight;       /* thread's table, by user_data */
     struct list revocation;      /* kept: the forwarder's list of calls that its cutter ends */
     struct list queue;           /* the waiting side's list: an endpoint's, a pipe's, a process's */
@@ -112,22 +98,15 @@ _Static_assert(offsetof(struct call, user_data) == offsetof(struct ring_entry, u
                           == offsetof(struct ring_entry, transfer_max)
                    && sizeof(struct ring_entry) == 64,
                "a record begins with its entry");
-#define CALL_COMPLETION_HAS(field, as)                                                             \
-    (offsetof(struct call, field)                                                                  \
-     == offsetof(struct call, completion) + offsetof(struct ring_completion, as))
-_Static_assert(CALL_COMPLETION_HAS(answer_size, result_size) && CALL_COMPLETION_HAS(aux, aux)
-                   && CALL_COMPLETION_HAS(answer_count, transfer_count)
-                   && CALL_COMPLETION_HAS(completion_flags, flags)
-                   && CALL_COMPLETION_HAS(completion_method, method),
-               "and has its completion");
 
-/* Moves a record into memory of its own. *out is the kept one. Error: callsExhausted or
- * bytesExhausted; the handler returns it. */
+/* *out is the record where it stays. Error: callsExhausted or bytesExhausted; the handler returns
+ * it. */
 status_t call_keep(struct call *call, void (*cancel)(struct call *), struct call **out) MUST_CHECK;
 /* The same for who waits in a list until it is served or cancelled; returns STATUS_PENDING. The
  * waiter sets context and value before. */
 status_t call_wait(struct call *call, struct list *queue, void (*cancel)(struct call *)) MUST_CHECK;
 void call_leave_queue(struct call *call); /* the cancel of who has nothing else to undo */
+void call_leave_forwarder(struct call *call); /* cutting, if it came through one, ends it no more */
 /* The account of the caller, for what the handler makes on its behalf. */
 struct account *call_account(const struct call *call);
 /* NULL: no such, or WIRE_NO_CAPABILITY */
@@ -166,9 +145,8 @@ static inline uint32_t call_short_message(const struct call *call, struct call_s
 /* Bytes of the request as a message. */
 static inline uint32_t call_request_size(const struct call *call)
 {
-    return (call->flags & RING_FLAG_SHORT) == 0
-               ? call->message_size
-               : (uint32_t)offsetof(struct call_short_message, words) + call->message_size;
+    uint32_t head = (uint32_t)offsetof(struct call_short_message, words);
+    return call->message_size + ((call->flags & RING_FLAG_SHORT) != 0 ? head : 0);
 }
 /* What a handler, call_keep() and what comes after them may look at, and no more: the rest of a
  * record is not touched. */
@@ -193,10 +171,11 @@ void call_free(struct call *call);
 /* Completes without an answer in the reply buffer: the answer's size and count are set already,
  * or there is none. */
 void call_complete(struct call *call, status_t status);
+/* Takes the call out of whatever it waits in and finishes it. */
+void call_fail(struct call *call, status_t status);
 /* The same without a completion: its thread ends. */
 void call_drop(struct call *call);
-/* A call on the stack whose ring is gone because its handler ended the thread, or replaced its
- * program. */
+/* A call whose ring is gone because its handler ended the thread, or replaced its program. */
 void call_abandon(struct call *call);
 /* Copies the answer out (NULL: there is none), settles what was sent and given. Returns the
  * status to post. */

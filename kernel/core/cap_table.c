@@ -1,13 +1,11 @@
 /* The capability table of a process. See cap_table.h.
  *
- * An index has three parts: directory (3 bits), page (9 bits), slot (8 bits). Directory 0 grows
- * by doubling, so that a small process pays for one page of slots and a few pointers; the others
- * come whole.
+ * An index has three parts: directory (3 bits), page (9 bits), slot (8 bits). A directory grows by
+ * doubling, so that a small process pays for one page of slots and a few pointers.
  *
  * A slot's generation is the one that it has (live, reserved, in transit) or will have next
  * (free). So an id with a lower generation was given out once, and one with a higher never was.
- * A slot whose generations are used up is retired; a page of retired slots is freed, and comes
- * back only when the frontier has reached the end of the table.
+ * A page of retired slots comes back only when the frontier has reached the end of the table.
  *
  * Invariants: slots below the frontier are on the free list, in use, or retired; slot 0 is
  * retired from the start; `live` is the number of slots in use, and as many are charged to the
@@ -17,17 +15,16 @@
 #include "kernel/core/endpoint.h"
 #include "kernel/core/kmem.h"
 
-#define SLOTS_PER_PAGE CAP_SLOTS_PER_PAGE
 #define PAGES_PER_DIRECTORY 512u
-#define SLOTS_PER_DIRECTORY (SLOTS_PER_PAGE * PAGES_PER_DIRECTORY)
+#define SLOTS_PER_DIRECTORY (CAP_SLOTS_PER_PAGE * PAGES_PER_DIRECTORY)
 #define SLOTS_MAX (1u << CAP_SLOT_BITS)
 #define FIRST_DIRECTORY_ROOM 8u
 
-_Static_assert(sizeof(struct cap_slot) * SLOTS_PER_PAGE == PAGE_SIZE, "a page of slots is a page");
+_Static_assert(sizeof(struct cap_slot) * CAP_SLOTS_PER_PAGE == PAGE_SIZE, "a page is a page");
 _Static_assert(SLOTS_PER_DIRECTORY * CAP_TABLE_DIRECTORIES == SLOTS_MAX,
                "the directories cover all slots");
 
-#define PAGE_OF(index) ((index) / SLOTS_PER_PAGE)
+#define PAGE_OF(index) ((index) / CAP_SLOTS_PER_PAGE)
 
 static struct cap_slot **page_place(const struct cap_table *t, uint32_t index)
 {
@@ -39,12 +36,12 @@ static struct cap_slot **page_place(const struct cap_table *t, uint32_t index)
 /* NULL: its page is all retired. The index is below the frontier. */
 static inline struct cap_slot *slot_at(const struct cap_table *t, uint32_t index)
 {
-    if (index < SLOTS_PER_PAGE) {
+    if (index < CAP_SLOTS_PER_PAGE) {
         return t->first == NULL ? NULL : &t->first[index];
     }
     struct cap_slot *page =
         t->directory[index / SLOTS_PER_DIRECTORY][PAGE_OF(index) % PAGES_PER_DIRECTORY];
-    return page == NULL ? NULL : &page[index % SLOTS_PER_PAGE];
+    return page == NULL ? NULL : &page[index % CAP_SLOTS_PER_PAGE];
 }
 
 /* One slot's charge: the one that cap_table_vacate() has kept, or a new one. */
@@ -86,10 +83,10 @@ static void page_free(struct cap_table *t, uint32_t index)
 
 static void retire(struct cap_table *t, uint32_t index, struct cap_slot *slot)
 {
-    struct cap_slot *first = slot - index % SLOTS_PER_PAGE;
+    struct cap_slot *first = slot - index % CAP_SLOTS_PER_PAGE;
     slot->state = SLOT_RETIRED;
     slot->object = NULL;
-    if (++first->page_retired == SLOTS_PER_PAGE) {
+    if (++first->page_retired == CAP_SLOTS_PER_PAGE) {
         page_free(t, index);
     }
 }
@@ -118,35 +115,25 @@ status_t cap_table_init(struct cap_table *t, struct account *a)
 /* The directory that the index falls into has a place for its page. */
 static status_t directory_grow(struct cap_table *t, uint32_t index)
 {
-    uint32_t number = index / SLOTS_PER_DIRECTORY;
+    struct cap_slot ***directory = &t->directory[index / SLOTS_PER_DIRECTORY];
+    uint16_t *room = &t->directory_room[index / SLOTS_PER_DIRECTORY];
     uint32_t page = PAGE_OF(index) % PAGES_PER_DIRECTORY;
-    void *memory;
-    if (number > 0) {
-        if (t->directory[number] != NULL) {
-            return STATUS_OK;
-        }
-        status_t s = kmem_alloc(t->account, PAGES_PER_DIRECTORY * sizeof(void *), &memory);
-        if (s == STATUS_OK) {
-            t->directory[number] = memory;
-        }
-        return s;
-    }
-    uint32_t room = t->directory_room;
-    if (page < room) {
+    if (page < *room) {
         return STATUS_OK;
     }
-    uint32_t wanted = room == 0 ? FIRST_DIRECTORY_ROOM : room * 2;
+    uint32_t wanted = *room == 0 ? FIRST_DIRECTORY_ROOM : *room * 2u;
+    void *memory;
     KASSERT(page < wanted && wanted <= PAGES_PER_DIRECTORY);
     status_t s = kmem_alloc(t->account, wanted * sizeof(void *), &memory);
     if (s != STATUS_OK) {
         return s;
     }
-    if (room > 0) {
-        __builtin_memcpy(memory, t->directory[0], room * sizeof(void *));
-        kmem_free(t->account, t->directory[0], room * sizeof(void *));
+    if (*room > 0) {
+        __builtin_memcpy(memory, *directory, *room * sizeof(void *));
+        kmem_free(t->account, *directory, *room * sizeof(void *));
     }
-    t->directory[0] = memory;
-    t->directory_room = wanted;
+    *directory = memory;
+    *room = (uint16_t)wanted;
     return STATUS_OK;
 }
 
@@ -184,11 +171,11 @@ static void fresh_slot(struct cap_table *t, uint32_t index, struct cap_slot *slo
  * rare as 2^32 releases. */
 static status_t recycle(struct cap_table *t)
 {
-    for (uint32_t index = 0; index < SLOTS_MAX; index += SLOTS_PER_PAGE) {
+    for (uint32_t index = 0; index < SLOTS_MAX; index += CAP_SLOTS_PER_PAGE) {
         struct cap_slot **place = page_place(t, index);
         if (place != NULL && *place == NULL) {
             status_t s = page_make(t, index);
-            for (uint32_t i = SLOTS_PER_PAGE; s == STATUS_OK && i > (index == 0); i--) {
+            for (uint32_t i = CAP_SLOTS_PER_PAGE; s == STATUS_OK && i > (index == 0); i--) {
                 fresh_slot(t, index + i - 1, &(*place)[i - 1]);
             }
             return s;
@@ -204,7 +191,7 @@ static status_t extend(struct cap_table *t)
         return recycle(t);
     }
     uint32_t index = t->frontier == 0 ? 1 : t->frontier;
-    if (t->frontier == 0 || index % SLOTS_PER_PAGE == 0) {
+    if (t->frontier == 0 || index % CAP_SLOTS_PER_PAGE == 0) {
         status_t s = page_make(t, index);
         if (s != STATUS_OK) {
             return s;
@@ -231,36 +218,36 @@ static status_t not_live(const struct cap_table *t, cap_id_t id)
     return moving ? STATUS_IN_TRANSIT : STATUS_BAD_CAPABILITY;
 }
 
-status_t cap_table_look_up(const struct cap_table *t, cap_id_t id, struct object **out)
+static inline struct cap_slot *live_slot(const struct cap_table *t, cap_id_t id)
 {
     uint32_t index = id & CAP_SLOT_MASK;
-    if (index < t->frontier) {
-        const struct cap_slot *slot = slot_at(t, index);
-        if (slot != NULL && slot->tag == CAP_SLOT_TAG(SLOT_LIVE, id >> CAP_SLOT_BITS)) {
-            *out = slot->object;
-            return STATUS_OK;
-        }
+    struct cap_slot *slot = index < t->frontier ? slot_at(t, index) : NULL;
+    return slot != NULL && slot->tag == CAP_SLOT_TAG(SLOT_LIVE, id >> CAP_SLOT_BITS) ? slot : NULL;
+}
+
+status_t cap_table_look_up(const struct cap_table *t, cap_id_t id, struct object **out)
+{
+    const struct cap_slot *slot = live_slot(t, id);
+    if (slot == NULL) {
+        return not_live(t, id);
     }
-    return not_live(t, id);
+    *out = slot->object;
+    return STATUS_OK;
 }
 
 status_t cap_table_reserve(struct cap_table *t, cap_id_t *out)
 {
-    status_t s = charge_slot(t);
+    status_t s = t->free_slot != 0 ? STATUS_OK : extend(t);
+    if (s == STATUS_OK) {
+        s = charge_slot(t);
+    }
     if (s != STATUS_OK) {
         return s;
     }
-    if (t->free_slot == 0) {
-        s = extend(t);
-        if (s != STATUS_OK) {
-            ledger_refund(t->account, LEDGER_SLOTS, 1);
-            return s;
-        }
-    }
-    uint32_t index = t->free_slot;
+    uint32_t index = (uint32_t)t->free_slot;
     struct cap_slot *slot = slot_at(t, index);
     KASSERT(slot != NULL && slot->state == SLOT_FREE);
-    t->free_slot = (uint32_t)slot->next_free;
+    t->free_slot = slot->next_free;
     slot->state = SLOT_RESERVED;
     slot->object = NULL;
     t->live++;
@@ -295,55 +282,44 @@ status_t cap_table_insert(struct cap_table *t, struct object *o, cap_id_t *out)
     return s;
 }
 
-static void tell_released(struct object *o)
+/* The slot's id never works again, and its reference is the caller's. */
+static inline struct object *empty(struct cap_table *t, uint32_t index, struct cap_slot *slot)
 {
+    struct object *o = slot->object;
+    vacate(t, index, slot);
     if (o->class->released != NULL) {
         o->class->released(o);
     }
+    return o;
 }
 
 status_t cap_table_release(struct cap_table *t, cap_id_t id)
 {
-    struct object *o;
-    status_t s = cap_table_look_up(t, id, &o);
-    if (s != STATUS_OK) {
-        return s;
-    }
-    vacate(t, id & CAP_SLOT_MASK, slot_of(t, id, SLOT_LIVE));
-    tell_released(o);
+    struct object *o = cap_table_take(t, id);
     object_put(o);
-    return STATUS_OK;
+    return o != NULL ? STATUS_OK : not_live(t, id);
 }
 
 struct object *cap_table_take(struct cap_table *t, cap_id_t id)
 {
-    uint32_t index = id & CAP_SLOT_MASK;
-    struct cap_slot *slot = index < t->frontier ? slot_at(t, index) : NULL;
-    if (slot == NULL || slot->tag != CAP_SLOT_TAG(SLOT_LIVE, id >> CAP_SLOT_BITS)) {
-        return NULL;
-    }
-    struct object *o = slot->object;
-    vacate(t, index, slot);
-    tell_released(o);
-    return o;
+    struct cap_slot *slot = live_slot(t, id);
+    return slot == NULL ? NULL : empty(t, id & CAP_SLOT_MASK, slot);
 }
 
 status_t cap_table_move_begin(struct cap_table *t, cap_id_t id, struct object **out)
 {
-    status_t s = cap_table_look_up(t, id, out);
-    if (s == STATUS_OK) {
-        slot_of(t, id, SLOT_LIVE)->state = SLOT_TRANSIT;
+    struct cap_slot *slot = live_slot(t, id);
+    if (slot == NULL) {
+        return not_live(t, id);
     }
-    return s;
+    slot->state = SLOT_TRANSIT;
+    *out = slot->object;
+    return STATUS_OK;
 }
 
 struct object *cap_table_move_commit(struct cap_table *t, cap_id_t id)
 {
-    struct cap_slot *slot = slot_of(t, id, SLOT_TRANSIT);
-    struct object *o = slot->object;
-    vacate(t, id & CAP_SLOT_MASK, slot);
-    tell_released(o);
-    return o;
+    return empty(t, id & CAP_SLOT_MASK, slot_of(t, id, SLOT_TRANSIT));
 }
 
 void cap_table_move_cancel(struct cap_table *t, cap_id_t id)
@@ -351,44 +327,27 @@ void cap_table_move_cancel(struct cap_table *t, cap_id_t id)
     slot_of(t, id, SLOT_TRANSIT)->state = SLOT_LIVE;
 }
 
-/* Takes a slot that was passed over out of the free list. */
-static bool unlink_free(struct cap_table *t, uint32_t index)
-{
-    uint32_t previous = 0;
-    uint32_t at = t->free_slot;
-    while (at != 0 && at != index) { /* bounded by the gaps that the start of a process leaves */
-        previous = at;
-        at = (uint32_t)slot_at(t, at)->next_free;
-    }
-    if (at == 0) {
-        return false;
-    }
-    uint32_t next = (uint32_t)slot_at(t, index)->next_free;
-    if (previous == 0) {
-        t->free_slot = next;
-    } else {
-        slot_at(t, previous)->next_free = next;
-    }
-    return true;
-}
-
 status_t cap_table_insert_at(struct cap_table *t, uint32_t index, struct object *o)
 {
     KASSERT(index > 0 && index < SLOTS_MAX && o != NULL);
-    status_t s = charge_slot(t);
+    status_t s = STATUS_OK;
     while (s == STATUS_OK && t->frontier <= index) {
         s = extend(t);
-        if (s != STATUS_OK) {
-            ledger_refund(t->account, LEDGER_SLOTS, 1);
-        }
+    }
+    if (s == STATUS_OK) {
+        s = charge_slot(t);
     }
     if (s != STATUS_OK) {
         return s;
     }
     struct cap_slot *slot = slot_at(t, index);
     KASSERT(slot != NULL && slot->state == SLOT_FREE && slot->generation == 1);
-    bool was_free = unlink_free(t, index);
-    KASSERT(was_free);
+    uint64_t *link = &t->free_slot;
+    while (*link != index) { /* bounded by the gaps that the start of a process leaves */
+        KASSERT(*link != 0);
+        link = &slot_at(t, (uint32_t)*link)->next_free;
+    }
+    *link = slot->next_free;
     slot->state = SLOT_LIVE;
     slot->object = o;
     t->live++;
@@ -403,17 +362,9 @@ static struct cap_slot *next_slot(const struct cap_table *t, uint32_t *index)
         if (slot != NULL) {
             return slot;
         }
-        *index |= SLOTS_PER_PAGE - 1;
+        *index |= CAP_SLOTS_PER_PAGE - 1;
     }
     return NULL;
-}
-
-static void release_slot(struct cap_table *t, uint32_t index, struct cap_slot *slot)
-{
-    struct object *o = slot->object;
-    vacate(t, index, slot);
-    tell_released(o);
-    object_put(o);
 }
 
 void cap_table_destroy(struct cap_table *t)
@@ -422,18 +373,17 @@ void cap_table_destroy(struct cap_table *t)
     for (uint32_t index = 0; (slot = next_slot(t, &index)) != NULL;) {
         KASSERT(slot->state != SLOT_RESERVED);
         if (slot->state == SLOT_LIVE || slot->state == SLOT_TRANSIT) {
-            release_slot(t, index, slot);
+            object_put(empty(t, index, slot));
         }
     }
-    for (uint32_t index = 0; index < t->frontier; index += SLOTS_PER_PAGE) {
+    for (uint32_t index = 0; index < t->frontier; index += CAP_SLOTS_PER_PAGE) {
         if (*page_place(t, index) != NULL) {
             page_free(t, index);
         }
     }
     for (uint32_t i = 0; i < CAP_TABLE_DIRECTORIES; i++) {
-        uint32_t room = i == 0 ? t->directory_room : PAGES_PER_DIRECTORY;
         if (t->directory[i] != NULL) {
-            kmem_free(t->account, t->directory[i], room * sizeof(void *));
+            kmem_free(t->account, t->directory[i], t->directory_room[i] * sizeof(void *));
         }
     }
     KASSERT(t->live == 0);
@@ -499,14 +449,14 @@ status_t cap_table_fork(const struct cap_table *parent, struct cap_table *child,
     }
     for (uint32_t index = 1; index < parent->frontier; index++) {
         const struct cap_slot *from = slot_at(parent, index);
-        if (index == 1 || index % SLOTS_PER_PAGE == 0) {
+        if (index == 1 || index % CAP_SLOTS_PER_PAGE == 0) {
             s = from != NULL ? page_make(child, index) : directory_grow(child, index);
             if (s != STATUS_OK) {
                 break;
             }
         }
         if (from == NULL) {
-            index |= SLOTS_PER_PAGE - 1;
+            index |= CAP_SLOTS_PER_PAGE - 1;
         } else if (fork_slot(from, child, index, child_process)) {
             left--;
         }
@@ -526,10 +476,8 @@ status_t cap_table_fork(const struct cap_table *parent, struct cap_table *child,
 status_t cap_table_keep_check(const struct cap_table *t, const cap_id_t *keep, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        struct object *o;
-        status_t s = cap_table_look_up(t, keep[i], &o);
-        if (s != STATUS_OK) {
-            return s;
+        if (live_slot(t, keep[i]) == NULL) {
+            return not_live(t, keep[i]);
         }
     }
     return STATUS_OK;
@@ -552,7 +500,7 @@ void cap_table_keep_commit(struct cap_table *t, const cap_id_t *keep, uint32_t c
     }
     for (uint32_t index = 0; (slot = next_slot(t, &index)) != NULL;) {
         if (slot->state == SLOT_LIVE && slot->kept == 0 && !is_own(index, slot)) {
-            release_slot(t, index, slot);
+            object_put(empty(t, index, slot));
         } else {
             slot->kept = 0;
         }

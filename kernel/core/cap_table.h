@@ -49,11 +49,10 @@ struct cap_table {
     struct account *account;  /* a reference */
     struct cap_slot *first;   /* the first page of slots, or NULL */
     struct cap_slot **directory[CAP_TABLE_DIRECTORIES];
-    /* entries of directory[0], which grows by doubling; the others come whole */
-    uint32_t directory_room;
+    uint16_t directory_room[CAP_TABLE_DIRECTORIES]; /* entries; grows by doubling */
     uint32_t frontier;        /* slots from here on were never used */
-    uint32_t free_slot;       /* head of the list of free slots; 0: none */
     uint32_t live;            /* slots that are not free */
+    uint64_t free_slot;       /* head of the list of free slots; 0: none */
     bool charge_kept;         /* by cap_table_vacate(): one slot more is charged than in use */
 };
 
@@ -98,12 +97,12 @@ static inline bool cap_table_ready(const struct cap_table *t)
 
 static inline cap_id_t cap_table_insert_ready(struct cap_table *t, struct object *o)
 {
-    uint32_t index = t->free_slot;
+    uint32_t index = (uint32_t)t->free_slot;
     struct cap_slot *slot = &t->first[index];
     KASSERT(slot->state == SLOT_FREE);
     t->charge_kept = false;
     t->live++;
-    t->free_slot = (uint32_t)slot->next_free;
+    t->free_slot = slot->next_free;
     slot->state = SLOT_LIVE;
     slot->object = o;
     return CAP_ID(index, slot->generation);

@@ -40,12 +40,7 @@ void denial_of_status(struct process *p, uint64_t interface_id, uint16_t method,
     case STATUS_NOT_SUPPORTED:
         reason = DENIAL_REASON_UNSUPPORTED;
         break;
-    case STATUS_SLOTS_EXHAUSTED:
-    case STATUS_FRAMES_EXHAUSTED:
-    case STATUS_THREADS_EXHAUSTED:
-    case STATUS_CALLS_EXHAUSTED:
-    case STATUS_BYTES_EXHAUSTED:
-    case STATUS_MAPPINGS_EXHAUSTED:
+    case STATUS_SLOTS_EXHAUSTED ... STATUS_MAPPINGS_EXHAUSTED:
         reason = DENIAL_REASON_EXHAUSTED;
         break;
     case STATUS_TIME_NOT_GRANTED:

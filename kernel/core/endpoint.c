@@ -1,9 +1,6 @@
 /* Endpoints: calls from one process to another. See endpoint.h; docs/abi.md says who gets which
  * error.
  *
- * A kept call refers to its facet until it completes, so a notice comes only when no call of its
- * facet is under way.
- *
  * Check, then commit: whose fault a failed delivery is decides who hears of it. A call that its
  * receiver cannot take (too large, unreadable, no room for capabilities) completes with an
  * error, and the receiver waits on; a receiver whose own buffer is bad hears of that, and the
@@ -49,7 +46,7 @@ status_t endpoint_create(struct account *a, struct object **out)
     }
     struct endpoint *e = memory;
     object_init(&e->object, &endpoint_class);
-    e->account = account_get(a);
+    e->account = a;
     e->holds = 1;
     list_init(&e->calls);
     list_init(&e->received);
@@ -63,10 +60,8 @@ void endpoint_let_go(struct endpoint *e)
 {
     KASSERT(e->holds > 0);
     if (--e->holds == 0) {
-        struct account *a = e->account;
         KASSERT(e->dead && list_empty(&e->calls) && list_empty(&e->received));
-        kmem_free(a, e, sizeof(*e));
-        account_put(a);
+        kmem_free(e->account, e, sizeof(*e));
     }
 }
 
@@ -82,7 +77,7 @@ status_t endpoint_mint_facet(struct object *endpoint, struct account *a, uint64_
     object_init(&f->object, &facet_class);
     f->endpoint = of_endpoint(endpoint);
     f->endpoint->holds++;
-    f->account = account_get(a);
+    f->account = a;
     f->interface_id = interface_id;
     f->tag = tag;
     list_init(&f->notice);
@@ -98,21 +93,8 @@ uint64_t facet_interface_id(const struct object *facet)
 
 static void facet_free(struct facet *f)
 {
-    struct account *a = f->account;
     endpoint_let_go(f->endpoint);
-    kmem_free(a, f, sizeof(*f));
-    account_put(a);
-}
-
-/* The call completes with an error that is its own; it was received or not. */
-static void reply_fail(struct reply *r, status_t status)
-{
-    r->call.cancel(&r->call);
-    if (status == STATUS_EXCEPTION) {
-        call_finish(&r->call, status);
-    } else {
-        call_complete(&r->call, status);
-    }
+    kmem_free(f->account, f, sizeof(*f));
 }
 
 static void endpoint_destroy(struct object *o)
@@ -121,10 +103,10 @@ static void endpoint_destroy(struct object *o)
     KASSERT(list_empty(&e->receivers)); /* each has a reference */
     e->dead = true;
     while (!list_empty(&e->calls)) {
-        reply_fail(LIST_FIRST(&e->calls, struct reply, call.queue), STATUS_DISCONNECTED);
+        call_fail(LIST_FIRST(&e->calls, struct call, queue), STATUS_DISCONNECTED);
     }
     while (!list_empty(&e->received)) {
-        reply_fail(LIST_FIRST(&e->received, struct reply, call.queue), STATUS_DISCONNECTED);
+        call_fail(LIST_FIRST(&e->received, struct call, queue), STATUS_DISCONNECTED);
     }
     while (!list_empty(&e->notices)) {
         struct facet *f = LIST_FIRST(&e->notices, struct facet, notice);
@@ -134,35 +116,7 @@ static void endpoint_destroy(struct object *o)
     endpoint_let_go(e);
 }
 
-/* --- whose fault --- */
-
-/* Whether every page of the range can be had for the access. */
-static bool range_good(struct address_space *as, uint64_t address, uint64_t size,
-                       enum upcall_access access)
-{
-    if (size == 0) {
-        return true;
-    }
-    if (address >= USER_END || size > USER_END - address) {
-        return false;
-    }
-    uint64_t end = address + size;
-    for (uint64_t page = address & ~(PAGE_SIZE - 1); page < end; page += PAGE_SIZE) {
-        frame_t f;
-        if (address_space_frame(as, page, access, &f) != STATUS_OK) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* --- delivery --- */
-
-enum delivery {
-    DELIVERED,
-    CALL_AT_FAULT,     /* it has completed with an error; the receiver may take the next */
-    RECEIVER_AT_FAULT, /* nothing happened to the call */
-};
 
 /* Both sides' sizes, then slots for the Reply (ids[0]) and for what was sent. What is missing
  * here is the receiver's, but the call cannot wait for it. */
@@ -181,110 +135,77 @@ static status_t deliver_reserve(const struct call *receive, struct call *call,
     return STATUS_OK;
 }
 
-/* The receiver's pages are looked at one by one, and whose fault it is has to be found out. */
-static __attribute__((noinline)) enum delivery deliver_apart(const struct call *receive,
-                                                             const struct call *call,
-                                                             const struct ring_request *head)
+/* What a receiver finds before the message. */
+static bool write_head(const struct call *receive, const struct facet *f)
 {
-    struct address_space *to = receive->process->space;
-    uint64_t body = receive->result + sizeof(*head);
-    if (user_copy_out(to, receive->result, head, sizeof(*head)) != STATUS_OK) {
-        return RECEIVER_AT_FAULT;
-    }
-    if (user_copy_across(to, body, call->process->space, call->message, call->message_size)
-        == STATUS_OK) {
-        return DELIVERED;
-    }
-    return range_good(to, body, call->message_size, UPCALL_ACCESS_WRITE) ? CALL_AT_FAULT
-                                                                         : RECEIVER_AT_FAULT;
-}
-
-static __attribute__((noinline)) enum delivery deliver_short(const struct call *receive,
-                                                             const struct call *call,
-                                                             const struct ring_request *head)
-{
-    struct {
-        struct ring_request head;
-        struct call_short_message message;
-    } piece = {.head = *head};
-    size_t size = sizeof(*head) + call_short_message(call, &piece.message);
-    return user_copy_out(receive->process->space, receive->result, &piece, size) == STATUS_OK
-               ? DELIVERED
-               : RECEIVER_AT_FAULT;
-}
-
-static enum delivery deliver_copy(const struct call *receive, const struct call *call,
-                                  const struct cap_transfer *ids)
-{
-    const struct facet *f = CONTAINER_OF(call->target, const struct facet, object);
     struct ring_request head = {.tag = f->tag, .interface_id = f->interface_id};
-    uint32_t size = call->message_size;
-    uint32_t sent = call->transfers.sent_count;
-    if ((call->flags & RING_FLAG_SHORT) != 0) {
-        return deliver_short(receive, call, &head);
-    }
-    if (sent != 0
-        && transfer_write(receive->process->space, receive->transfers_address, sent, ids + 1)
-               != STATUS_OK) {
-        return RECEIVER_AT_FAULT;
-    }
-    char *view = user_view(receive->process->space, receive->result, sizeof(head) + size);
+    struct address_space *as = receive->process->space;
+    char *view = user_view(as, receive->result, sizeof(head));
     if (view == NULL) {
-        return deliver_apart(receive, call, &head);
+        return user_copy_out(as, receive->result, &head, sizeof(head)) == STATUS_OK;
     }
     __builtin_memcpy(view, &head, sizeof(head));
-    return size == 0
-                   || user_copy_in(call->process->space, view + sizeof(head), call->message, size)
-                          == STATUS_OK
-               ? DELIVERED
-               : CALL_AT_FAULT;
+    return true;
 }
 
-void endpoint_cancel_received(struct call *call)
+/* The target is the receiver's. */
+static enum user_copied deliver_copy(const struct call *receive, const struct call *call,
+                                     const struct cap_transfer *ids)
 {
-    list_remove(&call->queue); /* the receiver has the Reply, and learns of it when it returns */
+    struct address_space *to = receive->process->space;
+    uint64_t body = receive->result + sizeof(struct ring_request);
+    if (transfer_write(to, receive->transfers_address, call->transfers.sent_count, ids + 1)
+            != STATUS_OK
+        || !write_head(receive, CONTAINER_OF(call->target, const struct facet, object))) {
+        return USER_TARGET_BAD;
+    }
+    if ((call->flags & RING_FLAG_SHORT) != 0) {
+        struct call_short_message message;
+        uint32_t size = call_short_message(call, &message);
+        return user_copy_out(to, body, &message, size) == STATUS_OK ? USER_COPIED : USER_TARGET_BAD;
+    }
+    return user_copy_across(to, body, call->process->space, call->message, call->message_size);
 }
 
 /* From the queue's hands into the receiver's: cannot fail. */
 static void deliver_commit(struct call *receive, struct reply *r, const struct cap_transfer *ids)
 {
     struct call *call = &r->call;
-    receive->answer_size = (uint32_t)sizeof(struct ring_request) + call_request_size(call);
-    receive->answer_count = call->transfers.sent_count;
-    receive->completion_method = call->method_number;
-    receive->aux = ids[0].cap;
+    receive->completion.result_size =
+        (uint32_t)sizeof(struct ring_request) + call_request_size(call);
+    receive->completion.transfer_count = call->transfers.sent_count;
+    receive->completion.method = call->method_number;
+    receive->completion.aux = ids[0].cap;
     if (call->transfers.sent_count != 0) {
         transfer_deliver(call, &receive->process->table, ids + 1);
     }
-    if (call->forwarder != NULL) { /* cutting lets it finish now */
-        list_remove(&call->revocation);
-        object_put(call->forwarder);
-        call->forwarder = NULL;
-    }
+    call_leave_forwarder(call); /* cutting lets it finish now */
     list_remove(&call->queue);
     list_append(&r->endpoint->received, &call->queue);
-    call->cancel = endpoint_cancel_received;
+    call->cancel = call_leave_queue; /* the receiver has the Reply, and learns when it returns */
     /* takes over the queue's reference */
     cap_table_commit(&receive->process->table, ids[0].cap, &r->object);
 }
 
-static enum delivery deliver(struct call *receive, struct reply *r)
+/* The source at fault: the call has completed with an error, and the receiver may take the next.
+ * The target: nothing has happened to the call. */
+static enum user_copied deliver(struct call *receive, struct reply *r)
 {
     struct cap_transfer ids[RING_TRANSFERS_MAX + 1];
     struct call *call = &r->call;
     status_t s = deliver_reserve(receive, call, ids);
     if (s != STATUS_OK) {
-        reply_fail(r, s);
-        return CALL_AT_FAULT;
+        call_fail(call, s);
+        return USER_SOURCE_BAD;
     }
-    enum delivery outcome = deliver_copy(receive, call, ids);
-    if (outcome == DELIVERED) {
+    enum user_copied outcome = deliver_copy(receive, call, ids);
+    if (outcome == USER_COPIED) {
         deliver_commit(receive, r, ids);
-        return DELIVERED;
+        return USER_COPIED;
     }
     transfer_unreserve(&receive->process->table, call->transfers.sent_count + 1u, ids);
-    if (outcome == CALL_AT_FAULT) {
-        reply_fail(r, STATUS_BAD_ADDRESS);
+    if (outcome == USER_SOURCE_BAD) {
+        call_fail(call, STATUS_BAD_ADDRESS);
     }
     return outcome;
 }
@@ -292,12 +213,11 @@ static enum delivery deliver(struct call *receive, struct reply *r)
 /* The facet itself was the notice. Error: badAddress, the receiver's. */
 static status_t deliver_notice(struct call *receive, struct facet *f)
 {
-    struct ring_request head = {.tag = f->tag, .interface_id = f->interface_id};
-    if (user_copy_out(receive->process->space, receive->result, &head, sizeof(head)) != STATUS_OK) {
+    if (!write_head(receive, f)) {
         return STATUS_BAD_ADDRESS;
     }
-    receive->answer_size = sizeof(head);
-    receive->completion_flags |= RING_FLAG_NOTICE;
+    receive->completion.result_size = sizeof(struct ring_request);
+    receive->completion.flags |= RING_FLAG_NOTICE;
     list_remove(&f->notice);
     facet_free(f);
     return STATUS_OK;
@@ -310,13 +230,10 @@ static __attribute__((noinline)) status_t take_next(struct endpoint *e, struct c
         return deliver_notice(receive, LIST_FIRST(&e->notices, struct facet, notice));
     }
     while (!list_empty(&e->calls)) {
-        switch (deliver(receive, LIST_FIRST(&e->calls, struct reply, call.queue))) {
-        case DELIVERED:
-            return STATUS_OK;
-        case RECEIVER_AT_FAULT:
-            return STATUS_BAD_ADDRESS;
-        case CALL_AT_FAULT:
-            break;
+        enum user_copied outcome =
+            deliver(receive, LIST_FIRST(&e->calls, struct reply, call.queue));
+        if (outcome != USER_SOURCE_BAD) {
+            return outcome == USER_COPIED ? STATUS_OK : STATUS_BAD_ADDRESS;
         }
     }
     return STATUS_WOULD_BLOCK;
@@ -347,7 +264,7 @@ static void facet_destroy(struct object *o)
 
 static void cancel_undelivered(struct call *call)
 {
-    list_remove(&call->queue);
+    call_leave_queue(call);
     /* the queue's reference; its memory stays until the end of the kernel entry */
     object_put(&of_call(call)->object);
 }
@@ -358,12 +275,11 @@ static inline void offer(struct endpoint *e, struct reply *r)
     list_init(&r->call.queue);
     while (!list_empty(&e->receivers)) {
         struct call *receive = LIST_FIRST(&e->receivers, struct call, queue);
-        enum delivery outcome = deliver(receive, r);
-        if (outcome == CALL_AT_FAULT) {
-            return;
+        enum user_copied outcome = deliver(receive, r);
+        if (outcome != USER_SOURCE_BAD) {
+            receiver_done(receive, outcome == USER_COPIED ? STATUS_OK : STATUS_BAD_ADDRESS);
         }
-        receiver_done(receive, outcome == DELIVERED ? STATUS_OK : STATUS_BAD_ADDRESS);
-        if (outcome == DELIVERED) {
+        if (outcome != USER_TARGET_BAD) {
             return;
         }
     }
@@ -390,58 +306,25 @@ status_t endpoint_call(struct object *facet, struct call *call)
     return STATUS_PENDING;
 }
 
-static void cancel_receive(struct call *call)
-{
-    list_remove(&call->queue);
-}
-
 status_t endpoint_receive(struct object *endpoint, struct call *call)
 {
     struct endpoint *e = of_endpoint(endpoint);
-    struct call *kept;
     KASSERT(!e->dead && call->result_size >= sizeof(struct ring_request));
-    status_t s;
     if (!list_empty(&e->calls) || !list_empty(&e->notices)) {
-        s = take_next(e, call);
+        status_t s = take_next(e, call);
         if (s != STATUS_WOULD_BLOCK) {
             return s;
         }
     }
-    if (call->account != NULL) { /* the record may stay where it is */
-        call_keep_commit(call, cancel_receive);
-        list_append(&e->receivers, &call->queue);
-        return STATUS_PENDING;
+    if (call->account == NULL) {
+        return call_wait(call, &e->receivers, call_leave_queue);
     }
-    s = call_keep(call, cancel_receive, &kept);
-    if (s == STATUS_OK) {
-        list_append(&e->receivers, &kept->queue);
-        s = STATUS_PENDING;
-    }
-    return s;
+    call_keep_commit(call, call_leave_queue); /* the same, where the record may stay */
+    list_append(&e->receivers, &call->queue);
+    return STATUS_PENDING;
 }
 
 /* --- RETURN --- */
-
-static inline status_t copy_back(const struct call *back, const struct call *call,
-                                 status_t *theirs)
-{
-    struct address_space *to = call->process->space;
-    struct address_space *from = back->process->space;
-    uint32_t size = back->message_size;
-    if (size == 0) {
-        return STATUS_OK;
-    }
-    char *view = user_view(to, call->result, size);
-    if (view != NULL) {
-        return user_copy_in(from, view, back->message, size);
-    }
-    status_t s = user_copy_across(to, call->result, from, back->message, size);
-    if (s != STATUS_OK && !range_good(to, call->result, size, UPCALL_ACCESS_WRITE)) {
-        *theirs = STATUS_BAD_ADDRESS;
-        return STATUS_OK;
-    }
-    return s;
-}
 
 /* Copies the answer to the caller. *theirs is what the caller then completes with; an error
  * returned is the returner's, and nothing has happened. */
@@ -450,26 +333,23 @@ static status_t return_copy(const struct call *back, struct call *call, struct c
 {
     uint32_t sent = back->transfers.sent_count;
     struct address_space *to = call->process->space;
-    *theirs = STATUS_OK;
     if (back->message_size > call->result_size || sent > call->transfer_max) {
-        call->aux = back->message_size;
+        call->completion.aux = back->message_size;
         *theirs = STATUS_RESULT_TOO_SMALL;
         return STATUS_OK;
     }
-    if (sent != 0) {
-        *theirs = transfer_reserve(&call->process->table, sent, ids);
-        if (*theirs != STATUS_OK) {
-            return STATUS_OK;
-        }
+    *theirs = transfer_reserve(&call->process->table, sent, ids);
+    if (*theirs != STATUS_OK) {
+        return STATUS_OK;
     }
-    status_t s = copy_back(back, call, theirs);
-    if (s == STATUS_OK && *theirs == STATUS_OK) {
-        *theirs = transfer_write(to, call->transfers_address, sent, ids);
-    }
-    if (s != STATUS_OK || *theirs != STATUS_OK) {
+    enum user_copied copied = user_copy_across(to, call->result, back->process->space,
+                                               back->message, back->message_size);
+    *theirs = copied == USER_COPIED ? transfer_write(to, call->transfers_address, sent, ids)
+                                    : STATUS_BAD_ADDRESS;
+    if (*theirs != STATUS_OK) {
         transfer_unreserve(&call->process->table, sent, ids);
     }
-    return s;
+    return copied == USER_SOURCE_BAD ? STATUS_BAD_ADDRESS : STATUS_OK;
 }
 
 /* The Reply is used up: its slot goes, and most often nothing else refers to it. It may have been
@@ -497,7 +377,7 @@ status_t endpoint_return(struct object *reply, struct call *back, bool exception
     struct call *call = &r->call;
     struct thread *caller = call->caller;
     if (caller == NULL) {
-        back->completion_flags |= RING_FLAG_CALLER_GONE;
+        back->completion.flags |= RING_FLAG_CALLER_GONE;
         transfer_end(back, true);
         reply_used(r, back, NULL);
         return STATUS_OK;
@@ -508,8 +388,8 @@ status_t endpoint_return(struct object *reply, struct call *back, bool exception
         return s;
     }
     if (theirs == STATUS_OK) {
-        call->answer_size = back->message_size;
-        call->answer_count = back->transfers.sent_count;
+        call->completion.result_size = back->message_size;
+        call->completion.transfer_count = back->transfers.sent_count;
         if (back->transfers.sent_count != 0) {
             transfer_deliver(back, &call->process->table, ids);
         }
@@ -530,9 +410,9 @@ static void reply_destroy(struct object *o)
     /* dropped without a RETURN; or the owner ended, and this is looked at first */
     if (r->call.caller != NULL) {
         bool dying = e->dead || e->object.references == 0;
-        reply_fail(r, dying ? STATUS_DISCONNECTED
-                            : call_exception(&r->call, EXCEPTION_TYPE_FAILED,
-                                             "the server dropped the call", NULL));
+        call_fail(&r->call, dying ? STATUS_DISCONNECTED
+                                  : call_exception(&r->call, EXCEPTION_TYPE_FAILED,
+                                                   "the server dropped the call", NULL));
     }
     endpoint_let_go(e);
     call_free(&r->call);

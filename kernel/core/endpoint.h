@@ -2,11 +2,8 @@
  *
  * The owner's object (class endpoint_class) receives; facets (class facet_class) are what
  * clients hold, each with an interface id and a tag that the owner chose. A call waits at the
- * endpoint until a RECV takes it (or the other way round). The call record of a received call is
- * held by a Reply, a single-use object in the receiver's table.
- *
- *   CALL --> queued at the endpoint --> RECV: message copied, capabilities moved --> Reply -->
- *   RETURN
+ * endpoint until a RECV takes it (or the other way round). A received call is held by a Reply, a
+ * single-use object in the receiver's table, and refers to its facet until it completes.
  *
  * When the last reference to a facet goes, the facet itself is queued as the notice, in order
  * after its last call, and is freed when the notice is received or the endpoint dies. When the
@@ -21,7 +18,7 @@ extern const struct object_class endpoint_class, facet_class, reply_class, forwa
     cutter_class;
 
 status_t endpoint_create(struct account *a, struct object **out) MUST_CHECK;
-/* The three opcodes' halves: called by ring.c with a record on its stack. */
+/* The three opcodes' halves. */
 status_t endpoint_call(struct object *facet, struct call *call) MUST_CHECK;
 status_t endpoint_receive(struct object *endpoint, struct call *call) MUST_CHECK;
 status_t endpoint_return(struct object *reply, struct call *call, bool exception) MUST_CHECK;

@@ -54,7 +54,7 @@ static inline void keep(struct thread *t, struct call *call, struct facet *f)
     struct reply *r = CONTAINER_OF(call, struct reply, call);
     call_begin(call, t, t->process, &f->object, NULL);
     call->of_reply = true;
-    call_keep_commit(call, endpoint_cancel_received);
+    call_keep_commit(call, call_leave_queue);
     object_init(&r->object, &reply_class);
     r->endpoint = f->endpoint;
     f->endpoint->holds++;

@@ -41,6 +41,3 @@ _Static_assert(sizeof(struct reply) <= CALL_RECORD_SIZE, "it lies in a kept reco
 
 /* A facet or a reply refers to it no more. */
 void endpoint_let_go(struct endpoint *e);
-/* The cancel of a call that was received: the receiver has the Reply, and learns of it when it
- * returns. */
-void endpoint_cancel_received(struct call *call);

@@ -1,5 +1,4 @@
-/* The ways into the portable kernel: see entry.h. Each runs with the kernel lock held and returns
- * to arch, which then calls kernel_leave(). Only cap_enter blocks, and only here. */
+/* The ways into the portable kernel: see entry.h. Only cap_enter blocks, and only here. */
 #include "kernel/core/entry.h"
 
 #include "abi/syscall.h"
@@ -46,14 +45,6 @@ void kernel_cap_enter(uint64_t min_complete, uint64_t timeout_ns, uint64_t upcal
     }
 }
 
-/* What the program says that it lacks; whatever else it says is memory. */
-static status_t exhausted_of(uint32_t code)
-{
-    bool is_budget = code >= (uint32_t)STATUS_SLOTS_EXHAUSTED
-                     && code <= (uint32_t)STATUS_MAPPINGS_EXHAUSTED;
-    return is_budget ? (status_t)code : STATUS_FRAMES_EXHAUSTED;
-}
-
 static void exit_process(struct process *p, uint64_t code)
 {
     struct exit_record record = {.kind = EXIT_KIND_EXITED, .code = (int32_t)(uint32_t)code};
@@ -63,7 +54,10 @@ static void exit_process(struct process *p, uint64_t code)
         record.kind = EXIT_KIND_DENIED;
     } else if ((code & EXIT_BECAUSE_EXHAUSTED) != 0) {
         record.kind = EXIT_KIND_OUT_OF_BUDGET;
-        record.exhausted = exhausted_of((uint32_t)code);
+        bool is_budget =
+            (uint32_t)code >= STATUS_SLOTS_EXHAUSTED && (uint32_t)code <= STATUS_MAPPINGS_EXHAUSTED;
+        /* whatever else it says that it lacks is memory */
+        record.exhausted = is_budget ? (status_t)(uint32_t)code : STATUS_FRAMES_EXHAUSTED;
     }
     process_end(p, &record);
 }

@@ -104,8 +104,7 @@ static void end_calls(struct forwarder *f)
     while (!list_empty(&f->calls)) {
         struct call *call = LIST_FIRST(&f->calls, struct call, revocation);
         KASSERT(call->forwarder == &f->object);
-        call->cancel(call);
-        call_complete(call, STATUS_REVOKED);
+        call_fail(call, STATUS_REVOKED);
     }
 }
 

@@ -33,12 +33,11 @@ void trace_dump(void (*say)(const char *text))
 {
     const struct cpu *cpu = arch_cpu();
     const struct thread *t = cpu != NULL ? cpu->current : NULL;
-    if (t == NULL || t->ring.header == NULL || t->ring.sq_entries > RING_SQ_ENTRIES_DEFAULT) {
+    if (t == NULL || t->ring.sq == NULL) {
         return; /* a larger ring is not in one piece */
     }
     const struct ring *r = &t->ring;
-    const void *entries = (const uint8_t *)r->header + RING_DEFAULT_SQ_OFFSET;
-    const struct ring_entry *sq = entries;
+    const struct ring_entry *sq = (const void *)r->sq;
     for (uint32_t i = 0; i < TRACE_ENTRIES && i < r->sq_head; i++) {
         const struct ring_entry *e = &sq[(r->sq_head - 1 - i) & (r->sq_entries - 1)];
         char line[LINE_MAX];

@@ -1,8 +1,4 @@
-/* Kernel objects: the end of their lives, and what interface they have. See object.h.
- *
- * Invariant: an object is on at most one list of the dead, with a count of zero, and nobody
- * refers to it any more. Its destroy may put references of others, which join the same list; so
- * a chain of any length is taken down by one loop. */
+/* Kernel objects: the end of their lives, and what interface they have. See object.h. */
 #include "kernel/core/object.h"
 
 #include "kernel/arch/arch.h"

@@ -1,13 +1,10 @@
-/* The ring's operations. See operation.h.
+/* The ring's operations: what each opcode does with one accepted entry. Called by ring.c alone;
+ * kernel lock held.
  *
  * Each checks the entry, then the capability, then buffers and transfers, and only then has an
  * effect; the first that is wrong names the status. docs/abi.md has the order and the statuses.
  * A call to a kernel object is decoded here and handed to its method; a call to a facet goes to
- * its endpoint; both have a record on this stack, which costs a few stores and becomes memory
- * only when somebody keeps it. */
-#include "kernel/core/operation.h"
-
-#include "abi/syscall.h"
+ * its endpoint. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/denial.h"
 #include "kernel/core/endpoint.h"
@@ -16,11 +13,11 @@
 #include "kernel/core/sched.h"
 #include "kernel/core/transfer.h"
 
-/* --- completions of entries that have no record --- */
-
+/* The completion of an entry that was not begun as a call. */
 static void post(struct thread *t, struct call *call, status_t status, uint32_t aux)
 {
-    ring_post_status(t, call->user_data, status, aux);
+    ring_post(t, &(struct ring_completion){
+                     .user_data = call->user_data, .status = -(int32_t)status, .aux = aux});
 }
 
 /* A refusal before there is a record. */
@@ -85,12 +82,10 @@ static __attribute__((noinline)) status_t take_capabilities(struct call *call)
     if (s == STATUS_OK && given > call->transfer_max) {
         s = STATUS_BAD_ENTRY;
     }
-    for (; s == STATUS_OK && x->reserved_count < given; x->reserved_count++) {
-        s = cap_table_reserve(&call->process->table, &x->reserved[x->reserved_count]);
-        if (s != STATUS_OK) {
-            break; /* call_settle() gives the others back */
-        }
+    if (s == STATUS_OK) {
+        s = transfer_reserve(&call->process->table, given, x->reserved);
     }
+    x->reserved_count = (uint16_t)(s == STATUS_OK ? given : 0);
     return s;
 }
 
@@ -173,7 +168,7 @@ call_short(struct thread *t, struct call *call, const struct method *m)
     };
     message.error = WIRE_OK;
     KASSERT(cpu->building == NULL);
-    answer.used = 0;
+    answer.used = 0; /* where the answers of kept calls begin that the handler completes */
     cpu->building = &answer;
     status_t s = m->handler(&in);
     cpu->building = NULL;
@@ -379,17 +374,13 @@ static void operation_park(struct thread *t, struct call *call)
     struct object *o;
     status_t s = look_up(t, call->cap, &park_space_class, &o);
     uint64_t timeout_ns = call->interface_id;
-    if (s == STATUS_OK && timeout_ns != 0 && timeout_ns != CAP_ENTER_FOREVER
-        && !process_time_granted(t->process)) {
-        s = STATUS_TIME_NOT_GRANTED;
-        denial_of_status(t->process, 0, DENIAL_NO_METHOD, s);
-    }
     if (s != STATUS_OK) {
         post(t, call, s, 0);
         return;
     }
     call_begin(call, t, t->process, o, NULL);
-    call->interface_id = 0;
+    call->interface_id = 0; /* a denial record is not about a method */
+    call->method_number = DENIAL_NO_METHOD;
     s = park_wait(call, call->message, call->result_size, timeout_ns);
     if (s != STATUS_PENDING) {
         call_post(call, s);
@@ -414,8 +405,7 @@ static void operation_cancel(struct thread *t, struct call *call)
         post(t, call, STATUS_NOT_FOUND, 0);
         return;
     }
-    found->cancel(found);
-    call_complete(found, STATUS_CANCELLED);
+    call_fail(found, STATUS_CANCELLED);
     post(t, call, STATUS_OK, 0);
 }
 

@@ -1,13 +1,11 @@
 /* Parking. See park.h.
  *
  * A waiter hangs in a bucket of one hash table by its key, in order of arrival, and in the list of
- * its address space, by which unmapping finds it. The key of private memory is (address space,
- * address), of shared memory (MemoryObject, offset). The comparison and the queueing happen under
+ * its address space, by which unmapping finds it. The comparison and the queueing happen under
  * one hold of the kernel lock, and so does a wake, so none is lost: a waker that wrote the word
  * before is either seen by the comparison or sees the waiter.
  *
- * The first waiter of a thread lies in its struct; more are allocated and charged to the caller. A
- * key's MemoryObject stays as long as it is mapped, and unmapping wakes. Kernel lock held. */
+ * A key's MemoryObject stays as long as it is mapped, and unmapping wakes. Kernel lock held. */
 #include "kernel/core/park.h"
 
 #include "kernel/arch/arch.h"
@@ -80,13 +78,13 @@ static void timed_out(struct timer *timer)
 /* All that can be answered without waiting. STATUS_PENDING: the word has the value. */
 static status_t check(struct call *call, uint64_t address, uint32_t expected, uint64_t timeout_ns)
 {
-    if (address % sizeof(uint32_t) != 0) {
-        return STATUS_BAD_ADDRESS;
-    }
+    uint32_t word;
     if (timeout_ns != 0 && timeout_ns != UINT64_MAX && !process_time_granted(call->process)) {
         return STATUS_TIME_NOT_GRANTED;
     }
-    uint32_t word;
+    if (address % sizeof(word) != 0) {
+        return STATUS_BAD_ADDRESS;
+    }
     status_t status = user_copy_in(call->process->space, &word, address, sizeof word);
     if (status != STATUS_OK) {
         return status;
@@ -99,6 +97,7 @@ static status_t check(struct call *call, uint64_t address, uint32_t expected, ui
 
 status_t park_wait(struct call *call, uint64_t address, uint32_t expected, uint64_t timeout_ns)
 {
+    struct address_space *as = call->process->space;
     status_t status = check(call, address, expected, timeout_ns);
     if (status != STATUS_PENDING) {
         return status;
@@ -112,7 +111,6 @@ status_t park_wait(struct call *call, uint64_t address, uint32_t expected, uint6
         }
         w = memory;
     }
-    struct address_space *as = call->process->space;
     status = call_keep(call, cancelled, &w->call);
     if (status != STATUS_OK) {
         give(call, w);
@@ -125,9 +123,7 @@ status_t park_wait(struct call *call, uint64_t address, uint32_t expected, uint6
     list_append(&as->parked, &w->of_space);
     waiters++;
     if (timeout_ns != UINT64_MAX) {
-        uint64_t now_ns = arch_now_ns();
-        timer_start(&w->timer, timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns,
-                    timed_out);
+        timer_start_after(&w->timer, timeout_ns, timed_out);
     }
     return STATUS_PENDING;
 }

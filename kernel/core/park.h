@@ -22,8 +22,7 @@ struct park_waiter {
     struct timer timer;
 };
 
-/* message: address; interface_id (value[0]): time-out ns; result_size: expected value. Completes
- * with ok (woken), valueChanged, timedOut, cancelled. */
+/* timeout_ns: UINT64_MAX is never. Completes with ok (woken), valueChanged, timedOut, cancelled. */
 status_t park_wait(struct call *call, uint64_t address, uint32_t expected,
                    uint64_t timeout_ns) MUST_CHECK;
 status_t park_wake(struct thread *t, uint64_t address, uint32_t count, uint32_t *woken) MUST_CHECK;

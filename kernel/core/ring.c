@@ -4,17 +4,13 @@
  * Room for a completion is reserved by a count: an entry is accepted only while entries in
  * flight and completions that wait are fewer than the CQ has places. A completion turns one of
  * the former into one of the latter, so ring_post() always has a place. A thread that moves
- * cq_head at will can only spoil its own completions.
- *
- * The words that the thread writes (sq_tail, cq_head, entries) are read once each, from the
- * kernel's own mapping. Kernel lock held by every caller. */
+ * cq_head at will can only spoil its own completions. */
 #include "kernel/core/ring.h"
 
 #include "kernel/arch/arch.h"
 #include "kernel/core/address_space.h"
 #include "kernel/core/frame.h"
 #include "kernel/core/kmem.h"
-#include "kernel/core/operation.h"
 #include "kernel/core/process.h"
 #include "kernel/core/random.h"
 #include "kernel/core/sched.h"
@@ -144,12 +140,6 @@ void ring_post(struct thread *t, const struct ring_completion *c)
     }
 }
 
-void ring_post_status(struct thread *t, uint64_t user_data, status_t status, uint32_t aux)
-{
-    ring_post(t, &(struct ring_completion){
-                     .user_data = user_data, .status = -(int32_t)status, .aux = aux});
-}
-
 /* --- entries in flight --- */
 
 static struct list *bucket_at(const struct ring *r, uint32_t i)
@@ -199,7 +189,6 @@ struct call *ring_find(struct thread *t, uint64_t user_data)
 static void abort_call(const struct thread *t, struct call *call)
 {
     KASSERT(call->caller == t);
-    call->cancel(call);
     call_drop(call);
 }
 
@@ -220,45 +209,51 @@ void ring_abort(struct thread *t)
 
 /* --- memory --- */
 
-static size_t bucket_bytes(const struct ring *r, uint32_t page)
+/* Of each of its pieces: the only one, or all of them are pages. */
+static size_t bucket_bytes(const struct ring *r)
 {
-    uint32_t first = page * (uint32_t)RING_BUCKETS_PER_PAGE;
-    uint32_t left = r->bucket_count > first ? r->bucket_count - first : 0;
-    return (left < RING_BUCKETS_PER_PAGE ? left : RING_BUCKETS_PER_PAGE) * sizeof(struct list);
+    size_t bytes = r->bucket_count * sizeof(struct list);
+    return bytes < PAGE_SIZE ? bytes : PAGE_SIZE;
 }
 
-/* Gives back what is there; the mapping is gone already. */
+/* Gives back what is there, with the charge for all of it; the mapping is gone already. */
 static void memory_free(struct ring *r, struct account *a)
 {
-    for (uint32_t i = 0; i < RING_BUCKET_PAGES; i++) {
-        if (r->buckets[i] != NULL) {
-            kmem_free(a, r->buckets[i], bucket_bytes(r, i));
-            r->buckets[i] = NULL;
-        }
+    for (uint32_t i = 0; i < RING_BUCKET_PAGES && r->buckets[i] != NULL; i++) {
+        kmem_free(a, r->buckets[i], bucket_bytes(r));
     }
-    if (r->pages != NULL) {
-        for (uint32_t i = 0; i < r->page_count && r->pages[i] != FRAME_NONE; i++) {
-            frame_put(r->pages[i]);
-        }
-        if (r->pages != &r->first_page) {
-            kmem_free(a, r->pages, r->page_count * sizeof(frame_t));
-        }
-        r->pages = NULL;
-        r->first_page = FRAME_NONE;
-        ledger_refund(a, LEDGER_FRAMES, r->page_count);
+    for (uint32_t i = 0; r->pages != NULL && i < r->page_count && r->pages[i] != FRAME_NONE; i++) {
+        frame_put(r->pages[i]);
     }
-    r->header = NULL;
-    r->sq = r->cq = NULL;
-    r->page_count = 0;
+    if (r->pages != NULL && r->pages != &r->first_page) {
+        kmem_free(a, r->pages, r->page_count * sizeof(frame_t));
+    }
+    ledger_refund(a, LEDGER_FRAMES, r->page_count);
+    *r = (struct ring){.spare = r->spare}; /* which may be the record of the entry that ends it */
+}
+
+static status_t pages_make(struct ring *r, struct account *a)
+{
+    void *memory = &r->first_page;
+    status_t s = r->page_count == 1 ? STATUS_OK
+                                    : kmem_alloc(a, r->page_count * sizeof(frame_t), &memory);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    r->pages = memory;
+    for (uint32_t i = 0; s == STATUS_OK && i < r->page_count; i++) {
+        s = frame_alloc_zeroed(&r->pages[i]);
+    }
+    return s;
 }
 
 static status_t buckets_make(struct ring *r, struct account *a)
 {
     r->bucket_count = r->cq_entries < 4 ? 1 : r->cq_entries / 4;
     r->bucket_key = random_u64() | 1;
-    for (uint32_t i = 0; i < RING_BUCKET_PAGES && bucket_bytes(r, i) != 0; i++) {
+    for (uint32_t i = 0; i * RING_BUCKETS_PER_PAGE < r->bucket_count; i++) {
         void *memory;
-        status_t s = kmem_alloc(a, bucket_bytes(r, i), &memory);
+        status_t s = kmem_alloc(a, bucket_bytes(r), &memory);
         if (s != STATUS_OK) {
             return s;
         }
@@ -270,36 +265,10 @@ static status_t buckets_make(struct ring *r, struct account *a)
     return STATUS_OK;
 }
 
-static status_t pages_make(struct ring *r, struct account *a)
+/* All that the ring is made of, for the sizes that are set; on an error nothing is left. */
+static status_t memory_make(struct ring *r, struct address_space *as, uint64_t hint)
 {
-    r->pages = &r->first_page;
-    if (r->page_count > 1) {
-        void *memory;
-        status_t s = kmem_alloc(a, r->page_count * sizeof(frame_t), &memory);
-        if (s != STATUS_OK) {
-            r->pages = NULL;
-            ledger_refund(a, LEDGER_FRAMES, r->page_count);
-            return s;
-        }
-        r->pages = memory;
-    }
-    for (uint32_t i = 0; i < r->page_count; i++) {
-        status_t s = frame_alloc_zeroed(&r->pages[i]);
-        if (s != STATUS_OK) {
-            r->pages[i] = FRAME_NONE;
-            return s;
-        }
-    }
-    r->header = arch_frame_address(r->pages[0]);
-    bool one = r->page_count == 1;
-    r->sq = one ? (char *)r->header + r->sq_offset : NULL;
-    r->cq = one ? (char *)r->header + r->cq_offset : NULL;
-    return STATUS_OK;
-}
-
-/* Pages and buckets for the sizes that are set; on an error nothing is left. */
-static status_t memory_make(struct ring *r, struct account *a)
-{
+    struct account *a = as->account;
     status_t s = ledger_charge(a, LEDGER_FRAMES, r->page_count);
     if (s != STATUS_OK) {
         return s;
@@ -308,10 +277,18 @@ static status_t memory_make(struct ring *r, struct account *a)
     if (s == STATUS_OK) {
         s = buckets_make(r, a);
     }
+    if (s == STATUS_OK) {
+        s = address_space_map_kernel_pages(as, hint, r->pages, r->page_count,
+                                           PROTECTION_READ_WRITE, &r->user_address);
+    }
     if (s != STATUS_OK) {
         memory_free(r, a);
+        return s;
     }
-    return s;
+    r->header = arch_frame_address(r->pages[0]);
+    r->sq = r->page_count == 1 ? (char *)r->header + r->sq_offset : NULL;
+    r->cq = r->page_count == 1 ? (char *)r->header + r->cq_offset : NULL;
+    return STATUS_OK;
 }
 
 static void set_sizes(struct ring *r, uint32_t sq_entries)
@@ -333,16 +310,6 @@ static void set_sizes(struct ring *r, uint32_t sq_entries)
     r->page_count = 1 + sq_pages + cq_pages;
 }
 
-static status_t map(struct ring *r, struct address_space *as, uint64_t hint)
-{
-    status_t s = address_space_map_kernel_pages(as, hint, r->pages, r->page_count,
-                                                PROTECTION_READ_WRITE, &r->user_address);
-    if (s != STATUS_OK) {
-        memory_free(r, as->account);
-    }
-    return s;
-}
-
 static void tell_sizes(struct ring *r)
 {
     r->header->sq_entries = r->sq_entries;
@@ -361,16 +328,11 @@ status_t ring_create(struct ring *r, struct address_space *as, uint32_t sq_entri
         return STATUS_BAD_ENTRY;
     }
     set_sizes(r, sq_entries);
-    r->sq_head = r->cq_tail = 0;
-    status_t s = memory_make(r, as->account);
+    status_t s = memory_make(r, as, 0);
     if (s == STATUS_OK) {
-        s = map(r, as, 0);
+        tell_sizes(r);
     }
-    if (s != STATUS_OK) {
-        return s;
-    }
-    tell_sizes(r);
-    return STATUS_OK;
+    return s;
 }
 
 void ring_hand_over(struct ring *to, struct ring *from)
@@ -391,11 +353,13 @@ status_t ring_fork(struct ring *child, const struct ring *parent, struct address
 {
     KASSERT(child->header == NULL && parent->header != NULL);
     set_sizes(child, parent->sq_entries);
-    child->sq_head = parent->sq_head;
-    child->cq_tail = parent->cq_tail;
-    status_t s = memory_make(child, child_as->account);
+    status_t s = memory_make(child, child_as, parent->user_address);
     if (s != STATUS_OK) {
         return s;
+    }
+    if (child->user_address != parent->user_address) {
+        ring_destroy(child, child_as, child_as->account);
+        return STATUS_ALREADY_EXISTS;
     }
     for (uint32_t i = 0; i < child->page_count; i++) {
         __builtin_memcpy(arch_frame_address(child->pages[i]), arch_frame_address(parent->pages[i]),
@@ -403,14 +367,9 @@ status_t ring_fork(struct ring *child, const struct ring *parent, struct address
     }
     /* what the kernel writes there is as the kernel has it, whatever the parent's threads wrote
      * over it */
-    child->header->sq_head = child->sq_head;
-    child->header->cq_tail = child->cq_tail;
-    s = map(child, child_as, parent->user_address);
-    if (s == STATUS_OK && child->user_address != parent->user_address) {
-        ring_destroy(child, child_as, child_as->account);
-        s = STATUS_ALREADY_EXISTS;
-    }
-    return s;
+    child->header->sq_head = child->sq_head = parent->sq_head;
+    child->header->cq_tail = child->cq_tail = parent->cq_tail;
+    return STATUS_OK;
 }
 
 void ring_destroy(struct ring *r, struct address_space *as, struct account *a)
@@ -429,5 +388,4 @@ void ring_destroy(struct ring *r, struct address_space *as, struct account *a)
         KASSERT(s == STATUS_OK);
     }
     memory_free(r, a);
-    r->user_address = 0;
 }

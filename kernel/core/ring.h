@@ -1,8 +1,8 @@
 /* The kernel's side of a ring: see abi/ring.h for the layout and the rules.
  *
  * The kernel reaches the pages through its own mapping of their frames, so posting a completion
- * never faults, whichever address space is current. It trusts nothing it finds there. Kernel
- * lock held. */
+ * never faults, whichever address space is current. It trusts nothing that it finds there, and
+ * reads each word once. Kernel lock held. */
 #pragma once
 
 #include "abi/ring.h"
@@ -24,7 +24,7 @@ struct ring {
     uint32_t sq_offset, cq_offset; /* bytes from the header; no entry crosses a page */
     char *sq, *cq; /* where the kernel sees the queues; NULL if they are not in one page */
     uint32_t sq_head, cq_tail;  /* the kernel's own */
-    uint32_t in_flight;         /* kept calls */
+    uint32_t in_flight; /* kept calls */
     struct call *spare; /* a record for the next entry that is kept: kernel/core/call.c */
     struct call *alone; /* the kept call that was accepted when there was no other; or NULL */
     uint32_t page_count;
@@ -69,6 +69,10 @@ void ring_hand_over(struct ring *to, struct ring *from);
  * then. badRing if the indices are out of bounds; pending if an entry ended the thread or its
  * program: nothing of it is to be touched. */
 status_t ring_drain(struct thread *t, uint32_t *ready) MUST_CHECK;
+/* What it does with an entry: kernel/core/operation.c. It has completed when this returns, or a
+ * kept record of it is in flight. The record holds the entry, the kernel's own copy, and nothing
+ * else yet. It may end the thread, its process or its program; the thread is dead then. */
+void operation_carry_out(struct thread *t, struct call *call);
 /* waiting to be taken; a nonsense cq_head counts as full */
 static inline uint32_t ring_completions(const struct ring *r)
 {
@@ -103,8 +107,6 @@ static inline void ring_complete(struct ring *r, uint64_t user_data, uint64_t ou
 }
 /* The same for any; wakes the thread if it waits. */
 void ring_post(struct thread *t, const struct ring_completion *c);
-/* The same for an entry that has no more to say. */
-void ring_post_status(struct thread *t, uint64_t user_data, status_t status, uint32_t aux);
 /* The end of a thread: cancels every entry in flight. */
 void ring_abort(struct thread *t);
 /* The table of entries in flight: for call.c. */

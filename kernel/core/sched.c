@@ -21,9 +21,8 @@
 #include "kernel/core/process.h"
 
 #define SLICE_NS 4000000ull /* short enough that ten busy threads still answer in 40 ms */
-#define WAKE_ADVANTAGE_NS                                                                        \
-    500000 /* by how much a woken thread must be ahead to interrupt a slice: keeps switches rare \
-            */
+/* by how much a woken thread must be ahead to interrupt a slice: keeps switches rare */
+#define WAKE_ADVANTAGE_NS 500000
 
 void sched_init(struct cpu *cpu, uint32_t number)
 {
@@ -97,6 +96,16 @@ void sched_remove(struct thread *t)
     cpu->rearm = true;
 }
 
+/* The thread that was to run next does not. */
+static void queue_hand_off(struct cpu *cpu)
+{
+    struct thread *t = cpu->hand_off;
+    if (t != NULL) {
+        cpu->hand_off = NULL;
+        sched_ready(t);
+    }
+}
+
 void sched_hand_off(struct thread *t)
 {
     struct cpu *cpu = arch_cpu();
@@ -105,9 +114,7 @@ void sched_hand_off(struct thread *t)
         sched_ready(t);
         return;
     }
-    if (cpu->hand_off != NULL) {
-        sched_ready(cpu->hand_off);
-    }
+    queue_hand_off(cpu);
     cpu->hand_off = t;
 }
 
@@ -169,18 +176,15 @@ static struct thread *take_first(struct cpu *cpu, uint64_t now_ns)
 static struct thread *choose(struct cpu *cpu, uint64_t now_ns)
 {
     struct thread *t = cpu->hand_off;
-    if (t == NULL) {
-        return take_first(cpu, now_ns);
-    }
-    cpu->hand_off = NULL;
     if (cpu->ready_count == 0) {
         cpu->slice_end_ns = now_ns + SLICE_NS;
     }
-    if (now_ns < cpu->slice_end_ns) {
+    if (t != NULL && now_ns < cpu->slice_end_ns) {
+        cpu->hand_off = NULL;
         start_no_earlier(t, cpu);
         return t;
     }
-    sched_ready(t);
+    queue_hand_off(cpu);
     return take_first(cpu, now_ns);
 }
 
@@ -195,11 +199,7 @@ static struct thread *pick(struct cpu *cpu)
         }
     }
     if (t != NULL && t->state == THREAD_RUNNING) {
-        if (cpu->hand_off != NULL) {
-            struct thread *woken = cpu->hand_off;
-            cpu->hand_off = NULL;
-            sched_ready(woken);
-        }
+        queue_hand_off(cpu);
         if (!cpu->resched || !yields(cpu, t, now_ns)) {
             cpu->resched = false;
             return t;

@@ -11,8 +11,7 @@ struct cpu {
     struct thread *current; /* NULL: idle */
     /* of the thread that was resumed last, while it exists: the one that arch has loaded */
     struct address_space *space;
-    struct thread *hand_off; /* woken by the current thread's last entry: runs next if the current
-                                one blocks */
+    struct thread *hand_off; /* woken by the current one, and runs next if that one blocks */
     struct heap ready;
     uint32_t ready_count;
     uint64_t virtual_ns; /* of the queue: no thread starts below it */
@@ -20,8 +19,7 @@ struct cpu {
     uint64_t armed_ns; /* what the CPU's timer is set to; UINT64_MAX: off */
     union {
         struct {
-            bool resched; /* an interrupt woke somebody, or the slice is over: compare with the
-                             queue */
+            bool resched; /* an interrupt woke somebody, or the slice is over: ask the queue */
             bool rearm;   /* a deadline or the queue has changed: see what the timer must be */
             bool buried;  /* `dead` is not empty */
             bool ended;   /* the machine has: nobody runs any more, only timers count */
@@ -46,10 +44,9 @@ struct cpu {
 void sched_init(struct cpu *cpu, uint32_t number);
 void sched_ready(struct thread *t);    /* into its CPU's queue */
 void sched_remove(struct thread *t);   /* out of it */
-void sched_hand_off(struct thread *t); /* it was just woken: runs next if the current thread of this
-                                          CPU now blocks */
-void sched_charge(struct thread *t,
-                  uint64_t now_ns); /* the time it ran since it was picked or last charged */
+void sched_hand_off(struct thread *t); /* just woken: into this CPU's hand_off, if it can be */
+/* The time that it ran since it was picked or last charged. */
+void sched_charge(struct thread *t, uint64_t now_ns);
 /* The current thread has done nothing but wake another and wait for it: turns to that one, as
  * sched_pick() would. Nobody else is ready. */
 struct thread *sched_follow(struct cpu *cpu);

@@ -1,9 +1,7 @@
 /* Threads: made, started, blocked, woken, ended.
  *
- * A thread is in exactly one place by its state: NEW and DEAD nowhere, READY in its CPU's queue or
- * hand-off, RUNNING as a CPU's current, BLOCKED in cap_enter with its timer armed if the wait is
- * timed. Everything of it but the struct itself is given back by thread_remove(); the struct goes
- * with the last reference (a ThreadHandle may outlive the thread). Kernel lock held. */
+ * Everything of a thread but the struct itself is given back by thread_remove(); the struct goes
+ * with the last reference (a ThreadHandle may outlive the thread). */
 #include "kernel/core/thread.h"
 
 #include "kernel/arch/arch.h"
@@ -247,9 +245,7 @@ void thread_block(struct thread *t, uint32_t ready, uint32_t min_complete, uint6
     t->wait_plain = !t->wait_timed && t->ring.alone != NULL && t->ring.in_flight == 1
                     && t->ring.spare == NULL && t->wait_result >= min_complete;
     if (t->wait_timed) {
-        uint64_t now_ns = arch_now_ns();
-        uint64_t deadline_ns = timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns;
-        timer_start(&t->wait_timer, deadline_ns, wait_timed_out);
+        timer_start_after(&t->wait_timer, timeout_ns, wait_timed_out);
     }
 }
 

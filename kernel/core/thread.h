@@ -1,9 +1,9 @@
 /* Threads: user registers, a ring, and a place in the scheduler's queue. A thread has no kernel
  * stack.
  *
- * States: READY (in a run queue) -> RUNNING (some CPU's current) -> BLOCKED (in cap_enter, the only
- * place) -> READY ... -> DEAD. A thread's struct is a kernel object: ThreadHandle is its face.
- * Kernel lock held. */
+ * States: NEW -> READY (in its CPU's queue or hand-off) -> RUNNING (some CPU's current) -> BLOCKED
+ * (in cap_enter, its timer armed if the wait is timed) -> READY ... -> DEAD. A thread's struct is a
+ * kernel object: ThreadHandle is its face. Kernel lock held. */
 #pragma once
 
 #include "kernel/arch/arch_types.h"
@@ -51,11 +51,11 @@ extern const struct object_class thread_handle_class;
 /* A thread in state NEW with a ring mapped in its process; thread_start makes it READY. Charged to
  * the process's account. */
 status_t thread_create(struct process *p, uint32_t ring_entries, struct thread **out) MUST_CHECK;
-/* Its address space is about to be cleared. */
-void thread_drop_spare_ring(struct process *p);
 /* The same in an address space that is not the process's yet: exec's. */
 status_t thread_create_in(struct process *p, struct address_space *as, uint32_t ring_entries,
                           struct thread **out) MUST_CHECK;
+/* Its address space is about to be cleared. */
+void thread_drop_spare_ring(struct process *p);
 /* The forked child's thread: registers and ring as the parent's, nothing in flight. */
 status_t thread_fork(struct process *child, struct thread *parent, struct thread **out) MUST_CHECK;
 void thread_start(struct thread *t);
@@ -68,8 +68,7 @@ void thread_remove(struct thread *t, struct address_space *as);
 void thread_exit(struct thread *t, uint64_t code);
 uint64_t thread_count(void); /* in the machine, for the check that all counts are back */
 /* The current thread waits: until ring_post() finds min_complete completions, the time-out or an
- * interrupt. */
-/* `ready`: how many there are. */
+ * interrupt. `ready`: how many there are. */
 void thread_block(struct thread *t, uint32_t ready, uint32_t min_complete, uint64_t timeout_ns);
 void thread_destroy(struct object *self);           /* of thread_handle_class */
 void thread_wake(struct thread *t, int64_t result); /* ends its cap_enter with this result */

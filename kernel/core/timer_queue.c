@@ -22,6 +22,12 @@ void timer_start(struct timer *t, uint64_t deadline_ns, void (*fire)(struct time
     armed++;
 }
 
+void timer_start_after(struct timer *t, uint64_t timeout_ns, void (*fire)(struct timer *t))
+{
+    uint64_t now_ns = arch_now_ns();
+    timer_start(t, timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns, fire);
+}
+
 void timer_stop(struct timer *t)
 {
     if (!t->armed) {

@@ -11,9 +11,10 @@ struct timer {
     bool armed;
 };
 
-void timer_start(struct timer *t, uint64_t deadline_ns,
-                 void (*fire)(struct timer *t)); /* must not be armed */
-void timer_stop(struct timer *t);                /* no effect if not armed */
-void timer_run(uint64_t now_ns);                 /* fires what is due on this CPU */
-uint64_t timer_next_ns(void);                    /* UINT64_MAX: none */
-uint64_t timer_count(void);                      /* armed, for the check that all counts are back */
+/* It must not be armed. _after: so long from now. */
+void timer_start(struct timer *t, uint64_t deadline_ns, void (*fire)(struct timer *t));
+void timer_start_after(struct timer *t, uint64_t timeout_ns, void (*fire)(struct timer *t));
+void timer_stop(struct timer *t); /* no effect if not armed */
+void timer_run(uint64_t now_ns);  /* fires what is due on this CPU */
+uint64_t timer_next_ns(void);     /* UINT64_MAX: none */
+uint64_t timer_count(void);       /* armed, for the check that all counts are back */

@@ -1,8 +1,4 @@
-/* Transfers: looking up, reserving, delivering, giving back. See transfer.h.
- *
- * The array of the user is read once, into the kernel's own words; ids are written back only
- * with the completion. Ownership of an endpoint and a Reply lie in one process: they move and
- * are never copied. */
+/* Transfers: looking up, reserving, delivering, giving back. See transfer.h. */
 #include "kernel/core/transfer.h"
 
 #include "kernel/core/address_space.h"
@@ -10,6 +6,7 @@
 #include "kernel/core/process.h"
 #include "kernel/core/sched.h"
 
+/* Whoever owns an endpoint or a Reply is one process. */
 static bool moves_only(const struct object *o)
 {
     return o->class == &endpoint_class || o->class == &reply_class;
@@ -18,7 +15,7 @@ static bool moves_only(const struct object *o)
 static status_t resolve_one(struct cap_table *table, const struct cap_transfer *wanted,
                             struct sent_capability *out)
 {
-    struct object *o;
+    struct object *o = NULL;
     if (wanted->mode != CAP_TRANSFER_COPY && wanted->mode != CAP_TRANSFER_MOVE) {
         return STATUS_BAD_ENTRY;
     }

@@ -12,8 +12,7 @@
 
 struct address_space;
 
-/* `room` has a place for each of the `count` capabilities named at `address`. On an error
- * nothing is held. */
+/* The `count` capabilities named at `address`. On an error nothing is held. */
 status_t transfer_resolve(struct call *call, uint64_t address, uint32_t count) MUST_CHECK;
 /* Slots for `count` capabilities, all or none; ids[i].cap is one, mode is 0. */
 status_t transfer_reserve(struct cap_table *table, uint32_t count,

@@ -70,6 +70,7 @@ static void enter(struct thread *t, const struct user_registers *before, const s
     r.rbp = 0;
     r.rflags = RFLAGS_AT_ENTRY;
     arch_thread_set_registers(t, &r);
+    t->wait_interrupted = false;
     t->upcalls++;
     __atomic_store_n(&t->ring.header->upcalls, t->upcalls, __ATOMIC_RELEASE);
 }
@@ -92,8 +93,8 @@ static void end_with_report(struct thread *t, enum upcall_cause cause, enum upca
     process_end(t->process, &record);
 }
 
-static void deliver(struct thread *t, enum upcall_cause cause, enum upcall_access access,
-                    uint64_t address, int64_t result)
+void upcall_deliver(struct thread *t, enum upcall_cause cause, enum upcall_access access,
+                    uint64_t address)
 {
     KASSERT(t->process != NULL && t->state == THREAD_RUNNING);
     struct user_registers registers;
@@ -105,7 +106,7 @@ static void deliver(struct thread *t, enum upcall_cause cause, enum upcall_acces
             .cause = cause,
             .access = access,
             .address = address,
-            .result = (uint64_t)result,
+            .result = t->wait_interrupted ? (uint64_t)-(int64_t)STATUS_INTERRUPTED : 0,
             .extended_size = extended_size,
             .registers = registers,
             .extended = at.extended,
@@ -116,12 +117,6 @@ static void deliver(struct thread *t, enum upcall_cause cause, enum upcall_acces
         }
     }
     end_with_report(t, cause, access, address);
-}
-
-void upcall_deliver(struct thread *t, enum upcall_cause cause, enum upcall_access access,
-                    uint64_t address)
-{
-    deliver(t, cause, access, address, 0);
 }
 
 /* Sets the pending bit and takes it back if the thread does not mask interrupts. True: it was taken
@@ -157,9 +152,9 @@ void upcall_deliver_wanted(struct thread *t)
 {
     KASSERT(t->interrupt_wanted);
     t->interrupt_wanted = false;
-    int64_t result = t->wait_interrupted ? -(int64_t)STATUS_INTERRUPTED : 0;
-    t->wait_interrupted = false;
     if (claim(t)) {
-        deliver(t, UPCALL_INTERRUPT, UPCALL_ACCESS_READ, 0, result);
+        upcall_deliver(t, UPCALL_INTERRUPT, UPCALL_ACCESS_READ, 0);
+    } else {
+        t->wait_interrupted = false;
     }
 }

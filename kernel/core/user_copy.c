@@ -2,8 +2,7 @@
  *
  * The current address space is copied through the processor's own translation, in which a fault is
  * resolved or ends the copy (arch_copy_in, arch_copy_out). Any other is copied page by page through
- * its tables and the kernel's view of the frames; faults are resolved beforehand. No lock beyond
- * the kernel's is held. */
+ * its tables and the kernel's view of the frames; faults are resolved beforehand. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/address_space.h"
 
@@ -86,49 +85,23 @@ char *user_view_fresh(struct address_space *as, uint64_t address, size_t size)
     return view;
 }
 
-/* Each chunk lies within one page on both sides. The side that is current, if one is, goes through
- * the processor's translation: that is the copy that another CPU's threads may disturb, and it
- * knows how to fail. */
-static status_t copy_chunk(struct address_space *to_as, uint64_t to, struct address_space *from_as,
-                           uint64_t from, size_t size)
+/* A view of the target stays good while the source is read: resolving a fault of the one that reads
+ * takes no page away. */
+enum user_copied user_copy_across(struct address_space *to_as, uint64_t to,
+                                  struct address_space *from_as, uint64_t from, size_t size)
 {
-    char *target, *source;
-    if (arch_is_current(&from_as->arch)) {
-        status_t status = kernel_view(to_as, to, UPCALL_ACCESS_WRITE, &target);
-        return status == STATUS_OK ? user_copy_in(from_as, target, from, size) : status;
-    }
-    status_t status = kernel_view(from_as, from, UPCALL_ACCESS_READ, &source);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (arch_is_current(&to_as->arch)) {
-        return user_copy_out(to_as, to, source, size);
-    }
-    status = kernel_view(to_as, to, UPCALL_ACCESS_WRITE, &target);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    __builtin_memmove(target, source, size);
-    return STATUS_OK;
-}
-
-status_t user_copy_across(struct address_space *to_as, uint64_t to, struct address_space *from_as,
-                          uint64_t from, size_t size)
-{
-    if (size == 0) {
-        return STATUS_OK;
-    }
-    if (!in_user_range(to, size) || !in_user_range(from, size)) {
-        return STATUS_BAD_ADDRESS;
-    }
     while (size > 0) {
-        size_t chunk = rest_of_page(from, rest_of_page(to, size));
-        if (copy_chunk(to_as, to, from_as, from, chunk) != STATUS_OK) {
-            return STATUS_BAD_ADDRESS;
+        size_t chunk = rest_of_page(to, size);
+        char *view = user_view(to_as, to, chunk);
+        if (view == NULL) {
+            return USER_TARGET_BAD;
+        }
+        if (user_copy_in(from_as, view, from, chunk) != STATUS_OK) {
+            return USER_SOURCE_BAD;
         }
         to += chunk;
         from += chunk;
         size -= chunk;
     }
-    return STATUS_OK;
+    return USER_COPIED;
 }

@@ -336,8 +336,9 @@ static void do_copy_across(int i, int j, uint64_t from, uint64_t to)
                    && target->kind != REGION_RESERVED
                    && target->protection == PROTECTION_READ_WRITE;
     inject();
-    if (accessed(user_copy_across(spaces[j], at(to) + MARK, spaces[i], at(from) + MARK, 1),
-                 allowed)) {
+    enum user_copied copied =
+        user_copy_across(spaces[j], at(to) + MARK, spaces[i], at(from) + MARK, 1);
+    if (accessed(copied == USER_COPIED ? STATUS_OK : STATUS_BAD_ADDRESS, allowed)) {
         uint8_t value = *model_byte(source);
         target->own =
             target->own || (target->kind == REGION_OBJECT && target->sharing == SHARING_PRIVATE);

@@ -48,8 +48,9 @@ TEST(whoever_is_current_every_byte_arrives)
             size_t size = SIZE - 2 * offset > SIZE ? 0 : SIZE - 2 * offset;
             memset(back, 0, sizeof(back));
             CHECK_OK(user_copy_out(ours->space, our_memory + offset, pattern, size));
-            CHECK_OK(user_copy_across(theirs->space, their_memory + offset / 2, ours->space,
-                                      our_memory + offset, size));
+            CHECK_EQ(user_copy_across(theirs->space, their_memory + offset / 2, ours->space,
+                                      our_memory + offset, size),
+                     USER_COPIED);
             CHECK_OK(user_copy_in(theirs->space, back, their_memory + offset / 2, size));
             CHECK_BYTES(back, pattern, size);
         }
@@ -63,11 +64,12 @@ TEST(neither_need_be_current)
     make_current(third);
     static uint8_t back[SIZE];
     CHECK_OK(user_copy_out(ours->space, our_memory, pattern, SIZE));
-    CHECK_OK(user_copy_across(theirs->space, their_memory + 9, ours->space, our_memory, SIZE - 9));
+    CHECK_EQ(user_copy_across(theirs->space, their_memory + 9, ours->space, our_memory, SIZE - 9),
+             USER_COPIED);
     CHECK_OK(user_copy_in(theirs->space, back, their_memory + 9, SIZE - 9));
     CHECK_BYTES(back, pattern, SIZE - 9);
     /* Within one space, and over itself. */
-    CHECK_OK(user_copy_across(ours->space, our_memory, ours->space, our_memory, SIZE));
+    CHECK_EQ(user_copy_across(ours->space, our_memory, ours->space, our_memory, SIZE), USER_COPIED);
     CHECK_OK(user_copy_in(ours->space, back, our_memory, SIZE));
     CHECK_BYTES(back, pattern, SIZE);
 }
@@ -95,12 +97,12 @@ TEST(ranges_that_wrap_or_leave_user_space)
                          STATUS_BAD_ADDRESS);
             CHECK_STATUS(user_copy_out(ours->space, bad[i].address, &byte, bad[i].size),
                          STATUS_BAD_ADDRESS);
-            CHECK_STATUS(user_copy_across(ours->space, bad[i].address, theirs->space, their_memory,
-                                          bad[i].size),
-                         STATUS_BAD_ADDRESS);
-            CHECK_STATUS(user_copy_across(ours->space, our_memory, theirs->space, bad[i].address,
-                                          bad[i].size),
-                         STATUS_BAD_ADDRESS);
+            CHECK_EQ(user_copy_across(ours->space, bad[i].address, theirs->space, their_memory,
+                                      bad[i].size),
+                     USER_TARGET_BAD);
+            CHECK_EQ(user_copy_across(ours->space, our_memory, theirs->space, bad[i].address,
+                                      bad[i].size),
+                     USER_SOURCE_BAD);
         }
         CHECK_OK(user_copy_in(ours->space, &byte, 0, 0)); /* nothing is nowhere */
         CHECK_OK(user_copy_out(ours->space, UINT64_MAX, &byte, 0));
@@ -117,9 +119,9 @@ TEST(what_came_before_the_hole_stays_copied)
                      STATUS_BAD_ADDRESS);
         CHECK_OK(user_copy_in(ours->space, back, our_memory + PAGE_SIZE, 2 * PAGE_SIZE));
         CHECK_BYTES(back, pattern, 2 * PAGE_SIZE);
-        CHECK_STATUS(user_copy_across(theirs->space, their_memory + PAGE_SIZE, ours->space,
-                                      our_memory, SIZE),
-                     STATUS_BAD_ADDRESS);
+        CHECK_EQ(user_copy_across(theirs->space, their_memory + PAGE_SIZE, ours->space,
+                                  our_memory, SIZE),
+                 USER_TARGET_BAD);
         CHECK_STATUS(user_copy_in(ours->space, back, our_memory + PAGE_SIZE, SIZE),
                      STATUS_BAD_ADDRESS);
     }
@@ -133,8 +135,8 @@ TEST(read_only_memory_is_not_written_for_anybody)
     for (int current = 0; current < 2; current++) {
         make_current(current == 0 ? ours : theirs);
         CHECK_STATUS(user_copy_out(ours->space, our_memory, &byte, 1), STATUS_BAD_ADDRESS);
-        CHECK_STATUS(user_copy_across(ours->space, our_memory, theirs->space, their_memory, 1),
-                     STATUS_BAD_ADDRESS);
+        CHECK_EQ(user_copy_across(ours->space, our_memory, theirs->space, their_memory, 1),
+                 USER_TARGET_BAD);
         CHECK_OK(user_copy_in(ours->space, &byte, our_memory, 1));
     }
     CHECK_OK(address_space_protect(ours->space, our_memory, SIZE, PROTECTION_NONE));
@@ -155,7 +157,7 @@ TEST(the_kernels_write_breaks_sharing_as_a_users_does)
         CHECK_OK(user_copy_out(ours->space, page, &mine, 1));
         CHECK_OK(user_copy_in(child, &byte, page, 1));
         CHECK_EQ(byte, pattern[page - our_memory]);
-        CHECK_OK(user_copy_across(child, page + 1, ours->space, page, 1));
+        CHECK_EQ(user_copy_across(child, page + 1, ours->space, page, 1), USER_COPIED);
         CHECK_OK(user_copy_in(child, &byte, page + 1, 1));
         CHECK_EQ(byte, mine);
         CHECK_OK(user_copy_in(ours->space, &byte, page + 1, 1));
