@@ -9,6 +9,8 @@ gcc -c -x c -o "$dir/object.o" "$dir/good.c"
 gcc -o "$dir/linux" "$dir/good.c"
 head -c 100 "$dir/linux" >"$dir/short"
 
+"$CAPOS" run "$dir/good.c" >"$out" 2>&1 </dev/null # now it has been told which machine it is
+
 # refuses SAYS ARGUMENTS...: one line that contains SAYS.
 refuses() {
     says=$1

@@ -15,6 +15,7 @@ trap end_run EXIT
 
 debug() {
     ACCEL=tcg choose_machine "$1"
+    : >"$err" # what was to be typed for the last one is not for this one
     timeout -k 5 120 "$CAPOS" run $machine --gdb demos/c-hello/hello.c -- world >"$out" 2>"$err" </dev/null &
     child=$!
     i=0
