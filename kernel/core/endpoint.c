@@ -78,8 +78,7 @@ status_t endpoint_mint_facet(struct object *endpoint, struct account *a, uint64_
     f->endpoint = of_endpoint(endpoint);
     f->endpoint->holds++;
     f->account = a;
-    f->interface_id = interface_id;
-    f->tag = tag;
+    f->head = (struct ring_request){.tag = tag, .interface_id = interface_id};
     list_init(&f->notice);
     *out = &f->object;
     return STATUS_OK;
@@ -88,7 +87,7 @@ status_t endpoint_mint_facet(struct object *endpoint, struct account *a, uint64_
 uint64_t facet_interface_id(const struct object *facet)
 {
     KASSERT(facet->class == &facet_class);
-    return CONTAINER_OF(facet, const struct facet, object)->interface_id;
+    return CONTAINER_OF(facet, const struct facet, object)->head.interface_id;
 }
 
 static void facet_free(struct facet *f)
@@ -135,17 +134,10 @@ static status_t deliver_reserve(const struct call *receive, struct call *call,
     return STATUS_OK;
 }
 
-/* What a receiver finds before the message. */
 static bool write_head(const struct call *receive, const struct facet *f)
 {
-    struct ring_request head = {.tag = f->tag, .interface_id = f->interface_id};
     struct address_space *as = receive->process->space;
-    char *view = user_view(as, receive->result, sizeof(head));
-    if (view == NULL) {
-        return user_copy_out(as, receive->result, &head, sizeof(head)) == STATUS_OK;
-    }
-    __builtin_memcpy(view, &head, sizeof(head));
-    return true;
+    return user_copy_out(as, receive->result, &f->head, sizeof(f->head)) == STATUS_OK;
 }
 
 /* The target is the receiver's. */

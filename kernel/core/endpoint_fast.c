@@ -89,8 +89,7 @@ bool endpoint_call_fast(struct thread *t, struct call *call, struct object *face
     if (head == NULL || !copy_request(call, head + 1)) {
         return false;
     }
-    ((uint64_t *)head)[0] = f->tag;
-    ((uint64_t *)head)[1] = f->interface_id;
+    __builtin_memcpy(head, &f->head, sizeof(f->head));
     keep(t, call, f);
     cap_id_t id = cap_table_insert_ready(&receive->process->table,
                                          &CONTAINER_OF(call, struct reply, call)->object);

@@ -27,7 +27,7 @@ struct facet {
     struct object object;
     struct endpoint *endpoint;
     struct account *account;
-    uint64_t interface_id, tag;
+    struct ring_request head; /* what a receiver finds before a message of its */
     struct list notice;
 };
 
