@@ -121,6 +121,33 @@ static status_t fault_ahead(struct address_space *as, struct region *r, uint64_t
     return status;
 }
 
+#define COMMIT_RUN_LEAST 16u /* pages; in smaller runs they had better come when they are touched */
+#define COMMIT_RUNS_MAX 16u  /* each may have to be cleared */
+
+void address_space_map_ahead(struct address_space *as, uint64_t start, uint64_t end)
+{
+    struct region *r = region_tree_find(as->regions, start);
+    KASSERT(r != NULL && r->kind == REGION_ANONYMOUS && r->charged && r->end >= end);
+    bool wanted = ARCH_COMMIT_MAPS && r->protection != PROTECTION_NONE;
+    for (uint32_t i = 0; wanted && start < end && i < COMMIT_RUNS_MAX; i++) {
+        frame_t first;
+        uint64_t pages = (end - start) >> PAGE_SHIFT, count;
+        if (frame_alloc_run(MIN(pages, COMMIT_RUN_LEAST), pages, &first, &count) != STATUS_OK) {
+            return;
+        }
+        status_t status =
+            arch_map_run(&as->arch, start, first, count, (enum protection)r->protection);
+        if (status != STATUS_OK) {
+            while (count > 0) {
+                frame_put(first + --count);
+            }
+            return;
+        }
+        address_space_touched(r, start, start + (count << PAGE_SHIFT));
+        start += count << PAGE_SHIFT;
+    }
+}
+
 static status_t fault_absent(struct address_space *as, struct region *r, uint64_t page, bool write)
 {
     if (r->kind == REGION_KERNEL) {

@@ -32,6 +32,7 @@ bench: $(BENCH_LINUX)
 bench-linux: $(BENCH_LINUX)
 	@BUILD=$(BUILD) sh tests/perf/linux.sh
 
-test-build test-boot: $(PERF)/paths.elf $(PERF)/nothing.elf
+test-build: $(BENCH_LINUX)
+test-boot: $(PERF)/paths.elf $(PERF)/nothing.elf
 
 .PHONY: bench bench-linux

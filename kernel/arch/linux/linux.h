@@ -154,6 +154,9 @@ int64_t linux_filter_kernel(void);
 void linux_mirror_all(struct arch_address_space *as, struct linux_process *p);
 void linux_mirror_map(struct linux_process *p, uint64_t address, const frame_t *frames,
                       uint64_t pages, enum protection protection);
+/* Frames that follow each other. now: the host brings them in at once, if they are not many. */
+void linux_mirror_map_run(struct linux_process *p, uint64_t address, frame_t first, uint64_t pages,
+                          enum protection protection, bool now);
 void linux_mirror_unmap(struct linux_process *p, uint64_t address, uint64_t end);
 void linux_mirror_protect(struct linux_process *p, uint64_t address, uint64_t end,
                           enum protection protection);

@@ -186,8 +186,9 @@ static void unmap_nothing(void *context, frame_t f)
     (void)f;
 }
 
-status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t *frames,
-                  uint64_t pages, enum protection p)
+/* Into the tables: the frames, or if there are none first, first + 1, ... */
+static status_t enter(struct arch_address_space *as, uint64_t address, const frame_t *frames,
+                      frame_t first, uint64_t pages, enum protection p)
 {
     uint64_t done = 0;
     while (done < pages) {
@@ -206,15 +207,32 @@ status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t
         uint64_t *entry = path.entry[1];
         for (uint64_t i = 0; i < count; i++) {
             KASSERT(entry[i] == 0);
-            entry[i] = page_entry(frames[done + i], p);
+            entry[i] = page_entry(frames != NULL ? frames[done + i] : first + done + i, p);
         }
         count_up(&path, 1, count);
         done += count;
     }
-    if (as->process != NULL) {
+    return STATUS_OK;
+}
+
+status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t *frames,
+                  uint64_t pages, enum protection p)
+{
+    status_t s = enter(as, address, frames, FRAME_NONE, pages, p);
+    if (s == STATUS_OK && as->process != NULL) {
         linux_mirror_map(as->process, address, frames, pages, p);
     }
-    return STATUS_OK;
+    return s;
+}
+
+status_t arch_map_run(struct arch_address_space *as, uint64_t address, frame_t first,
+                      uint64_t pages, enum protection p)
+{
+    status_t s = enter(as, address, NULL, first, pages, p);
+    if (s == STATUS_OK && as->process != NULL) {
+        linux_mirror_map_run(as->process, address, first, pages, p, false);
+    }
+    return s;
 }
 
 /* Before pages go: a process that nobody runs in ends instead of being told of each change. */
