@@ -73,7 +73,7 @@ static status_t map_anonymous(struct address_space *as, bool fixed, uint64_t hin
                           .sharing = SHARING_PRIVATE,
                           .charged = true};
     status_t status = map_region(as, fixed, hint, size, &like, address);
-    if (status == STATUS_OK && ARCH_COMMIT_MAPS) {
+    if (status == STATUS_OK && ARCH_PREFERS_RUNS) {
         address_space_map_ahead(as, *address, *address + size);
     }
     return status;

@@ -1,5 +1,5 @@
 /* A thread that says it waits in the kernel and runs on, to look at memory after it was taken away:
- * what was unmapped must be gone for it before anybody else gets the frames. They get another owner
+ * what was unmapped must be gone for it before anybody else gets the frames. A pipe gets them, in
  * the same entry to the kernel: whatever the kernel owes the process is made up for before the next
  * thread runs. Prints `all ok`. */
 #include <capos.h>

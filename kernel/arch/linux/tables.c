@@ -325,19 +325,28 @@ void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t page
     }
 }
 
-void arch_remap(struct arch_address_space *as, uint64_t address, frame_t f, enum protection p)
+void arch_remap_run(struct arch_address_space *as, uint64_t address, frame_t first, uint64_t pages,
+                    enum protection p)
 {
-    struct path path;
-    int level = walk(as, address, &path);
-    KASSERT(level == 1 && *path.entry[1] != 0);
-    frame_t before = frame_of(*path.entry[1]);
-    *path.entry[1] = page_entry(f, p);
+    bool others = false;
+    for (uint64_t i = 0; i < pages; i++) {
+        struct path path;
+        int level = walk(as, address + (i << PAGE_SHIFT), &path);
+        KASSERT(level == 1 && *path.entry[1] != 0);
+        others = others || frame_of(*path.entry[1]) != first + i;
+        *path.entry[1] = page_entry(first + i, p);
+    }
     if (as->process != NULL) {
-        linux_mirror_map(as->process, address, &f, 1, p);
-        if (f != before) {
-            linux_process_flush(as->process); /* before somebody else gets the frame */
+        linux_mirror_map_run(as->process, address, first, pages, p, true);
+        if (others) {
+            linux_process_flush(as->process); /* before somebody else gets the frames */
         }
     }
+}
+
+void arch_remap(struct arch_address_space *as, uint64_t address, frame_t f, enum protection p)
+{
+    arch_remap_run(as, address, f, 1, p);
 }
 
 /* The walk without its path, straight: each copy to or from a space asks for a page. */

@@ -210,7 +210,7 @@ TEST(no_allocation_failure_loses_anything)
 {
     sim_boot(NULL);
     for_each_allocation_failure(NULL, use_everything);
-    sim_machine.commit_maps = true;
+    sim_machine.prefers_runs = true;
     for_each_allocation_failure(NULL, use_everything);
 }
 
@@ -224,7 +224,7 @@ static frame_t frame_at(uint64_t address)
 TEST(committed_memory_is_mapped_in_one_run)
 {
     begin();
-    sim_machine.commit_maps = true;
+    sim_machine.prefers_runs = true;
     uint64_t address, free = frame_free_count();
     CHECK_OK(address_space_map(space, 0, 40 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
     CHECK_LE(40, free - frame_free_count());
@@ -239,6 +239,43 @@ TEST(committed_memory_is_mapped_in_one_run)
     CHECK_EQ(get(address + 7 * PAGE_SIZE), 0);
     CHECK_OK(address_space_commit(space, address + 20 * PAGE_SIZE, PAGE_SIZE, PROTECTION_NONE));
     CHECK_EQ(frame_at(address + 20 * PAGE_SIZE), FRAME_NONE); /* nobody can touch it */
+    end();
+}
+
+TEST(who_writes_in_order_after_a_fork_gets_runs)
+{
+    begin();
+    sim_machine.prefers_runs = true;
+    uint64_t address;
+    CHECK_OK(address_space_map(space, 0, 40 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    for (uint64_t i = 0; i < 40; i++) {
+        put(address + i * PAGE_SIZE, (uint8_t)i);
+    }
+    struct address_space *child, *parent = space;
+    CHECK_OK(address_space_create(account, &child));
+    CHECK_OK(address_space_fork(parent, child));
+    space = child;
+    uint64_t free = frame_free_count();
+    put(address, 100);
+    CHECK_EQ(free - frame_free_count(), 1); /* nobody knows that it goes on */
+    put(address + PAGE_SIZE, 101);
+    CHECK_EQ(free - frame_free_count(), 1 + 16);
+    put(address + 30 * PAGE_SIZE, 130);
+    CHECK_EQ(free - frame_free_count(), 1 + 16 + 1);
+    for (uint64_t i = 1; i < 16; i++) {
+        CHECK_EQ(frame_at(address + (i + 1) * PAGE_SIZE), frame_at(address + PAGE_SIZE) + i);
+        CHECK_EQ(get(address + (i + 1) * PAGE_SIZE), i + 1); /* copied with what is in them */
+    }
+    space = parent;
+    for (uint64_t i = 0; i < 40; i++) {
+        CHECK_EQ(get(address + i * PAGE_SIZE), i);
+    }
+    address_space_destroy(child);
+    free = frame_free_count();
+    for (uint64_t i = 0; i < 40; i++) {
+        put(address + i * PAGE_SIZE, 1); /* alone again: made writable, not copied */
+    }
+    CHECK_EQ(frame_free_count(), free);
     end();
 }
 
@@ -257,7 +294,7 @@ TEST(committed_memory_without_a_run_comes_with_its_faults)
     for (uint64_t i = 0; i < count; i += 2) {
         frame_put(taken[i]);
     }
-    sim_machine.commit_maps = true;
+    sim_machine.prefers_runs = true;
     CHECK_OK(address_space_map(space, 0, 100 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
     CHECK_EQ(frame_at(address + 99 * PAGE_SIZE), FRAME_NONE);
     for (uint64_t i = 0; i < 100; i++) {
