@@ -153,7 +153,7 @@ static uint64_t run_at_frontier(uint64_t least, uint64_t most, frame_t *first)
     return 0;
 }
 
-/* How many frames from f on follow each other in the free list and in memory, downwards: that is
+/* How many frames from f on follow each other in their list and in memory, downwards: that is
  * how they lie there when they were freed in order. *last: the lowest of them. */
 static uint64_t run_length(frame_t f, uint64_t most, frame_t *last)
 {
@@ -166,17 +166,17 @@ static uint64_t run_length(frame_t f, uint64_t most, frame_t *last)
     return count;
 }
 
-/* The first one that is long enough near the list's head. */
-static uint64_t run_of_freed(uint64_t least, uint64_t most, frame_t *first)
+/* Out of a list of freed frames, the first one that is long enough near its head. */
+static uint64_t run_of_freed(frame_t *head, uint64_t least, uint64_t most, frame_t *first)
 {
     frame_t before = FRAME_NONE, last;
     uint32_t looks = 0;
-    for (frame_t f = free_head; f != FRAME_NONE && looks < RUN_LOOKS_MAX; looks++) {
+    for (frame_t f = *head; f != FRAME_NONE && looks < RUN_LOOKS_MAX; looks++) {
         uint64_t count = run_length(f, most, &last);
         frame_t after = *record_of(last) & ~RECORD_FREE;
         if (count >= least) {
             if (before == FRAME_NONE) {
-                free_head = after;
+                *head = after;
             } else {
                 *record_of(before) = RECORD_FREE | (uint32_t)after;
             }
@@ -196,9 +196,14 @@ status_t frame_alloc_run(uint64_t least, uint64_t most, frame_t *first, uint64_t
         return STATUS_FRAMES_EXHAUSTED;
     }
     *count = run_at_frontier(least, most, first);
-    bool fresh = *count != 0;
-    if (!fresh) {
-        *count = run_of_freed(least, most < RUN_ZEROED_MAX ? most : RUN_ZEROED_MAX, first);
+    bool zero = ARCH_FRESH_FRAMES_ARE_ZERO && *count != 0;
+    if (*count == 0) {
+        *count = run_of_freed(&zeroed_head, least, most, first);
+        zero = *count != 0;
+    }
+    if (*count == 0) {
+        uint64_t bound = least > RUN_ZEROED_MAX ? least : RUN_ZEROED_MAX;
+        *count = run_of_freed(&free_head, least, most < bound ? most : bound, first);
     }
     if (*count == 0) {
         return STATUS_FRAMES_EXHAUSTED;
@@ -210,7 +215,7 @@ status_t frame_alloc_run(uint64_t least, uint64_t most, frame_t *first, uint64_t
     }
     void *memory = arch_frame_address(*first);
     arch_memory_taken(memory, *count * PAGE_SIZE);
-    if (!(ARCH_FRESH_FRAMES_ARE_ZERO && fresh)) {
+    if (!zero) {
         __builtin_memset(memory, 0, *count * PAGE_SIZE);
     }
     return STATUS_OK;
@@ -259,6 +264,23 @@ void frame_put_zeroed(frame_t f)
     KASSERT(record != NULL && *record == 1);
     KASSERT(words[0] == 0 && words[PAGE_SIZE / sizeof(uint64_t) - 1] == 0);
     give_to(&zeroed_head, f, record);
+}
+
+bool frame_clean(uint64_t least, uint64_t most, void (*clean)(frame_t first, uint64_t count))
+{
+    frame_t first;
+    uint64_t count = run_of_freed(&free_head, least, most, &first);
+    if (count == 0) {
+        return false;
+    }
+    arch_memory_taken(arch_frame_address(first), count * PAGE_SIZE);
+    clean(first, count);
+    free_count -= count;
+    uint32_t *record = record_of(first);
+    for (uint64_t i = 0; i < count; i++) {
+        give_to(&zeroed_head, first + i, &record[i]);
+    }
+    return true;
 }
 
 uint32_t frame_count(frame_t f)

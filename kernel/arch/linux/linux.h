@@ -98,7 +98,7 @@ struct linux_slot {
     bool time_open;
 };
 
-extern int linux_helper_file;
+extern int linux_helper_file, linux_memory_file;
 extern uint8_t *linux_helper;  /* the file of helper pages, mapped */
 extern uint32_t linux_spin;    /* rounds of waiting that take 20 us; 0: only one CPU */
 extern uint64_t linux_frames;  /* of memory and package, from 0 */

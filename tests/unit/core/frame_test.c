@@ -169,6 +169,36 @@ TEST(a_run_is_taken_out_of_the_middle_of_what_was_freed)
     CHECK_STATUS(frame_alloc(&run), STATUS_FRAMES_EXHAUSTED);
 }
 
+static void clear(frame_t first, uint64_t count)
+{
+    memset(arch_frame_address(first), 0, count * PAGE_SIZE);
+}
+
+TEST(freed_frames_are_cleaned_in_runs)
+{
+    start();
+    frame_init(20, 120);
+    frame_t first, run;
+    uint64_t all, count;
+    CHECK_OK(frame_alloc_run(1, 4000, &first, &all));
+    memset(arch_frame_address(first), 0xff, all * PAGE_SIZE);
+    put_run(first, 20);
+    put_run(first + 30, 10);
+    CHECK(!frame_clean(21, 40, clear));
+    CHECK(frame_clean(16, 18, clear));
+    CHECK_EQ(frame_free_count(), 30);
+    CHECK(!frame_clean(16, 18, clear));
+    CHECK_OK(frame_alloc_run(18, 40, &run, &count));
+    CHECK_EQ(run, first + 2);
+    CHECK_EQ(count, 18);
+    check_run(run, count);
+    put_run(run, 5);
+    CHECK(frame_clean(5, 5, clear));
+    CHECK_OK(frame_alloc_zeroed(&run));
+    check_run(run, 1);
+    CHECK_EQ(frame_free_count(), 30 - 18 + 4);
+}
+
 TEST(ranges_too_small_for_anything_are_left_out)
 {
     start();
