@@ -152,9 +152,10 @@ int64_t linux_filter_kernel(void);
 
 /* mirror.c: what the tables say, said to the Linux process. */
 void linux_mirror_all(struct arch_address_space *as, struct linux_process *p);
+/* now: the host brings them in at once, where not too many follow each other. */
 void linux_mirror_map(struct linux_process *p, uint64_t address, const frame_t *frames,
-                      uint64_t pages, enum protection protection);
-/* Frames that follow each other. now: the host brings them in at once, if they are not many. */
+                      uint64_t pages, enum protection protection, bool now);
+/* Frames that follow each other. */
 void linux_mirror_map_run(struct linux_process *p, uint64_t address, frame_t first, uint64_t pages,
                           enum protection protection, bool now);
 void linux_mirror_unmap(struct linux_process *p, uint64_t address, uint64_t end);

@@ -34,7 +34,7 @@ void linux_mirror_map_run(struct linux_process *p, uint64_t address, frame_t fir
 }
 
 void linux_mirror_map(struct linux_process *p, uint64_t address, const frame_t *frames,
-                      uint64_t pages, enum protection protection)
+                      uint64_t pages, enum protection protection, bool now)
 {
     if (protection == PROTECTION_NONE) {
         linux_mirror_unmap(p, address, address + (pages << PAGE_SHIFT));
@@ -43,7 +43,7 @@ void linux_mirror_map(struct linux_process *p, uint64_t address, const frame_t *
     for (uint64_t i = 0, run; i < pages; i += run) {
         for (run = 1; i + run < pages && frames[i + run] == frames[i] + run; run++) {
         }
-        linux_mirror_map_run(p, address + (i << PAGE_SHIFT), frames[i], run, protection, true);
+        linux_mirror_map_run(p, address + (i << PAGE_SHIFT), frames[i], run, protection, now);
     }
 }
 

@@ -220,7 +220,7 @@ status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t
 {
     status_t s = enter(as, address, frames, FRAME_NONE, pages, p);
     if (s == STATUS_OK && as->process != NULL) {
-        linux_mirror_map(as->process, address, frames, pages, p);
+        linux_mirror_map(as->process, address, frames, pages, p, true);
     }
     return s;
 }
@@ -313,7 +313,7 @@ void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t page
             frame_t f = frame_of(*entry);
             *entry = page_entry(f, p);
             if (as->process != NULL && hidden) {
-                linux_mirror_map(as->process, address, &f, 1, p);
+                linux_mirror_map(as->process, address, &f, 1, p, true);
             }
             entry++;
             address += PAGE_SIZE;
@@ -421,6 +421,7 @@ void linux_mirror_all(struct arch_address_space *as, struct linux_process *p)
             entry++;
             address += PAGE_SIZE;
         } while (index_of(address, 1) != 0 && *entry != 0 && protection_of(*entry) == protection);
-        linux_mirror_map(p, first, frames, pages, protection);
+        /* Much of what can be written was committed only, and is not there yet. */
+        linux_mirror_map(p, first, frames, pages, protection, protection != PROTECTION_READ_WRITE);
     }
 }
