@@ -10,10 +10,11 @@
 #define FAULT_STRIDE 4u   /* pages; backwards, so that no fault can do the next one's work */
 #define CALLS 2000u       /* timed in one go */
 #define SAMPLES 15u       /* of which the median counts */
+#define WORK_TRIES 30     /* of which the fastest counts */
 #define PAGE_BYTES 4096u
 
-/* Computes and nothing else, some 20 ms: a sieve, then mixing as a hash function does. Returns a
- * number that depends on all of it. */
+/* Computes and nothing else, some milliseconds: a sieve, then mixing as a hash function does.
+ * Returns a number that depends on all of it. */
 uint64_t work_compute(void);
 /* Writes to each page for the first time; false: one was not zero. */
 bool work_touch(volatile char *pages, size_t bytes);

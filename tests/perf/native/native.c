@@ -47,7 +47,7 @@ static void need(bool right, const char *what)
 static uint64_t compute(uint64_t *check)
 {
     uint64_t best = UINT64_MAX;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < WORK_TRIES; i++) {
         uint64_t start = now_ns();
         *check = work_compute();
         uint64_t took = now_ns() - start;
