@@ -6,7 +6,9 @@
  * arch_inline.h also says what suits a fault here: ARCH_FAULT_AHEAD_PAGES, how many pages of
  * anonymous memory one brings in at most (1: the touched one); ARCH_FAULT_AROUND_PAGES, how many of
  * an object's that are there already, a power of two; ARCH_FRESH_FRAMES_ARE_ZERO, whether frames
- * that were never handed out are zero.
+ * that were never handed out are zero; ARCH_PREFERS_RUNS, whether a fault is so
+ * dear that committed memory is mapped before it is touched, where there are runs of frames for it,
+ * and that copy-on-write is made for several pages at a time.
  *
  * All are called under the kernel lock unless they say otherwise. */
 #pragma once
@@ -51,6 +53,10 @@ uint64_t arch_tables_needed(uint64_t address, uint64_t pages);
  * framesExhausted: nothing was mapped. */
 status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t *frames,
                   uint64_t pages, enum protection p) MUST_CHECK;
+/* The same with frames that follow each other and that nobody will touch soon: first, first + 1,
+ * ... Only where ARCH_PREFERS_RUNS can be true. */
+status_t arch_map_run(struct arch_address_space *as, uint64_t address, frame_t first,
+                      uint64_t pages, enum protection p) MUST_CHECK;
 /* Unmaps what is there; calls gone(context, frame) for each page after the translation is
  * invalid everywhere. Frees tables that became empty. Cheap for big empty ranges. */
 void arch_unmap(struct arch_address_space *as, uint64_t address, uint64_t pages,
@@ -61,6 +67,10 @@ void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t page
                   enum protection p);
 /* Replaces one present page (copy-on-write). */
 void arch_remap(struct arch_address_space *as, uint64_t address, frame_t f, enum protection p);
+/* The same for several, by frames that follow each other. Only where ARCH_PREFERS_RUNS can be true.
+ */
+void arch_remap_run(struct arch_address_space *as, uint64_t address, frame_t first, uint64_t pages,
+                    enum protection p);
 bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t *f,
                  enum protection *p);
 /* The first present page in [address, end), or end. Skips empty tables. */

@@ -149,6 +149,9 @@ static void commit_region(struct address_space *as, struct region *r, enum prote
     r->protection = (uint8_t)p;
     r->charged = true;
     region_tree_changed(&as->regions, r);
+    if (ARCH_PREFERS_RUNS) {
+        address_space_map_ahead(as, r->start, r->end);
+    }
 }
 
 static void decommit_region(struct address_space *as, struct region *r,

@@ -1,5 +1,6 @@
 /* Mapping: every way a range of addresses comes into use. See address_space.h and
  * address_space_region.h. */
+#include "kernel/arch/arch.h"
 #include "kernel/core/address_space_region.h"
 
 static bool range_free(const struct address_space *as, uint64_t address, uint64_t size)
@@ -71,7 +72,11 @@ static status_t map_anonymous(struct address_space *as, bool fixed, uint64_t hin
                           .protection = (uint8_t)p,
                           .sharing = SHARING_PRIVATE,
                           .charged = true};
-    return map_region(as, fixed, hint, size, &like, address);
+    status_t status = map_region(as, fixed, hint, size, &like, address);
+    if (status == STATUS_OK && ARCH_PREFERS_RUNS) {
+        address_space_map_ahead(as, *address, *address + size);
+    }
+    return status;
 }
 
 status_t address_space_map(struct address_space *as, uint64_t hint, uint64_t size,

@@ -1,5 +1,7 @@
 /* A thread that says it waits in the kernel and runs on, to look at memory after it was taken away:
- * what was unmapped must be gone for it before anybody else gets the frames. Prints `all ok`. */
+ * what was unmapped must be gone for it before anybody else gets the frames. A pipe gets them, in
+ * the same entry to the kernel: whatever the kernel owes the process is made up for before the next
+ * thread runs. Prints `all ok`. */
 #include <capos.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 #define PAGES 64
 #define PAGE 4096
 #define SECRET 0x5ec4e7
+#define FILLS 2 /* of the pipe, in one go */
 #define SOON_NS 3000000
 
 /* kernel/arch/linux/layout.h */
@@ -55,6 +58,37 @@ static uint64_t rogue(void *argument)
     }
 }
 
+/* Unmaps the window and fills a pipe, in one entry: the pipe's pages are those that were freed
+ * last. */
+static bool unmap_and_fill_pipe(void)
+{
+    static uint64_t secret[STREAM_CHUNK_MAX / sizeof(uint64_t)];
+    static char requests[FILLS][STREAM_CHUNK_MAX + PAGE], replies[FILLS][256], unmap_buffer[2][256];
+    struct capos_call unmap, write[FILLS];
+    struct capos_process_spawner_create_pipe_results pipe;
+    if (capos_process_spawner_create_pipe(spawner, &pipe) != STATUS_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(secret) / sizeof(*secret); i++) {
+        secret[i] = SECRET;
+    }
+    capos_call_init(&unmap, unmap_buffer[0], 256, unmap_buffer[1], 256);
+    bool ok = capos_virtual_memory_unmap_submit(&unmap, CAPOS_MEMORY, (uintptr_t)window,
+                                                PAGES * PAGE) == STATUS_OK;
+    for (int i = 0; i < FILLS; i++) {
+        capos_call_init(&write[i], requests[i], sizeof(requests[i]), replies[i], 256);
+        ok = ok && capos_pipe_writer_write_submit(&write[i], pipe.writer, secret,
+                                                  sizeof(secret)) == STATUS_OK;
+    }
+    ok = ok && capos_virtual_memory_unmap_await(&unmap) == STATUS_OK;
+    for (int i = 0; ok && i < FILLS; i++) {
+        struct capos_pipe_writer_write_results written;
+        ok = capos_pipe_writer_write_await(&write[i], &written) == STATUS_OK &&
+             written.written == sizeof(secret);
+    }
+    return ok;
+}
+
 static int one_round(void)
 {
     struct capos_thread *thread;
@@ -70,17 +104,8 @@ static int one_round(void)
     uint64_t before = looks;
     (void)!capos_timer_sleep(timer, SOON_NS);
     bool runs_on = looks != before;
-    capos_pages_unmap((void *)window, PAGES * PAGE);
-    struct capos_virtual_memory_reserve_results kept; /* so that no other pages come there */
-    if (capos_virtual_memory_reserve(CAPOS_MEMORY, (uintptr_t)window, PAGES * PAGE, &kept) !=
-            STATUS_OK || kept.address != (uintptr_t)window) {
+    if (!unmap_and_fill_pipe()) {
         return 2;
-    }
-    for (int i = 0; i < 4; i++) { /* the same frames come again, at other places */
-        uint64_t *other = capos_pages_map(PAGES * PAGE);
-        for (size_t w = 0; other != NULL && w < PAGES * PAGE / sizeof(*other); w++) {
-            other[w] = SECRET;
-        }
     }
     (void)!capos_timer_sleep(timer, SOON_NS);
     return seen ? 3 : runs_on ? 4 : 5;

@@ -3,7 +3,8 @@
 #
 # Kernel paths and the boot are counted in instructions under QEMU's -icount, where the time-stamp counter advances with
 # instructions: the same in every run. Without ERMS, or each byte of a cleared page would count. The times of a boot are
-# the median of 11 under plain emulation; the least memory is the smallest machine that runs hello.
+# the median of 11 under plain emulation; the least memory is the smallest machine that runs hello. The rows of the linux
+# machine are linux.sh's.
 set -eu
 
 build=${BUILD:-build}
@@ -50,6 +51,7 @@ least_memory() {
     boot_instructions
     boot_times
     least_memory
+    sh tests/perf/linux.sh
 } >"$rows"
 
 awk 'BEGIN { printf "[" }

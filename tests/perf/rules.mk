@@ -10,11 +10,29 @@ $(PERF)/$(1).elf: $(patsubst tests/perf/%.c,$(PERF)/%.o,$(wildcard tests/perf/$(
 		$(CAPOS_LIB) $(CAPOS_LDSCRIPT)
 	$(CC) $(CAPOS_LDFLAGS) $$(filter %.o,$$^) $$(CAPOS_LDLIBS) -o $$@
 endef
-$(foreach program,paths nothing,$(eval $(call perf_program,$(program))))
+$(foreach program,paths nothing machine,$(eval $(call perf_program,$(program))))
 
-bench: all $(BUILD)/x86_64/demos/c-hello.elf $(PERF)/paths.elf $(PERF)/nothing.elf
+# The host's side of the rows of the linux machine; what both sides compute is one object.
+$(BUILD)/host/perf/native: tests/perf/native/native.c $(PERF)/machine/work.o
+	@mkdir -p $(@D)
+	$(HOSTCC) $(filter-out -MMD -MP,$(HOST_CFLAGS)) -D_GNU_SOURCE $^ -o $@
+
+# What programs of capOS stand beside: small, static, and without relocations to make.
+$(BUILD)/perf/%: tests/perf/nothing/nothing.c demos/c-hello/hello.c
+	@mkdir -p $(@D)
+	$(HOSTCC) -O2 -static $(filter %/$(@F).c,$^) -o $@
+
+BENCH_LINUX := all $(BUILD)/x86_64/demos/c-hello.elf $(PERF)/paths.elf $(PERF)/nothing.elf \
+	$(PERF)/machine.elf $(BUILD)/host/perf/native $(BUILD)/perf/nothing $(BUILD)/perf/hello
+
+bench: $(BENCH_LINUX)
 	@BUILD=$(BUILD) sh tests/perf/bench.sh
 
-test-build test-boot: $(PERF)/paths.elf $(PERF)/nothing.elf
+# Only the rows of the linux machine, in half a minute.
+bench-linux: $(BENCH_LINUX)
+	@BUILD=$(BUILD) sh tests/perf/linux.sh
 
-.PHONY: bench
+test-build: $(BENCH_LINUX)
+test-boot: $(PERF)/paths.elf $(PERF)/nothing.elf
+
+.PHONY: bench bench-linux

@@ -38,7 +38,7 @@ struct options {
 
 struct cpu linux_first_cpu;
 uint8_t *linux_helper;
-int linux_helper_file;
+int linux_helper_file, linux_memory_file;
 uint32_t linux_spin;
 bool linux_debugged;
 uint64_t linux_frames;
@@ -237,6 +237,7 @@ _Noreturn void linux_start(const uint64_t *stack)
     info.cpu_count = arch_cpu_count();
 
     int memory = memory_file("capos-memory", o.memory), done[2];
+    linux_memory_file = memory;
     linux_helper_file = memory_file("capos-helper", HELPER_FILE_SIZE);
     checked(LINUX_CALL(__NR_pipe2, done, O_CLOEXEC), "no pipe");
     linux_helper = map_file(linux_helper_file, 0, HELPER_FILE_SIZE);

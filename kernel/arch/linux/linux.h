@@ -99,7 +99,7 @@ struct linux_slot {
     bool time_open;
 };
 
-extern int linux_helper_file;
+extern int linux_helper_file, linux_memory_file;
 extern uint8_t *linux_helper;  /* the file of helper pages, mapped */
 extern bool linux_debugged;    /* --gdb: the user's debugger may look at processes and stop them */
 extern uint32_t linux_spin;    /* rounds of waiting that take 20 us; 0: only one CPU */
@@ -154,8 +154,12 @@ int64_t linux_filter_kernel(void);
 
 /* mirror.c: what the tables say, said to the Linux process. */
 void linux_mirror_all(struct arch_address_space *as, struct linux_process *p);
+/* now: the host brings them in at once, where not too many follow each other. */
 void linux_mirror_map(struct linux_process *p, uint64_t address, const frame_t *frames,
-                      uint64_t pages, enum protection protection);
+                      uint64_t pages, enum protection protection, bool now);
+/* Frames that follow each other. */
+void linux_mirror_map_run(struct linux_process *p, uint64_t address, frame_t first, uint64_t pages,
+                          enum protection protection, bool now);
 void linux_mirror_unmap(struct linux_process *p, uint64_t address, uint64_t end);
 void linux_mirror_protect(struct linux_process *p, uint64_t address, uint64_t end,
                           enum protection protection);

@@ -11,15 +11,19 @@
  * NAP_MAX_NS; and one that will not let the kernel sleep is killed. */
 #include "kernel/arch/linux/linux.h"
 
+#include "kernel/core/frame.h"
 #include "kernel/core/log.h"
 #include "kernel/core/process.h"
 
 #include <asm/errno.h>
 #include <asm/signal.h>
+#include <linux/falloc.h>
 #include <linux/futex.h>
 
 #define NAP_MAX_NS 100000000ull
 #define IDLE_MAX_NS 3600000000000ull /* nobody else writes that word */
+#define GIVE_BACK_LEAST 16 /* frames in a piece: a page of memory is dearer to get than to clear */
+#define GIVE_BACK_MOST 1024 /* in one go: nobody is kept waiting for longer than that takes */
 #define TRIES_MAX 10000 /* of sleeping on a word that somebody else keeps changing */
 
 struct kernel_timespec {
@@ -295,9 +299,21 @@ status_t linux_resume(struct thread *t)
     return STATUS_OK;
 }
 
+/* Freed frames go back to the host; they are holes of the file then, and zero. */
+static void give_back(frame_t first, uint64_t count)
+{
+    int64_t result = LINUX_CALL(__NR_fallocate, linux_memory_file,
+                                FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, first << PAGE_SHIFT,
+                                count << PAGE_SHIFT);
+    if (result < 0) {
+        memset(arch_frame_address(first), 0, count << PAGE_SHIFT);
+    }
+}
+
 static enum linux_event wait_on(uint32_t *word, const struct thread *t)
 {
     const struct arch_cpu *c = linux_cpu();
+    bool clean = false; /* nothing is left to give back */
     for (uint32_t tries = 0;; tries++) {
         for (uint32_t round = 0; round <= linux_spin; round++) {
             if (t != NULL && posted(word)) {
@@ -318,11 +334,14 @@ static enum linux_event wait_on(uint32_t *word, const struct thread *t)
         }
         if (lie_down(word)) {
             uint64_t left_ns = c->deadline_ns - now_ns;
-            uint64_t most_ns = t != NULL ? NAP_MAX_NS : IDLE_MAX_NS;
+            uint64_t most_ns = t != NULL || !clean ? NAP_MAX_NS : IDLE_MAX_NS;
             left_ns = left_ns < most_ns ? left_ns : most_ns;
             uint64_t before = now_ns;
             sleep_on(word, linux_monotonic_ns() + left_ns);
-            tries = arch_now_ns() - before > NAP_MAX_NS / 2 ? 0 : tries;
+            if (arch_now_ns() - before > NAP_MAX_NS / 2) { /* there is time for it */
+                tries = 0;
+                clean = !frame_clean(GIVE_BACK_LEAST, GIVE_BACK_MOST, give_back);
+            }
         }
     }
 }

@@ -23,8 +23,18 @@ static uint64_t linux_protection(enum protection p)
     return PROT_NONE;
 }
 
+void linux_mirror_map_run(struct linux_process *p, uint64_t address, frame_t first, uint64_t pages,
+                          enum protection protection, bool now)
+{
+    KASSERT(first + pages <= linux_frames && address < HELPER_BASE);
+    uint64_t populate = now && pages <= POPULATE_PAGES ? MAP_POPULATE : 0;
+    linux_process_command(p, __NR_mmap, address, pages << PAGE_SHIFT, linux_protection(protection),
+                          MAP_SHARED | MAP_FIXED | populate, MANAGER_MEMORY_FD,
+                          first << PAGE_SHIFT);
+}
+
 void linux_mirror_map(struct linux_process *p, uint64_t address, const frame_t *frames,
-                      uint64_t pages, enum protection protection)
+                      uint64_t pages, enum protection protection, bool now)
 {
     if (protection == PROTECTION_NONE) {
         linux_mirror_unmap(p, address, address + (pages << PAGE_SHIFT));
@@ -33,11 +43,7 @@ void linux_mirror_map(struct linux_process *p, uint64_t address, const frame_t *
     for (uint64_t i = 0, run; i < pages; i += run) {
         for (run = 1; i + run < pages && frames[i + run] == frames[i] + run; run++) {
         }
-        KASSERT(frames[i] + run <= linux_frames && address < HELPER_BASE);
-        uint64_t flags = MAP_SHARED | MAP_FIXED | (run <= POPULATE_PAGES ? MAP_POPULATE : 0);
-        linux_process_command(p, __NR_mmap, address + (i << PAGE_SHIFT), run << PAGE_SHIFT,
-                              linux_protection(protection), flags, MANAGER_MEMORY_FD,
-                              frames[i] << PAGE_SHIFT);
+        linux_mirror_map_run(p, address + (i << PAGE_SHIFT), frames[i], run, protection, now);
     }
 }
 

@@ -186,8 +186,9 @@ static void unmap_nothing(void *context, frame_t f)
     (void)f;
 }
 
-status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t *frames,
-                  uint64_t pages, enum protection p)
+/* Into the tables: the frames, or if there are none first, first + 1, ... */
+static status_t enter(struct arch_address_space *as, uint64_t address, const frame_t *frames,
+                      frame_t first, uint64_t pages, enum protection p)
 {
     uint64_t done = 0;
     while (done < pages) {
@@ -206,15 +207,32 @@ status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t
         uint64_t *entry = path.entry[1];
         for (uint64_t i = 0; i < count; i++) {
             KASSERT(entry[i] == 0);
-            entry[i] = page_entry(frames[done + i], p);
+            entry[i] = page_entry(frames != NULL ? frames[done + i] : first + done + i, p);
         }
         count_up(&path, 1, count);
         done += count;
     }
-    if (as->process != NULL) {
-        linux_mirror_map(as->process, address, frames, pages, p);
-    }
     return STATUS_OK;
+}
+
+status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t *frames,
+                  uint64_t pages, enum protection p)
+{
+    status_t s = enter(as, address, frames, FRAME_NONE, pages, p);
+    if (s == STATUS_OK && as->process != NULL) {
+        linux_mirror_map(as->process, address, frames, pages, p, true);
+    }
+    return s;
+}
+
+status_t arch_map_run(struct arch_address_space *as, uint64_t address, frame_t first,
+                      uint64_t pages, enum protection p)
+{
+    status_t s = enter(as, address, NULL, first, pages, p);
+    if (s == STATUS_OK && as->process != NULL) {
+        linux_mirror_map_run(as->process, address, first, pages, p, false);
+    }
+    return s;
 }
 
 /* Before pages go: a process that nobody runs in ends instead of being told of each change. */
@@ -295,7 +313,7 @@ void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t page
             frame_t f = frame_of(*entry);
             *entry = page_entry(f, p);
             if (as->process != NULL && hidden) {
-                linux_mirror_map(as->process, address, &f, 1, p);
+                linux_mirror_map(as->process, address, &f, 1, p, true);
             }
             entry++;
             address += PAGE_SIZE;
@@ -307,19 +325,28 @@ void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t page
     }
 }
 
-void arch_remap(struct arch_address_space *as, uint64_t address, frame_t f, enum protection p)
+void arch_remap_run(struct arch_address_space *as, uint64_t address, frame_t first, uint64_t pages,
+                    enum protection p)
 {
-    struct path path;
-    int level = walk(as, address, &path);
-    KASSERT(level == 1 && *path.entry[1] != 0);
-    frame_t before = frame_of(*path.entry[1]);
-    *path.entry[1] = page_entry(f, p);
+    bool others = false;
+    for (uint64_t i = 0; i < pages; i++) {
+        struct path path;
+        int level = walk(as, address + (i << PAGE_SHIFT), &path);
+        KASSERT(level == 1 && *path.entry[1] != 0);
+        others = others || frame_of(*path.entry[1]) != first + i;
+        *path.entry[1] = page_entry(first + i, p);
+    }
     if (as->process != NULL) {
-        linux_mirror_map(as->process, address, &f, 1, p);
-        if (f != before) {
-            linux_process_flush(as->process); /* before somebody else gets the frame */
+        linux_mirror_map_run(as->process, address, first, pages, p, true);
+        if (others) {
+            linux_process_flush(as->process); /* before somebody else gets the frames */
         }
     }
+}
+
+void arch_remap(struct arch_address_space *as, uint64_t address, frame_t f, enum protection p)
+{
+    arch_remap_run(as, address, f, 1, p);
 }
 
 /* The walk without its path, straight: each copy to or from a space asks for a page. */
@@ -394,6 +421,7 @@ void linux_mirror_all(struct arch_address_space *as, struct linux_process *p)
             entry++;
             address += PAGE_SIZE;
         } while (index_of(address, 1) != 0 && *entry != 0 && protection_of(*entry) == protection);
-        linux_mirror_map(p, first, frames, pages, protection);
+        /* Much of what can be written was committed only, and is not there yet. */
+        linux_mirror_map(p, first, frames, pages, protection, protection != PROTECTION_READ_WRITE);
     }
 }

@@ -49,6 +49,7 @@ struct sim_machine {
     char log[SIM_LOG_SIZE]; /* the latest of it, terminated */
     size_t log_size;
     bool log_to_stderr;
+    bool prefers_runs; /* ARCH_PREFERS_RUNS */
     struct sim_bytes to_host, from_host;
     void (*edge)(enum sim_edge_kind kind, uint64_t address, size_t size); /* NULL: nobody acts */
     void (*panicked)(const char *text);                                   /* must not return */

@@ -184,6 +184,28 @@ status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t
     return STATUS_OK;
 }
 
+status_t arch_map_run(struct arch_address_space *as, uint64_t address, frame_t first,
+                      uint64_t pages, enum protection p)
+{
+    for (uint64_t i = 0; i < pages; i++) {
+        frame_t f = first + i;
+        status_t s = arch_map(as, address + (i << PAGE_SHIFT), &f, 1, p);
+        if (s != STATUS_OK) {
+            arch_unmap(as, address, i, ignore_page, NULL);
+            return s;
+        }
+    }
+    return STATUS_OK;
+}
+
+void arch_remap_run(struct arch_address_space *as, uint64_t address, frame_t first, uint64_t pages,
+                    enum protection p)
+{
+    for (uint64_t i = 0; i < pages; i++) {
+        arch_remap(as, address + (i << PAGE_SHIFT), first + i, p);
+    }
+}
+
 void arch_unmap(struct arch_address_space *as, uint64_t address, uint64_t pages,
                 void (*gone)(void *context, frame_t f), void *context)
 {

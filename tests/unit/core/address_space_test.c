@@ -210,6 +210,104 @@ TEST(no_allocation_failure_loses_anything)
 {
     sim_boot(NULL);
     for_each_allocation_failure(NULL, use_everything);
+    sim_machine.prefers_runs = true;
+    for_each_allocation_failure(NULL, use_everything);
+}
+
+static frame_t frame_at(uint64_t address)
+{
+    frame_t f = FRAME_NONE;
+    enum protection p;
+    return arch_lookup(&space->arch, address, &f, &p) ? f : FRAME_NONE;
+}
+
+TEST(committed_memory_is_mapped_in_one_run)
+{
+    begin();
+    sim_machine.prefers_runs = true;
+    uint64_t address, free = frame_free_count();
+    CHECK_OK(address_space_map(space, 0, 40 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    CHECK_LE(40, free - frame_free_count());
+    for (uint64_t i = 0; i < 40; i++) {
+        CHECK_EQ(frame_at(address + i * PAGE_SIZE), frame_at(address) + i);
+    }
+    put(address + 7 * PAGE_SIZE, 1);
+    CHECK_OK(address_space_decommit(space, address, 40 * PAGE_SIZE));
+    CHECK_EQ(frame_at(address), FRAME_NONE);
+    CHECK_OK(address_space_commit(space, address, 20 * PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_EQ(frame_at(address + 19 * PAGE_SIZE), frame_at(address) + 19);
+    CHECK_EQ(get(address + 7 * PAGE_SIZE), 0);
+    CHECK_OK(address_space_commit(space, address + 20 * PAGE_SIZE, PAGE_SIZE, PROTECTION_NONE));
+    CHECK_EQ(frame_at(address + 20 * PAGE_SIZE), FRAME_NONE); /* nobody can touch it */
+    end();
+}
+
+TEST(who_writes_in_order_after_a_fork_gets_runs)
+{
+    begin();
+    sim_machine.prefers_runs = true;
+    uint64_t address;
+    CHECK_OK(address_space_map(space, 0, 40 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    for (uint64_t i = 0; i < 40; i++) {
+        put(address + i * PAGE_SIZE, (uint8_t)i);
+    }
+    struct address_space *child, *parent = space;
+    CHECK_OK(address_space_create(account, &child));
+    CHECK_OK(address_space_fork(parent, child));
+    space = child;
+    uint64_t free = frame_free_count();
+    put(address, 100);
+    CHECK_EQ(free - frame_free_count(), 1); /* nobody knows that it goes on */
+    put(address + PAGE_SIZE, 101);
+    CHECK_EQ(free - frame_free_count(), 1 + 16);
+    put(address + 30 * PAGE_SIZE, 130);
+    CHECK_EQ(free - frame_free_count(), 1 + 16 + 1);
+    for (uint64_t i = 1; i < 16; i++) {
+        CHECK_EQ(frame_at(address + (i + 1) * PAGE_SIZE), frame_at(address + PAGE_SIZE) + i);
+        CHECK_EQ(get(address + (i + 1) * PAGE_SIZE), i + 1); /* copied with what is in them */
+    }
+    space = parent;
+    for (uint64_t i = 0; i < 40; i++) {
+        CHECK_EQ(get(address + i * PAGE_SIZE), i);
+    }
+    address_space_destroy(child);
+    free = frame_free_count();
+    for (uint64_t i = 0; i < 40; i++) {
+        put(address + i * PAGE_SIZE, 1); /* alone again: made writable, not copied */
+    }
+    CHECK_EQ(frame_free_count(), free);
+    end();
+}
+
+TEST(committed_memory_without_a_run_comes_with_its_faults)
+{
+    begin();
+    static frame_t taken[1 << 16];
+    uint64_t address, count = 0;
+    while (count < ARRAY_SIZE(taken) && frame_free_count() > 300) {
+        CHECK_OK(frame_alloc(&taken[count++]));
+    }
+    CHECK_LT(count, ARRAY_SIZE(taken));
+    frame_t rest;
+    uint64_t run;
+    CHECK_OK(frame_alloc_run(250, 250, &rest, &run)); /* what is at the frontier, but for a few */
+    for (uint64_t i = 0; i < count; i += 2) {
+        frame_put(taken[i]);
+    }
+    sim_machine.prefers_runs = true;
+    CHECK_OK(address_space_map(space, 0, 100 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    CHECK_EQ(frame_at(address + 99 * PAGE_SIZE), FRAME_NONE);
+    for (uint64_t i = 0; i < 100; i++) {
+        put(address + i * PAGE_SIZE, (uint8_t)i);
+        CHECK_EQ(get(address + i * PAGE_SIZE), i);
+    }
+    for (uint64_t i = 1; i < count; i += 2) {
+        frame_put(taken[i]);
+    }
+    while (run > 0) {
+        frame_put(rest + --run);
+    }
+    end();
 }
 
 TEST(kernel_pages_of_a_fork_wait_for_the_childs_own)

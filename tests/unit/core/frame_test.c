@@ -94,6 +94,111 @@ TEST(a_frame_that_is_free_cannot_be_put)
     CHECK(sim_panics(put_twice));
 }
 
+static void check_run(frame_t first, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        CHECK_EQ(frame_count(first + i), 1);
+        const uint64_t *words = arch_frame_address(first + i);
+        CHECK(words[0] == 0 && words[PAGE_SIZE / sizeof(*words) - 1] == 0);
+        memset(arch_frame_address(first + i), 0xff, PAGE_SIZE);
+    }
+}
+
+static void put_run(frame_t first, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        frame_put(first + i);
+    }
+}
+
+TEST(runs_come_from_a_frontier_then_from_what_was_freed)
+{
+    start();
+    frame_init(20, 500);
+    frame_init(600, 700);
+    uint64_t total = frame_total(), count, second;
+    frame_t first, other;
+    CHECK_OK(frame_alloc_run(4, 100, &first, &count));
+    CHECK_EQ(count, 100);
+    check_run(first, count);
+    CHECK_EQ(frame_free_count(), total - 100);
+    CHECK_OK(frame_alloc_run(200, 4000, &other, &second)); /* the rest of the first range */
+    CHECK_EQ(second, 500 - 21 - 100);
+    check_run(other, second);
+    CHECK_STATUS(frame_alloc_run(200, 4000, &other, &count), STATUS_FRAMES_EXHAUSTED);
+    put_run(first, 100);
+    CHECK_OK(frame_alloc_run(100, 100, &first, &count)); /* where they are too few at a frontier */
+    CHECK_EQ(count, 100);
+    check_run(first, count);
+    CHECK_OK(frame_alloc_run(1, 4000, &other, &count));
+    CHECK_EQ(other, 601);
+    kmem_fail_after = 0;
+    put_run(first, 100);
+    uint64_t free = frame_free_count();
+    CHECK_STATUS(frame_alloc_run(1, 10, &first, &count), STATUS_FRAMES_EXHAUSTED);
+    CHECK_EQ(frame_free_count(), free);
+}
+
+TEST(a_run_is_taken_out_of_the_middle_of_what_was_freed)
+{
+    start();
+    frame_init(20, 120);
+    frame_t first, run;
+    uint64_t all, count;
+    CHECK_OK(frame_alloc_run(1, 4000, &first, &all));
+    CHECK_EQ(frame_free_count(), 0);
+    frame_put(first);
+    frame_put(first + 2);
+    put_run(first + 10, 20);
+    frame_put(first + 4);
+    frame_put(first + 3); /* upwards in the list: no run */
+    CHECK_STATUS(frame_alloc_run(21, 30, &run, &count), STATUS_FRAMES_EXHAUSTED);
+    CHECK_OK(frame_alloc_run(5, 8, &run, &count));
+    CHECK_EQ(run, first + 22);
+    CHECK_EQ(count, 8);
+    check_run(run, count);
+    CHECK_OK(frame_alloc_run(9, 30, &run, &count));
+    CHECK_EQ(run, first + 10);
+    CHECK_EQ(count, 12);
+    check_run(run, count);
+    CHECK_EQ(frame_free_count(), 4);
+    for (int i = 0; i < 4; i++) {
+        CHECK_OK(frame_alloc(&run));
+        CHECK(run == first || run == first + 2 || run == first + 3 || run == first + 4);
+    }
+    CHECK_STATUS(frame_alloc(&run), STATUS_FRAMES_EXHAUSTED);
+}
+
+static void clear(frame_t first, uint64_t count)
+{
+    memset(arch_frame_address(first), 0, count * PAGE_SIZE);
+}
+
+TEST(freed_frames_are_cleaned_in_runs)
+{
+    start();
+    frame_init(20, 120);
+    frame_t first, run;
+    uint64_t all, count;
+    CHECK_OK(frame_alloc_run(1, 4000, &first, &all));
+    memset(arch_frame_address(first), 0xff, all * PAGE_SIZE);
+    put_run(first, 20);
+    put_run(first + 30, 10);
+    CHECK(!frame_clean(21, 40, clear));
+    CHECK(frame_clean(16, 18, clear));
+    CHECK_EQ(frame_free_count(), 30);
+    CHECK(!frame_clean(16, 18, clear));
+    CHECK_OK(frame_alloc_run(18, 40, &run, &count));
+    CHECK_EQ(run, first + 2);
+    CHECK_EQ(count, 18);
+    check_run(run, count);
+    put_run(run, 5);
+    CHECK(frame_clean(5, 5, clear));
+    CHECK_OK(frame_alloc_zeroed(&run));
+    check_run(run, 1);
+    CHECK_EQ(frame_free_count(), 30 - 18 + 4);
+}
+
 TEST(ranges_too_small_for_anything_are_left_out)
 {
     start();

@@ -3,6 +3,7 @@
 
 #define ARCH_FAULT_AHEAD_PAGES 64u
 #define ARCH_FAULT_AROUND_PAGES 32u
+#define ARCH_PREFERS_RUNS true
 #define ARCH_FRESH_FRAMES_ARE_ZERO true
 
 #define LINUX_MEMORY 0x100000000000ull /* where the kernel sees all of physical memory */

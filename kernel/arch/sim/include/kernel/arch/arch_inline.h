@@ -4,6 +4,7 @@
 
 #define ARCH_FAULT_AHEAD_PAGES 1u
 #define ARCH_FAULT_AROUND_PAGES 8u
+#define ARCH_PREFERS_RUNS sim_machine.prefers_runs
 #define ARCH_FRESH_FRAMES_ARE_ZERO false
 
 #include "kernel/arch/sim/sim.h"

@@ -3,6 +3,7 @@
 
 #define ARCH_FAULT_AHEAD_PAGES 1u
 #define ARCH_FAULT_AROUND_PAGES 8u
+#define ARCH_PREFERS_RUNS false
 #define ARCH_FRESH_FRAMES_ARE_ZERO false
 
 #include "abi/limits.h"

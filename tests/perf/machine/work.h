@@ -1,0 +1,24 @@
+/* What a machine's program and its native twin both do: the same object code in both. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TOUCH_BYTES (64ull << 20)
+#define FAULT_PAGES 512u  /* copied by writing to them */
+#define FAULT_STRIDE 4u   /* pages; backwards, so that no fault can do the next one's work */
+#define CALLS 2000u       /* timed in one go */
+#define SAMPLES 15u       /* of which the median counts */
+#define WORK_TRIES 30     /* of which the fastest counts */
+#define PAGE_BYTES 4096u
+
+/* Computes and nothing else, some milliseconds: a sieve, then mixing as a hash function does.
+ * Returns a number that depends on all of it. */
+uint64_t work_compute(void);
+/* Writes to each page for the first time; false: one was not zero. */
+bool work_touch(volatile char *pages, size_t bytes);
+/* Writes to some pages of a copy; false: one does not hold `mark` in its second byte. */
+bool work_copy(volatile char *pages, char mark);
+/* The middle one; sorts. */
+uint64_t work_median(uint64_t *values, size_t count);
