@@ -287,6 +287,8 @@ receive(struct thread *t, struct call *call, struct object *endpoint)
     call_begin(call, t, t->process, endpoint, NULL);
     status_t s = endpoint_receive(endpoint, call);
     if (s != STATUS_PENDING) {
+        call->interface_id = 0; /* a denial record is not about a method */
+        call->method_number = DENIAL_NO_METHOD;
         call_post(call, s);
     }
 }

@@ -465,4 +465,10 @@ TEST(exhaustion_is_explained)
     CHECK_STATUS(run(ipc_call(u, 4, facet, "x")), -STATUS_CALLS_EXHAUSTED);
     CHECK_EQ(p->denials[0].reason, DENIAL_REASON_EXHAUSTED);
     CHECK_EQ(p->denials[0].interface_id, IPC_INTERFACE);
+    struct ring_entry receive = ipc_receive(u, 5, endpoint);
+    receive.interface_id = 0x1234; /* which RECV does not use: it names no interface */
+    CHECK_STATUS(run(receive), -STATUS_CALLS_EXHAUSTED);
+    CHECK_EQ(p->denial_count, 2);
+    CHECK_EQ(p->denials[1].interface_id, 0);
+    CHECK_EQ(p->denials[1].method, DENIAL_NO_METHOD);
 }
