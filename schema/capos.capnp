@@ -236,6 +236,80 @@ interface EntropySource $kernel $fork(copy)
   fill @0 (count :UInt32 $bound("64")) -> (data :Data);
 }
 
+# ------------------------------------------------------------------------------------------- files and folders
+
+enum FileError {
+  # What may happen to who works with files; every result has one.
+  none @0;
+  notFound @1;
+  exists @2;
+  notADirectory @3;
+  notAFile @4;
+  notEmpty @5;
+  readOnly @6;       # this object is; a denial as well
+  badName @7;        # empty, ".", "..", or with a slash or a NUL in it; longer than the host allows
+  otherKind @8;      # neither a file nor a folder: a symbolic link, a device, a socket; nobody gets those
+  mountPoint @9;     # another file system begins there, which was not granted
+  notPermitted @10;  # whoever started the machine may not do it either
+  noSpace @11;
+  tooBig @12;
+  tooMany @13;       # the machine's host has no room for another open file
+  busy @14;
+  inputOutput @15;
+}
+
+enum FileKind {
+  file @0;
+  directory @1;
+  other @2;
+}
+
+struct DirectoryEntry {
+  name @0 :Text;  # the host's bytes; UTF-8 if they are
+  kind @1 :FileKind;
+}
+
+struct OpenFlags {
+  # Bits of Directory.open().
+  const write :UInt32 = 1;      # else the File is read-only
+  const create :UInt32 = 2;     # if it is not there; needs write, as the two below
+  const exclusive :UInt32 = 4;  # `exists` if it is there; needs create
+  const truncate :UInt32 = 8;
+}
+
+interface Directory $fork(copy)
+    $grant((name = "dir", spec = "HOST[::GUEST][:ro]",
+            allows = "read and write the files of this folder of the host, and nothing outside it; with :ro only read")) {
+  # A folder. A name is one component: who wants a path walks it by sub(). What is got from a read-only Directory is
+  # read-only.
+  list @0 (cursor :UInt64, maxEntries :UInt32) -> (entries :List(DirectoryEntry), next :UInt64, error :FileError);
+  # As many as fit the result buffer, without "." and "..". cursor: 0, then `next`, which is 0 at the end.
+  open @1 (name :Text, flags :UInt32) -> (file :File, error :FileError);
+  sub @2 (name :Text) -> (directory :Directory, error :FileError);
+  createDirectory @3 (name :Text) -> (directory :Directory, error :FileError);
+  remove @4 (name :Text) -> (error :FileError);
+  # A file, or an empty folder.
+  rename @5 (name :Text, into :Directory, newName :Text) -> (error :FileError);
+  # Without `into`: within this folder. Replaces a file, or an empty folder by a folder.
+  stat @6 (name :Text) -> (size :UInt64, modified :Int64, kind :FileKind, error :FileError);
+  # modified: seconds since 1970. No fraction: who may write is not to have a clock by that.
+  readOnly @7 () -> (directory :Directory);
+}
+
+interface File $fork(copy) {
+  # A regular file. Offsets and sizes in bytes; no position is kept.
+  read @0 (offset :UInt64, length :UInt32 $bound("64 KiB")) -> (data :Data, error :FileError);
+  # At least one byte, unless the offset is at the end or behind it.
+  write @1 (offset :UInt64, data :Data $bound("64 KiB")) -> (written :UInt32, error :FileError);
+  # At least one byte. Behind the end: what is between is zero.
+  stat @2 () -> (size :UInt64, modified :Int64, error :FileError);
+  truncate @3 (size :UInt64) -> (error :FileError);
+  # Cuts off, or adds zeros.
+  sync @4 () -> (error :FileError);
+  # Completes when all that was written would survive the host's sudden end.
+  readOnly @5 () -> (file :File);
+}
+
 # ---------------------------------------------------------------------------------------------------- memory
 
 enum Protection {

@@ -181,6 +181,77 @@ enum entropy_source_method {
     ENTROPY_SOURCE_METHOD_COUNT = 1,
 };
 
+/* What may happen to who works with files; every result has one. */
+enum file_error {
+    FILE_ERROR_NONE = 0,
+    FILE_ERROR_NOT_FOUND = 1,
+    FILE_ERROR_EXISTS = 2,
+    FILE_ERROR_NOT_A_DIRECTORY = 3,
+    FILE_ERROR_NOT_A_FILE = 4,
+    FILE_ERROR_NOT_EMPTY = 5,
+    /* this object is; a denial as well */
+    FILE_ERROR_READ_ONLY = 6,
+    /* empty, ".", "..", or with a slash or a NUL in it; longer than the host allows */
+    FILE_ERROR_BAD_NAME = 7,
+    /* neither a file nor a folder: a symbolic link, a device, a socket; nobody gets those */
+    FILE_ERROR_OTHER_KIND = 8,
+    /* another file system begins there, which was not granted */
+    FILE_ERROR_MOUNT_POINT = 9,
+    /* whoever started the machine may not do it either */
+    FILE_ERROR_NOT_PERMITTED = 10,
+    FILE_ERROR_NO_SPACE = 11,
+    FILE_ERROR_TOO_BIG = 12,
+    /* the machine's host has no room for another open file */
+    FILE_ERROR_TOO_MANY = 13,
+    FILE_ERROR_BUSY = 14,
+    FILE_ERROR_INPUT_OUTPUT = 15,
+};
+#define FILE_ERROR_COUNT 16
+
+enum file_kind {
+    FILE_KIND_FILE = 0,
+    FILE_KIND_DIRECTORY = 1,
+    FILE_KIND_OTHER = 2,
+};
+#define FILE_KIND_COUNT 3
+
+/* else the File is read-only */
+#define OPEN_FLAGS_WRITE 1u
+
+/* if it is not there; needs write, as the two below */
+#define OPEN_FLAGS_CREATE 2u
+
+/* `exists` if it is there; needs create */
+#define OPEN_FLAGS_EXCLUSIVE 4u
+
+#define OPEN_FLAGS_TRUNCATE 8u
+
+/* Directory */
+#define DIRECTORY_INTERFACE_ID 0x8828b4e979c0c25full
+enum directory_method {
+    DIRECTORY_METHOD_LIST = 0,
+    DIRECTORY_METHOD_OPEN = 1,
+    DIRECTORY_METHOD_SUB = 2,
+    DIRECTORY_METHOD_CREATE_DIRECTORY = 3,
+    DIRECTORY_METHOD_REMOVE = 4,
+    DIRECTORY_METHOD_RENAME = 5,
+    DIRECTORY_METHOD_STAT = 6,
+    DIRECTORY_METHOD_READ_ONLY = 7,
+    DIRECTORY_METHOD_COUNT = 8,
+};
+
+/* File */
+#define FILE_INTERFACE_ID 0xd956eeda24e9d8b5ull
+enum file_method {
+    FILE_METHOD_READ = 0,
+    FILE_METHOD_WRITE = 1,
+    FILE_METHOD_STAT = 2,
+    FILE_METHOD_TRUNCATE = 3,
+    FILE_METHOD_SYNC = 4,
+    FILE_METHOD_READ_ONLY = 5,
+    FILE_METHOD_COUNT = 6,
+};
+
 enum protection {
     PROTECTION_NONE = 0,
     PROTECTION_READ = 1,

@@ -771,6 +771,8 @@ const char *interface_grant(uint64_t interface_id)
         return "timer";
     case ENTROPY_SOURCE_INTERFACE_ID:
         return "random";
+    case DIRECTORY_INTERFACE_ID:
+        return "dir";
     case CODE_MEMORY_INTERFACE_ID:
         return "code";
     case BOOT_PACKAGE_INTERFACE_ID:

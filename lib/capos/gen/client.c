@@ -536,6 +536,605 @@ status_t capos_entropy_source_fill_await(struct capos_call *call,
     return status;
 }
 
+static inline void directory_list_put(struct capos_call *call, uint64_t cursor,
+    uint32_t max_entries)
+{
+    struct wire_builder params = directory_list_params_init(&call->message);
+    directory_list_params_set_cursor(params, cursor);
+    directory_list_params_set_max_entries(params, max_entries);
+}
+
+void capos_directory_list_take(struct capos_call *call,
+    struct capos_directory_list_results *results)
+{
+    results->entries = directory_list_results_entries(call->results);
+    results->next = directory_list_results_next(call->results);
+    results->error = directory_list_results_error(call->results);
+}
+
+status_t capos_directory_list(cap_t directory, uint64_t cursor, uint32_t max_entries,
+    struct capos_directory_list_results *results)
+{
+    wire_word words[2] = {0};
+    struct wire_builder params = {NULL, words, 2, 0};
+    directory_list_params_set_cursor(params, cursor);
+    directory_list_params_set_max_entries(params, max_entries);
+    struct capos_call *call = capos_invoke_short(directory, DIRECTORY_INTERFACE_ID,
+        CAPOS_SHORT(DIRECTORY_METHOD_LIST, 2), words[0], words[1]);
+    if (call->status == 0) {
+        capos_directory_list_take(call, results);
+    }
+    return (status_t)-call->status;
+}
+
+status_t capos_directory_list_submit(struct capos_call *call, cap_t directory, uint64_t cursor,
+    uint32_t max_entries)
+{
+    capos_call_reset(call);
+    directory_list_put(call, cursor, max_entries);
+    return capos_submit(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_LIST);
+}
+
+status_t capos_directory_list_await(struct capos_call *call,
+    struct capos_directory_list_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_directory_list_take(call, results);
+    }
+    return status;
+}
+
+static inline void directory_open_put(struct capos_call *call, const char *name, size_t name_size,
+    uint32_t flags)
+{
+    struct wire_builder params = directory_open_params_init(&call->message);
+    directory_open_params_set_name(params, (struct wire_span){name, name_size});
+    directory_open_params_set_flags(params, flags);
+}
+
+void capos_directory_open_take(struct capos_call *call,
+    struct capos_directory_open_results *results)
+{
+    results->file = capos_received(call, directory_open_results_file(call->results));
+    results->error = directory_open_results_error(call->results);
+}
+
+status_t capos_directory_open(cap_t directory, const char *name, size_t name_size, uint32_t flags,
+    struct capos_directory_open_results *results)
+{
+    struct capos_call *call = capos_call_begin();
+    directory_open_put(call, name, name_size, flags);
+    status_t status = capos_invoke(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_OPEN);
+    if (status == STATUS_OK) {
+        capos_directory_open_take(call, results);
+    }
+    return status;
+}
+
+status_t capos_directory_open_submit(struct capos_call *call, cap_t directory, const char *name,
+    size_t name_size, uint32_t flags)
+{
+    capos_call_reset(call);
+    directory_open_put(call, name, name_size, flags);
+    return capos_submit(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_OPEN);
+}
+
+status_t capos_directory_open_await(struct capos_call *call,
+    struct capos_directory_open_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_directory_open_take(call, results);
+    }
+    return status;
+}
+
+static inline void directory_sub_put(struct capos_call *call, const char *name, size_t name_size)
+{
+    struct wire_builder params = directory_sub_params_init(&call->message);
+    directory_sub_params_set_name(params, (struct wire_span){name, name_size});
+}
+
+void capos_directory_sub_take(struct capos_call *call, struct capos_directory_sub_results *results)
+{
+    results->directory = capos_received(call, directory_sub_results_directory(call->results));
+    results->error = directory_sub_results_error(call->results);
+}
+
+status_t capos_directory_sub(cap_t directory, const char *name, size_t name_size,
+    struct capos_directory_sub_results *results)
+{
+    struct capos_call *call = capos_call_begin();
+    directory_sub_put(call, name, name_size);
+    status_t status = capos_invoke(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_SUB);
+    if (status == STATUS_OK) {
+        capos_directory_sub_take(call, results);
+    }
+    return status;
+}
+
+status_t capos_directory_sub_submit(struct capos_call *call, cap_t directory, const char *name,
+    size_t name_size)
+{
+    capos_call_reset(call);
+    directory_sub_put(call, name, name_size);
+    return capos_submit(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_SUB);
+}
+
+status_t capos_directory_sub_await(struct capos_call *call,
+    struct capos_directory_sub_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_directory_sub_take(call, results);
+    }
+    return status;
+}
+
+static inline void directory_create_directory_put(struct capos_call *call, const char *name,
+    size_t name_size)
+{
+    struct wire_builder params = directory_create_directory_params_init(&call->message);
+    directory_create_directory_params_set_name(params, (struct wire_span){name, name_size});
+}
+
+void capos_directory_create_directory_take(struct capos_call *call,
+    struct capos_directory_create_directory_results *results)
+{
+    results->directory = capos_received(call,
+        directory_create_directory_results_directory(call->results));
+    results->error = directory_create_directory_results_error(call->results);
+}
+
+status_t capos_directory_create_directory(cap_t directory, const char *name, size_t name_size,
+    struct capos_directory_create_directory_results *results)
+{
+    struct capos_call *call = capos_call_begin();
+    directory_create_directory_put(call, name, name_size);
+    status_t status = capos_invoke(call, directory, DIRECTORY_INTERFACE_ID,
+        DIRECTORY_METHOD_CREATE_DIRECTORY);
+    if (status == STATUS_OK) {
+        capos_directory_create_directory_take(call, results);
+    }
+    return status;
+}
+
+status_t capos_directory_create_directory_submit(struct capos_call *call, cap_t directory,
+    const char *name, size_t name_size)
+{
+    capos_call_reset(call);
+    directory_create_directory_put(call, name, name_size);
+    return capos_submit(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_CREATE_DIRECTORY);
+}
+
+status_t capos_directory_create_directory_await(struct capos_call *call,
+    struct capos_directory_create_directory_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_directory_create_directory_take(call, results);
+    }
+    return status;
+}
+
+static inline void directory_remove_put(struct capos_call *call, const char *name, size_t name_size)
+{
+    struct wire_builder params = directory_remove_params_init(&call->message);
+    directory_remove_params_set_name(params, (struct wire_span){name, name_size});
+}
+
+void capos_directory_remove_take(struct capos_call *call,
+    struct capos_directory_remove_results *results)
+{
+    results->error = directory_remove_results_error(call->results);
+}
+
+status_t capos_directory_remove(cap_t directory, const char *name, size_t name_size,
+    struct capos_directory_remove_results *results)
+{
+    struct capos_call *call = capos_call_begin();
+    directory_remove_put(call, name, name_size);
+    status_t status = capos_invoke(call, directory, DIRECTORY_INTERFACE_ID,
+        DIRECTORY_METHOD_REMOVE);
+    if (status == STATUS_OK) {
+        capos_directory_remove_take(call, results);
+    }
+    return status;
+}
+
+status_t capos_directory_remove_submit(struct capos_call *call, cap_t directory, const char *name,
+    size_t name_size)
+{
+    capos_call_reset(call);
+    directory_remove_put(call, name, name_size);
+    return capos_submit(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_REMOVE);
+}
+
+status_t capos_directory_remove_await(struct capos_call *call,
+    struct capos_directory_remove_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_directory_remove_take(call, results);
+    }
+    return status;
+}
+
+static inline void directory_rename_put(struct capos_call *call, const char *name,
+    size_t name_size, cap_t into, const char *new_name, size_t new_name_size)
+{
+    struct wire_builder params = directory_rename_params_init(&call->message);
+    directory_rename_params_set_name(params, (struct wire_span){name, name_size});
+    directory_rename_params_set_into(params, capos_send(call, into, CAP_TRANSFER_COPY));
+    directory_rename_params_set_new_name(params, (struct wire_span){new_name, new_name_size});
+}
+
+void capos_directory_rename_take(struct capos_call *call,
+    struct capos_directory_rename_results *results)
+{
+    results->error = directory_rename_results_error(call->results);
+}
+
+status_t capos_directory_rename(cap_t directory, const char *name, size_t name_size, cap_t into,
+    const char *new_name, size_t new_name_size, struct capos_directory_rename_results *results)
+{
+    struct capos_call *call = capos_call_begin();
+    directory_rename_put(call, name, name_size, into, new_name, new_name_size);
+    status_t status = capos_invoke(call, directory, DIRECTORY_INTERFACE_ID,
+        DIRECTORY_METHOD_RENAME);
+    if (status == STATUS_OK) {
+        capos_directory_rename_take(call, results);
+    }
+    return status;
+}
+
+status_t capos_directory_rename_submit(struct capos_call *call, cap_t directory, const char *name,
+    size_t name_size, cap_t into, const char *new_name, size_t new_name_size)
+{
+    capos_call_reset(call);
+    directory_rename_put(call, name, name_size, into, new_name, new_name_size);
+    return capos_submit(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_RENAME);
+}
+
+status_t capos_directory_rename_await(struct capos_call *call,
+    struct capos_directory_rename_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_directory_rename_take(call, results);
+    }
+    return status;
+}
+
+static inline void directory_stat_put(struct capos_call *call, const char *name, size_t name_size)
+{
+    struct wire_builder params = directory_stat_params_init(&call->message);
+    directory_stat_params_set_name(params, (struct wire_span){name, name_size});
+}
+
+void capos_directory_stat_take(struct capos_call *call,
+    struct capos_directory_stat_results *results)
+{
+    results->size = directory_stat_results_size(call->results);
+    results->modified = directory_stat_results_modified(call->results);
+    results->kind = directory_stat_results_kind(call->results);
+    results->error = directory_stat_results_error(call->results);
+}
+
+status_t capos_directory_stat(cap_t directory, const char *name, size_t name_size,
+    struct capos_directory_stat_results *results)
+{
+    struct capos_call *call = capos_call_begin();
+    directory_stat_put(call, name, name_size);
+    status_t status = capos_invoke(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_STAT);
+    if (status == STATUS_OK) {
+        capos_directory_stat_take(call, results);
+    }
+    return status;
+}
+
+status_t capos_directory_stat_submit(struct capos_call *call, cap_t directory, const char *name,
+    size_t name_size)
+{
+    capos_call_reset(call);
+    directory_stat_put(call, name, name_size);
+    return capos_submit(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_STAT);
+}
+
+status_t capos_directory_stat_await(struct capos_call *call,
+    struct capos_directory_stat_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_directory_stat_take(call, results);
+    }
+    return status;
+}
+
+static inline void directory_read_only_put(struct capos_call *call)
+{
+    (void)directory_read_only_params_init(&call->message);
+}
+
+void capos_directory_read_only_take(struct capos_call *call,
+    struct capos_directory_read_only_results *results)
+{
+    results->directory = capos_received(call, directory_read_only_results_directory(call->results));
+}
+
+status_t capos_directory_read_only(cap_t directory,
+    struct capos_directory_read_only_results *results)
+{
+    struct capos_call *call = capos_call_begin();
+    directory_read_only_put(call);
+    status_t status = capos_invoke(call, directory, DIRECTORY_INTERFACE_ID,
+        DIRECTORY_METHOD_READ_ONLY);
+    if (status == STATUS_OK) {
+        capos_directory_read_only_take(call, results);
+    }
+    return status;
+}
+
+status_t capos_directory_read_only_submit(struct capos_call *call, cap_t directory)
+{
+    capos_call_reset(call);
+    directory_read_only_put(call);
+    return capos_submit(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_READ_ONLY);
+}
+
+status_t capos_directory_read_only_await(struct capos_call *call,
+    struct capos_directory_read_only_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_directory_read_only_take(call, results);
+    }
+    return status;
+}
+
+static inline void file_read_put(struct capos_call *call, uint64_t offset, uint32_t length)
+{
+    struct wire_builder params = file_read_params_init(&call->message);
+    file_read_params_set_offset(params, offset);
+    file_read_params_set_length(params, length);
+}
+
+void capos_file_read_take(struct capos_call *call, struct capos_file_read_results *results)
+{
+    results->data = file_read_results_data(call->results);
+    results->error = file_read_results_error(call->results);
+}
+
+status_t capos_file_read(cap_t file, uint64_t offset, uint32_t length,
+    struct capos_file_read_results *results)
+{
+    wire_word words[2] = {0};
+    struct wire_builder params = {NULL, words, 2, 0};
+    file_read_params_set_offset(params, offset);
+    file_read_params_set_length(params, length);
+    struct capos_call *call = capos_invoke_short(file, FILE_INTERFACE_ID,
+        CAPOS_SHORT(FILE_METHOD_READ, 2), words[0], words[1]);
+    if (call->status == 0) {
+        capos_file_read_take(call, results);
+    }
+    return (status_t)-call->status;
+}
+
+status_t capos_file_read_submit(struct capos_call *call, cap_t file, uint64_t offset,
+    uint32_t length)
+{
+    capos_call_reset(call);
+    file_read_put(call, offset, length);
+    return capos_submit(call, file, FILE_INTERFACE_ID, FILE_METHOD_READ);
+}
+
+status_t capos_file_read_await(struct capos_call *call, struct capos_file_read_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_file_read_take(call, results);
+    }
+    return status;
+}
+
+static inline void file_write_put(struct capos_call *call, uint64_t offset, const void *data,
+    size_t data_size)
+{
+    struct wire_builder params = file_write_params_init(&call->message);
+    file_write_params_set_offset(params, offset);
+    file_write_params_set_data(params, (struct wire_span){data, data_size});
+}
+
+void capos_file_write_take(struct capos_call *call, struct capos_file_write_results *results)
+{
+    results->written = file_write_results_written(call->results);
+    results->error = file_write_results_error(call->results);
+}
+
+status_t capos_file_write(cap_t file, uint64_t offset, const void *data, size_t data_size,
+    struct capos_file_write_results *results)
+{
+    struct capos_call *call = capos_call_begin();
+    file_write_put(call, offset, data, data_size);
+    status_t status = capos_invoke(call, file, FILE_INTERFACE_ID, FILE_METHOD_WRITE);
+    if (status == STATUS_OK) {
+        capos_file_write_take(call, results);
+    }
+    return status;
+}
+
+status_t capos_file_write_submit(struct capos_call *call, cap_t file, uint64_t offset,
+    const void *data, size_t data_size)
+{
+    capos_call_reset(call);
+    file_write_put(call, offset, data, data_size);
+    return capos_submit(call, file, FILE_INTERFACE_ID, FILE_METHOD_WRITE);
+}
+
+status_t capos_file_write_await(struct capos_call *call, struct capos_file_write_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_file_write_take(call, results);
+    }
+    return status;
+}
+
+static inline void file_stat_put(struct capos_call *call)
+{
+    (void)file_stat_params_init(&call->message);
+}
+
+void capos_file_stat_take(struct capos_call *call, struct capos_file_stat_results *results)
+{
+    results->size = file_stat_results_size(call->results);
+    results->modified = file_stat_results_modified(call->results);
+    results->error = file_stat_results_error(call->results);
+}
+
+status_t capos_file_stat(cap_t file, struct capos_file_stat_results *results)
+{
+    struct capos_call *call = capos_invoke_short(file, FILE_INTERFACE_ID,
+        CAPOS_SHORT(FILE_METHOD_STAT, 0), 0, 0);
+    if (call->status == 0) {
+        capos_file_stat_take(call, results);
+    }
+    return (status_t)-call->status;
+}
+
+status_t capos_file_stat_submit(struct capos_call *call, cap_t file)
+{
+    capos_call_reset(call);
+    file_stat_put(call);
+    return capos_submit(call, file, FILE_INTERFACE_ID, FILE_METHOD_STAT);
+}
+
+status_t capos_file_stat_await(struct capos_call *call, struct capos_file_stat_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_file_stat_take(call, results);
+    }
+    return status;
+}
+
+static inline void file_truncate_put(struct capos_call *call, uint64_t size)
+{
+    struct wire_builder params = file_truncate_params_init(&call->message);
+    file_truncate_params_set_size(params, size);
+}
+
+void capos_file_truncate_take(struct capos_call *call, struct capos_file_truncate_results *results)
+{
+    results->error = file_truncate_results_error(call->results);
+}
+
+status_t capos_file_truncate(cap_t file, uint64_t size, struct capos_file_truncate_results *results)
+{
+    wire_word words[1] = {0};
+    struct wire_builder params = {NULL, words, 1, 0};
+    file_truncate_params_set_size(params, size);
+    struct capos_call *call = capos_invoke_short(file, FILE_INTERFACE_ID,
+        CAPOS_SHORT(FILE_METHOD_TRUNCATE, 1), words[0], 0);
+    if (call->status == 0) {
+        capos_file_truncate_take(call, results);
+    }
+    return (status_t)-call->status;
+}
+
+status_t capos_file_truncate_submit(struct capos_call *call, cap_t file, uint64_t size)
+{
+    capos_call_reset(call);
+    file_truncate_put(call, size);
+    return capos_submit(call, file, FILE_INTERFACE_ID, FILE_METHOD_TRUNCATE);
+}
+
+status_t capos_file_truncate_await(struct capos_call *call,
+    struct capos_file_truncate_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_file_truncate_take(call, results);
+    }
+    return status;
+}
+
+static inline void file_sync_put(struct capos_call *call)
+{
+    (void)file_sync_params_init(&call->message);
+}
+
+void capos_file_sync_take(struct capos_call *call, struct capos_file_sync_results *results)
+{
+    results->error = file_sync_results_error(call->results);
+}
+
+status_t capos_file_sync(cap_t file, struct capos_file_sync_results *results)
+{
+    struct capos_call *call = capos_invoke_short(file, FILE_INTERFACE_ID,
+        CAPOS_SHORT(FILE_METHOD_SYNC, 0), 0, 0);
+    if (call->status == 0) {
+        capos_file_sync_take(call, results);
+    }
+    return (status_t)-call->status;
+}
+
+status_t capos_file_sync_submit(struct capos_call *call, cap_t file)
+{
+    capos_call_reset(call);
+    file_sync_put(call);
+    return capos_submit(call, file, FILE_INTERFACE_ID, FILE_METHOD_SYNC);
+}
+
+status_t capos_file_sync_await(struct capos_call *call, struct capos_file_sync_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_file_sync_take(call, results);
+    }
+    return status;
+}
+
+static inline void file_read_only_put(struct capos_call *call)
+{
+    (void)file_read_only_params_init(&call->message);
+}
+
+void capos_file_read_only_take(struct capos_call *call,
+    struct capos_file_read_only_results *results)
+{
+    results->file = capos_received(call, file_read_only_results_file(call->results));
+}
+
+status_t capos_file_read_only(cap_t file, struct capos_file_read_only_results *results)
+{
+    struct capos_call *call = capos_call_begin();
+    file_read_only_put(call);
+    status_t status = capos_invoke(call, file, FILE_INTERFACE_ID, FILE_METHOD_READ_ONLY);
+    if (status == STATUS_OK) {
+        capos_file_read_only_take(call, results);
+    }
+    return status;
+}
+
+status_t capos_file_read_only_submit(struct capos_call *call, cap_t file)
+{
+    capos_call_reset(call);
+    file_read_only_put(call);
+    return capos_submit(call, file, FILE_INTERFACE_ID, FILE_METHOD_READ_ONLY);
+}
+
+status_t capos_file_read_only_await(struct capos_call *call,
+    struct capos_file_read_only_results *results)
+{
+    status_t status = capos_await(call);
+    if (status == STATUS_OK) {
+        capos_file_read_only_take(call, results);
+    }
+    return status;
+}
+
 static inline void virtual_memory_map_put(struct capos_call *call, uint64_t hint, uint64_t size,
     enum protection protection)
 {

@@ -167,6 +167,193 @@ status_t capos_entropy_source_fill_await(struct capos_call *call,
 void capos_entropy_source_fill_take(struct capos_call *call,
     struct capos_entropy_source_fill_results *results);
 
+/* Directory.list. As many as fit the result buffer, without "." and "..". cursor: 0, then
+ * `next`, which is 0 at the end. */
+struct capos_directory_list_results {
+    struct wire_list entries;
+    uint64_t next;
+    enum file_error error;
+};
+status_t capos_directory_list(cap_t directory, uint64_t cursor, uint32_t max_entries,
+    struct capos_directory_list_results *results) CAPOS_MUST_CHECK;
+status_t capos_directory_list_submit(struct capos_call *call, cap_t directory, uint64_t cursor,
+    uint32_t max_entries) CAPOS_MUST_CHECK;
+status_t capos_directory_list_await(struct capos_call *call,
+    struct capos_directory_list_results *results) CAPOS_MUST_CHECK;
+void capos_directory_list_take(struct capos_call *call,
+    struct capos_directory_list_results *results);
+
+/* Directory.open. */
+struct capos_directory_open_results {
+    cap_t file;
+    enum file_error error;
+};
+status_t capos_directory_open(cap_t directory, const char *name, size_t name_size, uint32_t flags,
+    struct capos_directory_open_results *results) CAPOS_MUST_CHECK;
+status_t capos_directory_open_submit(struct capos_call *call, cap_t directory, const char *name,
+    size_t name_size, uint32_t flags) CAPOS_MUST_CHECK;
+status_t capos_directory_open_await(struct capos_call *call,
+    struct capos_directory_open_results *results) CAPOS_MUST_CHECK;
+void capos_directory_open_take(struct capos_call *call,
+    struct capos_directory_open_results *results);
+
+/* Directory.sub. */
+struct capos_directory_sub_results {
+    cap_t directory;
+    enum file_error error;
+};
+status_t capos_directory_sub(cap_t directory, const char *name, size_t name_size,
+    struct capos_directory_sub_results *results) CAPOS_MUST_CHECK;
+status_t capos_directory_sub_submit(struct capos_call *call, cap_t directory, const char *name,
+    size_t name_size) CAPOS_MUST_CHECK;
+status_t capos_directory_sub_await(struct capos_call *call,
+    struct capos_directory_sub_results *results) CAPOS_MUST_CHECK;
+void capos_directory_sub_take(struct capos_call *call, struct capos_directory_sub_results *results);
+
+/* Directory.createDirectory. */
+struct capos_directory_create_directory_results {
+    cap_t directory;
+    enum file_error error;
+};
+status_t capos_directory_create_directory(cap_t directory, const char *name, size_t name_size,
+    struct capos_directory_create_directory_results *results) CAPOS_MUST_CHECK;
+status_t capos_directory_create_directory_submit(struct capos_call *call, cap_t directory,
+    const char *name, size_t name_size) CAPOS_MUST_CHECK;
+status_t capos_directory_create_directory_await(struct capos_call *call,
+    struct capos_directory_create_directory_results *results) CAPOS_MUST_CHECK;
+void capos_directory_create_directory_take(struct capos_call *call,
+    struct capos_directory_create_directory_results *results);
+
+/* Directory.remove. A file, or an empty folder. */
+struct capos_directory_remove_results {
+    enum file_error error;
+};
+status_t capos_directory_remove(cap_t directory, const char *name, size_t name_size,
+    struct capos_directory_remove_results *results) CAPOS_MUST_CHECK;
+status_t capos_directory_remove_submit(struct capos_call *call, cap_t directory, const char *name,
+    size_t name_size) CAPOS_MUST_CHECK;
+status_t capos_directory_remove_await(struct capos_call *call,
+    struct capos_directory_remove_results *results) CAPOS_MUST_CHECK;
+void capos_directory_remove_take(struct capos_call *call,
+    struct capos_directory_remove_results *results);
+
+/* Directory.rename. Without `into`: within this folder. Replaces a file, or an empty folder by a
+ * folder. */
+struct capos_directory_rename_results {
+    enum file_error error;
+};
+status_t capos_directory_rename(cap_t directory, const char *name, size_t name_size, cap_t into,
+    const char *new_name, size_t new_name_size,
+    struct capos_directory_rename_results *results) CAPOS_MUST_CHECK;
+status_t capos_directory_rename_submit(struct capos_call *call, cap_t directory, const char *name,
+    size_t name_size, cap_t into, const char *new_name, size_t new_name_size) CAPOS_MUST_CHECK;
+status_t capos_directory_rename_await(struct capos_call *call,
+    struct capos_directory_rename_results *results) CAPOS_MUST_CHECK;
+void capos_directory_rename_take(struct capos_call *call,
+    struct capos_directory_rename_results *results);
+
+/* Directory.stat. modified: seconds since 1970. No fraction: who may write is not to have a
+ * clock by that. */
+struct capos_directory_stat_results {
+    uint64_t size;
+    int64_t modified;
+    enum file_kind kind;
+    enum file_error error;
+};
+status_t capos_directory_stat(cap_t directory, const char *name, size_t name_size,
+    struct capos_directory_stat_results *results) CAPOS_MUST_CHECK;
+status_t capos_directory_stat_submit(struct capos_call *call, cap_t directory, const char *name,
+    size_t name_size) CAPOS_MUST_CHECK;
+status_t capos_directory_stat_await(struct capos_call *call,
+    struct capos_directory_stat_results *results) CAPOS_MUST_CHECK;
+void capos_directory_stat_take(struct capos_call *call,
+    struct capos_directory_stat_results *results);
+
+/* Directory.readOnly. */
+struct capos_directory_read_only_results {
+    cap_t directory;
+};
+status_t capos_directory_read_only(cap_t directory,
+    struct capos_directory_read_only_results *results) CAPOS_MUST_CHECK;
+status_t capos_directory_read_only_submit(struct capos_call *call,
+    cap_t directory) CAPOS_MUST_CHECK;
+status_t capos_directory_read_only_await(struct capos_call *call,
+    struct capos_directory_read_only_results *results) CAPOS_MUST_CHECK;
+void capos_directory_read_only_take(struct capos_call *call,
+    struct capos_directory_read_only_results *results);
+
+/* File.read. At least one byte, unless the offset is at the end or behind it. */
+struct capos_file_read_results {
+    struct wire_span data;
+    enum file_error error;
+};
+status_t capos_file_read(cap_t file, uint64_t offset, uint32_t length,
+    struct capos_file_read_results *results) CAPOS_MUST_CHECK;
+status_t capos_file_read_submit(struct capos_call *call, cap_t file, uint64_t offset,
+    uint32_t length) CAPOS_MUST_CHECK;
+status_t capos_file_read_await(struct capos_call *call,
+    struct capos_file_read_results *results) CAPOS_MUST_CHECK;
+void capos_file_read_take(struct capos_call *call, struct capos_file_read_results *results);
+
+/* File.write. At least one byte. Behind the end: what is between is zero. */
+struct capos_file_write_results {
+    uint32_t written;
+    enum file_error error;
+};
+status_t capos_file_write(cap_t file, uint64_t offset, const void *data, size_t data_size,
+    struct capos_file_write_results *results) CAPOS_MUST_CHECK;
+status_t capos_file_write_submit(struct capos_call *call, cap_t file, uint64_t offset,
+    const void *data, size_t data_size) CAPOS_MUST_CHECK;
+status_t capos_file_write_await(struct capos_call *call,
+    struct capos_file_write_results *results) CAPOS_MUST_CHECK;
+void capos_file_write_take(struct capos_call *call, struct capos_file_write_results *results);
+
+/* File.stat. */
+struct capos_file_stat_results {
+    uint64_t size;
+    int64_t modified;
+    enum file_error error;
+};
+status_t capos_file_stat(cap_t file, struct capos_file_stat_results *results) CAPOS_MUST_CHECK;
+status_t capos_file_stat_submit(struct capos_call *call, cap_t file) CAPOS_MUST_CHECK;
+status_t capos_file_stat_await(struct capos_call *call,
+    struct capos_file_stat_results *results) CAPOS_MUST_CHECK;
+void capos_file_stat_take(struct capos_call *call, struct capos_file_stat_results *results);
+
+/* File.truncate. Cuts off, or adds zeros. */
+struct capos_file_truncate_results {
+    enum file_error error;
+};
+status_t capos_file_truncate(cap_t file, uint64_t size,
+    struct capos_file_truncate_results *results) CAPOS_MUST_CHECK;
+status_t capos_file_truncate_submit(struct capos_call *call, cap_t file,
+    uint64_t size) CAPOS_MUST_CHECK;
+status_t capos_file_truncate_await(struct capos_call *call,
+    struct capos_file_truncate_results *results) CAPOS_MUST_CHECK;
+void capos_file_truncate_take(struct capos_call *call, struct capos_file_truncate_results *results);
+
+/* File.sync. Completes when all that was written would survive the host's sudden end. */
+struct capos_file_sync_results {
+    enum file_error error;
+};
+status_t capos_file_sync(cap_t file, struct capos_file_sync_results *results) CAPOS_MUST_CHECK;
+status_t capos_file_sync_submit(struct capos_call *call, cap_t file) CAPOS_MUST_CHECK;
+status_t capos_file_sync_await(struct capos_call *call,
+    struct capos_file_sync_results *results) CAPOS_MUST_CHECK;
+void capos_file_sync_take(struct capos_call *call, struct capos_file_sync_results *results);
+
+/* File.readOnly. */
+struct capos_file_read_only_results {
+    cap_t file;
+};
+status_t capos_file_read_only(cap_t file,
+    struct capos_file_read_only_results *results) CAPOS_MUST_CHECK;
+status_t capos_file_read_only_submit(struct capos_call *call, cap_t file) CAPOS_MUST_CHECK;
+status_t capos_file_read_only_await(struct capos_call *call,
+    struct capos_file_read_only_results *results) CAPOS_MUST_CHECK;
+void capos_file_read_only_take(struct capos_call *call,
+    struct capos_file_read_only_results *results);
+
 /* VirtualMemory.map. Reserves and commits zeroed memory. A hint of 0, or one that is taken,
  * leaves the choice to the kernel. */
 struct capos_virtual_memory_map_results {

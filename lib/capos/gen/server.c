@@ -133,6 +133,108 @@ status_t capos_entropy_source_serve(const struct capos_entropy_source_server *se
     }
 }
 
+status_t capos_directory_serve(const struct capos_directory_server *server, void *self,
+    struct capos_request *request)
+{
+    switch (request->method) {
+    case DIRECTORY_METHOD_LIST:
+        if (server->list == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->list(self, request, request->params,
+            directory_list_results_init(&request->reply));
+    case DIRECTORY_METHOD_OPEN:
+        if (server->open == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->open(self, request, request->params,
+            directory_open_results_init(&request->reply));
+    case DIRECTORY_METHOD_SUB:
+        if (server->sub == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->sub(self, request, request->params,
+            directory_sub_results_init(&request->reply));
+    case DIRECTORY_METHOD_CREATE_DIRECTORY:
+        if (server->create_directory == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->create_directory(self, request, request->params,
+            directory_create_directory_results_init(&request->reply));
+    case DIRECTORY_METHOD_REMOVE:
+        if (server->remove == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->remove(self, request, request->params,
+            directory_remove_results_init(&request->reply));
+    case DIRECTORY_METHOD_RENAME:
+        if (server->rename == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->rename(self, request, request->params,
+            directory_rename_results_init(&request->reply));
+    case DIRECTORY_METHOD_STAT:
+        if (server->stat == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->stat(self, request, request->params,
+            directory_stat_results_init(&request->reply));
+    case DIRECTORY_METHOD_READ_ONLY:
+        if (server->read_only == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->read_only(self, request, request->params,
+            directory_read_only_results_init(&request->reply));
+    default:
+        return STATUS_UNKNOWN_METHOD;
+    }
+}
+
+status_t capos_file_serve(const struct capos_file_server *server, void *self,
+    struct capos_request *request)
+{
+    switch (request->method) {
+    case FILE_METHOD_READ:
+        if (server->read == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->read(self, request, request->params,
+            file_read_results_init(&request->reply));
+    case FILE_METHOD_WRITE:
+        if (server->write == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->write(self, request, request->params,
+            file_write_results_init(&request->reply));
+    case FILE_METHOD_STAT:
+        if (server->stat == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->stat(self, request, request->params,
+            file_stat_results_init(&request->reply));
+    case FILE_METHOD_TRUNCATE:
+        if (server->truncate == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->truncate(self, request, request->params,
+            file_truncate_results_init(&request->reply));
+    case FILE_METHOD_SYNC:
+        if (server->sync == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->sync(self, request, request->params,
+            file_sync_results_init(&request->reply));
+    case FILE_METHOD_READ_ONLY:
+        if (server->read_only == NULL) {
+            return STATUS_NOT_SUPPORTED;
+        }
+        return server->read_only(self, request, request->params,
+            file_read_only_results_init(&request->reply));
+    default:
+        return STATUS_UNKNOWN_METHOD;
+    }
+}
+
 status_t capos_virtual_memory_serve(const struct capos_virtual_memory_server *server, void *self,
     struct capos_request *request)
 {

@@ -71,6 +71,49 @@ struct capos_entropy_source_server {
 status_t capos_entropy_source_serve(const struct capos_entropy_source_server *server, void *self,
     struct capos_request *request);
 
+/* Directory. A folder. A name is one component: who wants a path walks it by sub(). What is got
+ * from a read-only Directory is read-only. */
+struct capos_directory_server {
+    status_t (*list)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+    status_t (*open)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+    status_t (*sub)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+    status_t (*create_directory)(void *self, struct capos_request *request,
+        struct wire_reader params, struct wire_builder results);
+    status_t (*remove)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+    status_t (*rename)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+    status_t (*stat)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+    status_t (*read_only)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+};
+
+status_t capos_directory_serve(const struct capos_directory_server *server, void *self,
+    struct capos_request *request);
+
+/* File. A regular file. Offsets and sizes in bytes; no position is kept. */
+struct capos_file_server {
+    status_t (*read)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+    status_t (*write)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+    status_t (*stat)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+    status_t (*truncate)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+    status_t (*sync)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+    status_t (*read_only)(void *self, struct capos_request *request, struct wire_reader params,
+        struct wire_builder results);
+};
+
+status_t capos_file_serve(const struct capos_file_server *server, void *self,
+    struct capos_request *request);
+
 /* VirtualMemory. The caller's own address space. Addresses and sizes are multiples of the page
  * size (4,096), or invalidArgument. */
 struct capos_virtual_memory_server {

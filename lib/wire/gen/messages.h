@@ -10,6 +10,8 @@
 #include "lib/wire/gen/timer.h"
 #include "lib/wire/gen/wall_clock.h"
 #include "lib/wire/gen/entropy_source.h"
+#include "lib/wire/gen/directory.h"
+#include "lib/wire/gen/file.h"
 #include "lib/wire/gen/virtual_memory.h"
 #include "lib/wire/gen/memory_object.h"
 #include "lib/wire/gen/read_only_memory.h"

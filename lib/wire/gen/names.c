@@ -519,6 +519,349 @@ const struct wire_struct_info wire_struct_entropy_source_fill_results = {
     .field_count = 1,
 };
 
+const struct wire_enum_info wire_enum_file_error = {
+    "FileError",
+    (const char *const[]){
+        "none",
+        "notFound",
+        "exists",
+        "notADirectory",
+        "notAFile",
+        "notEmpty",
+        "readOnly",
+        "badName",
+        "otherKind",
+        "mountPoint",
+        "notPermitted",
+        "noSpace",
+        "tooBig",
+        "tooMany",
+        "busy",
+        "inputOutput",
+    },
+    16,
+};
+
+const struct wire_enum_info wire_enum_file_kind = {
+    "FileKind",
+    (const char *const[]){
+        "file",
+        "directory",
+        "other",
+    },
+    3,
+};
+
+static const struct wire_field_info directory_entry_fields[] = {
+    {.name = "name", .kind = WIRE_KIND_TEXT, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "kind", .kind = WIRE_KIND_ENUM, .offset = 0, .enumeration = &wire_enum_file_kind,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_entry = {
+    .name = "DirectoryEntry",
+    .fields = directory_entry_fields,
+    .field_count = 2,
+};
+
+const struct wire_struct_info wire_struct_open_flags = {
+    .name = "OpenFlags",
+};
+
+static const struct wire_method_info directory_methods[] = {
+    {"list", &wire_struct_directory_list_params, &wire_struct_directory_list_results},
+    {"open", &wire_struct_directory_open_params, &wire_struct_directory_open_results},
+    {"sub", &wire_struct_directory_sub_params, &wire_struct_directory_sub_results},
+    {"createDirectory", &wire_struct_directory_create_directory_params,
+        &wire_struct_directory_create_directory_results},
+    {"remove", &wire_struct_directory_remove_params, &wire_struct_directory_remove_results},
+    {"rename", &wire_struct_directory_rename_params, &wire_struct_directory_rename_results},
+    {"stat", &wire_struct_directory_stat_params, &wire_struct_directory_stat_results},
+    {"readOnly", &wire_struct_directory_read_only_params, &wire_struct_directory_read_only_results},
+};
+
+static const struct wire_field_info directory_list_params_fields[] = {
+    {.name = "cursor", .kind = WIRE_KIND_UINT64, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "maxEntries", .kind = WIRE_KIND_UINT32, .offset = 2,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_list_params = {
+    .name = "Directory.list params",
+    .fields = directory_list_params_fields,
+    .field_count = 2,
+};
+
+static const struct wire_field_info directory_list_results_fields[] = {
+    {.name = "entries", .kind = WIRE_KIND_STRUCT, .offset = 0, .lists = 1,
+        .structure = &wire_struct_directory_entry, .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "next", .kind = WIRE_KIND_UINT64, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "error", .kind = WIRE_KIND_ENUM, .offset = 4, .enumeration = &wire_enum_file_error,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_list_results = {
+    .name = "Directory.list results",
+    .fields = directory_list_results_fields,
+    .field_count = 3,
+};
+
+static const struct wire_field_info directory_open_params_fields[] = {
+    {.name = "name", .kind = WIRE_KIND_TEXT, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "flags", .kind = WIRE_KIND_UINT32, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_open_params = {
+    .name = "Directory.open params",
+    .fields = directory_open_params_fields,
+    .field_count = 2,
+};
+
+static const struct wire_field_info directory_open_results_fields[] = {
+    {.name = "file", .kind = WIRE_KIND_CAPABILITY, .offset = 0,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "error", .kind = WIRE_KIND_ENUM, .offset = 0, .enumeration = &wire_enum_file_error,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_open_results = {
+    .name = "Directory.open results",
+    .fields = directory_open_results_fields,
+    .field_count = 2,
+};
+
+static const struct wire_field_info directory_sub_params_fields[] = {
+    {.name = "name", .kind = WIRE_KIND_TEXT, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_sub_params = {
+    .name = "Directory.sub params",
+    .fields = directory_sub_params_fields,
+    .field_count = 1,
+};
+
+static const struct wire_field_info directory_sub_results_fields[] = {
+    {.name = "directory", .kind = WIRE_KIND_CAPABILITY, .offset = 0,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "error", .kind = WIRE_KIND_ENUM, .offset = 0, .enumeration = &wire_enum_file_error,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_sub_results = {
+    .name = "Directory.sub results",
+    .fields = directory_sub_results_fields,
+    .field_count = 2,
+};
+
+static const struct wire_field_info directory_create_directory_params_fields[] = {
+    {.name = "name", .kind = WIRE_KIND_TEXT, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_create_directory_params = {
+    .name = "Directory.createDirectory params",
+    .fields = directory_create_directory_params_fields,
+    .field_count = 1,
+};
+
+static const struct wire_field_info directory_create_directory_results_fields[] = {
+    {.name = "directory", .kind = WIRE_KIND_CAPABILITY, .offset = 0,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "error", .kind = WIRE_KIND_ENUM, .offset = 0, .enumeration = &wire_enum_file_error,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_create_directory_results = {
+    .name = "Directory.createDirectory results",
+    .fields = directory_create_directory_results_fields,
+    .field_count = 2,
+};
+
+static const struct wire_field_info directory_remove_params_fields[] = {
+    {.name = "name", .kind = WIRE_KIND_TEXT, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_remove_params = {
+    .name = "Directory.remove params",
+    .fields = directory_remove_params_fields,
+    .field_count = 1,
+};
+
+static const struct wire_field_info directory_remove_results_fields[] = {
+    {.name = "error", .kind = WIRE_KIND_ENUM, .offset = 0, .enumeration = &wire_enum_file_error,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_remove_results = {
+    .name = "Directory.remove results",
+    .fields = directory_remove_results_fields,
+    .field_count = 1,
+};
+
+static const struct wire_field_info directory_rename_params_fields[] = {
+    {.name = "name", .kind = WIRE_KIND_TEXT, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "into", .kind = WIRE_KIND_CAPABILITY, .offset = 1,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "newName", .kind = WIRE_KIND_TEXT, .offset = 2, .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_rename_params = {
+    .name = "Directory.rename params",
+    .fields = directory_rename_params_fields,
+    .field_count = 3,
+};
+
+static const struct wire_field_info directory_rename_results_fields[] = {
+    {.name = "error", .kind = WIRE_KIND_ENUM, .offset = 0, .enumeration = &wire_enum_file_error,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_rename_results = {
+    .name = "Directory.rename results",
+    .fields = directory_rename_results_fields,
+    .field_count = 1,
+};
+
+static const struct wire_field_info directory_stat_params_fields[] = {
+    {.name = "name", .kind = WIRE_KIND_TEXT, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_stat_params = {
+    .name = "Directory.stat params",
+    .fields = directory_stat_params_fields,
+    .field_count = 1,
+};
+
+static const struct wire_field_info directory_stat_results_fields[] = {
+    {.name = "size", .kind = WIRE_KIND_UINT64, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "modified", .kind = WIRE_KIND_INT64, .offset = 1,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "kind", .kind = WIRE_KIND_ENUM, .offset = 8, .enumeration = &wire_enum_file_kind,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "error", .kind = WIRE_KIND_ENUM, .offset = 9, .enumeration = &wire_enum_file_error,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_stat_results = {
+    .name = "Directory.stat results",
+    .fields = directory_stat_results_fields,
+    .field_count = 4,
+};
+
+const struct wire_struct_info wire_struct_directory_read_only_params = {
+    .name = "Directory.readOnly params",
+};
+
+static const struct wire_field_info directory_read_only_results_fields[] = {
+    {.name = "directory", .kind = WIRE_KIND_CAPABILITY, .offset = 0,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_directory_read_only_results = {
+    .name = "Directory.readOnly results",
+    .fields = directory_read_only_results_fields,
+    .field_count = 1,
+};
+
+static const struct wire_method_info file_methods[] = {
+    {"read", &wire_struct_file_read_params, &wire_struct_file_read_results},
+    {"write", &wire_struct_file_write_params, &wire_struct_file_write_results},
+    {"stat", &wire_struct_file_stat_params, &wire_struct_file_stat_results},
+    {"truncate", &wire_struct_file_truncate_params, &wire_struct_file_truncate_results},
+    {"sync", &wire_struct_file_sync_params, &wire_struct_file_sync_results},
+    {"readOnly", &wire_struct_file_read_only_params, &wire_struct_file_read_only_results},
+};
+
+static const struct wire_field_info file_read_params_fields[] = {
+    {.name = "offset", .kind = WIRE_KIND_UINT64, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "length", .kind = WIRE_KIND_UINT32, .offset = 2, .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_file_read_params = {
+    .name = "File.read params",
+    .fields = file_read_params_fields,
+    .field_count = 2,
+};
+
+static const struct wire_field_info file_read_results_fields[] = {
+    {.name = "data", .kind = WIRE_KIND_DATA, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "error", .kind = WIRE_KIND_ENUM, .offset = 0, .enumeration = &wire_enum_file_error,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_file_read_results = {
+    .name = "File.read results",
+    .fields = file_read_results_fields,
+    .field_count = 2,
+};
+
+static const struct wire_field_info file_write_params_fields[] = {
+    {.name = "offset", .kind = WIRE_KIND_UINT64, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "data", .kind = WIRE_KIND_DATA, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_file_write_params = {
+    .name = "File.write params",
+    .fields = file_write_params_fields,
+    .field_count = 2,
+};
+
+static const struct wire_field_info file_write_results_fields[] = {
+    {.name = "written", .kind = WIRE_KIND_UINT32, .offset = 0,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "error", .kind = WIRE_KIND_ENUM, .offset = 2, .enumeration = &wire_enum_file_error,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_file_write_results = {
+    .name = "File.write results",
+    .fields = file_write_results_fields,
+    .field_count = 2,
+};
+
+const struct wire_struct_info wire_struct_file_stat_params = {
+    .name = "File.stat params",
+};
+
+static const struct wire_field_info file_stat_results_fields[] = {
+    {.name = "size", .kind = WIRE_KIND_UINT64, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "modified", .kind = WIRE_KIND_INT64, .offset = 1,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+    {.name = "error", .kind = WIRE_KIND_ENUM, .offset = 8, .enumeration = &wire_enum_file_error,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_file_stat_results = {
+    .name = "File.stat results",
+    .fields = file_stat_results_fields,
+    .field_count = 3,
+};
+
+static const struct wire_field_info file_truncate_params_fields[] = {
+    {.name = "size", .kind = WIRE_KIND_UINT64, .offset = 0, .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_file_truncate_params = {
+    .name = "File.truncate params",
+    .fields = file_truncate_params_fields,
+    .field_count = 1,
+};
+
+static const struct wire_field_info file_truncate_results_fields[] = {
+    {.name = "error", .kind = WIRE_KIND_ENUM, .offset = 0, .enumeration = &wire_enum_file_error,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_file_truncate_results = {
+    .name = "File.truncate results",
+    .fields = file_truncate_results_fields,
+    .field_count = 1,
+};
+
+const struct wire_struct_info wire_struct_file_sync_params = {
+    .name = "File.sync params",
+};
+
+static const struct wire_field_info file_sync_results_fields[] = {
+    {.name = "error", .kind = WIRE_KIND_ENUM, .offset = 0, .enumeration = &wire_enum_file_error,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_file_sync_results = {
+    .name = "File.sync results",
+    .fields = file_sync_results_fields,
+    .field_count = 1,
+};
+
+const struct wire_struct_info wire_struct_file_read_only_params = {
+    .name = "File.readOnly params",
+};
+
+static const struct wire_field_info file_read_only_results_fields[] = {
+    {.name = "file", .kind = WIRE_KIND_CAPABILITY, .offset = 0,
+        .discriminant = WIRE_NO_DISCRIMINANT},
+};
+const struct wire_struct_info wire_struct_file_read_only_results = {
+    .name = "File.readOnly results",
+    .fields = file_read_only_results_fields,
+    .field_count = 1,
+};
+
 const struct wire_enum_info wire_enum_protection = {
     "Protection",
     (const char *const[]){
@@ -1607,6 +1950,16 @@ const struct wire_interface_info *wire_interface_find(uint64_t id)
     case 0xfe62d643aa43f59eull: {
         static const struct wire_interface_info info = {
             0xfe62d643aa43f59eull, "EntropySource", entropy_source_methods, 1};
+        return &info;
+    }
+    case 0x8828b4e979c0c25full: {
+        static const struct wire_interface_info info = {
+            0x8828b4e979c0c25full, "Directory", directory_methods, 8};
+        return &info;
+    }
+    case 0xd956eeda24e9d8b5ull: {
+        static const struct wire_interface_info info = {
+            0xd956eeda24e9d8b5ull, "File", file_methods, 6};
         return &info;
     }
     case 0xdbccbb067722b949ull: {

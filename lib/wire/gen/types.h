@@ -705,6 +705,47 @@ static inline struct wire_builder readiness_init(struct wire_message_builder *me
     return wire_message_init_root(message, READINESS_DATA_WORDS, READINESS_POINTER_WORDS);
 }
 
+/* ---- DirectoryEntry ---- */
+
+static inline struct wire_builder directory_entry_init(struct wire_message_builder *message)
+{
+    return wire_message_init_root(message, DIRECTORY_ENTRY_DATA_WORDS,
+        DIRECTORY_ENTRY_POINTER_WORDS);
+}
+
+static inline struct wire_span directory_entry_name(struct wire_reader r)
+{
+    return wire_get_text(r, 0);
+}
+
+static inline void directory_entry_set_name(struct wire_builder b, struct wire_span value)
+{
+    wire_set_text(b, 0, value);
+}
+
+static inline bool directory_entry_has_name(struct wire_reader r)
+{
+    return wire_has_pointer(r, 0);
+}
+
+static inline enum file_kind directory_entry_kind(struct wire_reader r)
+{
+    return (enum file_kind)wire_get_u16(r, 0);
+}
+
+static inline void directory_entry_set_kind(struct wire_builder b, enum file_kind value)
+{
+    wire_set_u16(b, 0, (uint16_t)value);
+}
+
+/* ---- OpenFlags ---- */
+
+/* Bits of Directory.open(). */
+static inline struct wire_builder open_flags_init(struct wire_message_builder *message)
+{
+    return wire_message_init_root(message, OPEN_FLAGS_DATA_WORDS, OPEN_FLAGS_POINTER_WORDS);
+}
+
 /* ---- GrantedCap ---- */
 
 static inline struct wire_builder granted_cap_init(struct wire_message_builder *message)

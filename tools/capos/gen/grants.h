@@ -52,6 +52,15 @@ static const struct grant grants[] = {
         .is_default = true,
     },
     {
+        .name = "dir",
+        .spec = "HOST[::GUEST][:ro]",
+        .allows =
+            "read and write the files of this folder of the host, and nothing outside it; with :ro only read",
+        .interface = "Directory",
+        .interface_id = 0x8828b4e979c0c25full,
+        .is_default = false,
+    },
+    {
         .name = "code",
         .spec = "",
         .allows = "run machine code that the program made itself",
