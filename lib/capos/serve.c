@@ -94,8 +94,9 @@ static void set_receive(struct ring_entry *entry, struct loop *loop, cap_t endpo
 static inline void set_answer(struct ring_entry *entry, struct loop *loop)
 {
     struct capos_request *request = &loop->request;
-    size_t size = wire_message_finish(&request->reply);
-    if (size == 0) {
+    bool nothing = request->reply.used == 0 && request->reply.error == WIRE_OK;
+    size_t size = nothing ? 0 : wire_message_finish(&request->reply);
+    if (size == 0 && !nothing) {
         (void)!capos_request_fail(request, EXCEPTION_TYPE_FAILED, "the answer is too large");
         size = wire_message_finish(&request->reply);
     }

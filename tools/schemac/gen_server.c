@@ -23,6 +23,12 @@ static void declare(struct output *o, const struct node *node)
            node->stem, node->stem);
 }
 
+/* Such an answer is sent without a message. */
+static bool has_nothing(const struct node *results)
+{
+    return results->data_words == 0 && results->pointer_count == 0;
+}
+
 static void define(struct output *o, const struct node *node)
 {
     output(o,
@@ -38,10 +44,12 @@ static void define(struct output *o, const struct node *node)
                "        if (server->%s == NULL) {\n            return STATUS_NOT_SUPPORTED;\n"
                "        }\n",
                name);
-        output(o,
-               "        return server->%s(self, request, request->params, "
-               "%s_init(&request->reply));\n",
-               name, method->results->stem);
+        output(o, "        return server->%s(self, request, request->params, ", name);
+        if (has_nothing(method->results)) {
+            output(o, "(struct wire_builder){.message = &request->reply});\n");
+        } else {
+            output(o, "%s_init(&request->reply));\n", method->results->stem);
+        }
     }
     output(o, "    default:\n        return STATUS_UNKNOWN_METHOD;\n    }\n}\n");
 }

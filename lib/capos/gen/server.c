@@ -14,13 +14,13 @@ status_t capos_console_serve(const struct capos_console_server *server, void *se
             return STATUS_NOT_SUPPORTED;
         }
         return server->write(self, request, request->params,
-            console_write_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case CONSOLE_METHOD_WRITE_LINE:
         if (server->write_line == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
         return server->write_line(self, request, request->params,
-            console_write_line_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -85,7 +85,7 @@ status_t capos_timer_serve(const struct capos_timer_server *server, void *self,
             return STATUS_NOT_SUPPORTED;
         }
         return server->sleep(self, request, request->params,
-            timer_sleep_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case TIMER_METHOD_PAGE:
         if (server->page == NULL) {
             return STATUS_NOT_SUPPORTED;
@@ -250,13 +250,13 @@ status_t capos_virtual_memory_serve(const struct capos_virtual_memory_server *se
             return STATUS_NOT_SUPPORTED;
         }
         return server->unmap(self, request, request->params,
-            virtual_memory_unmap_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case VIRTUAL_MEMORY_METHOD_PROTECT:
         if (server->protect == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
         return server->protect(self, request, request->params,
-            virtual_memory_protect_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case VIRTUAL_MEMORY_METHOD_RESERVE:
         if (server->reserve == NULL) {
             return STATUS_NOT_SUPPORTED;
@@ -268,13 +268,13 @@ status_t capos_virtual_memory_serve(const struct capos_virtual_memory_server *se
             return STATUS_NOT_SUPPORTED;
         }
         return server->commit(self, request, request->params,
-            virtual_memory_commit_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case VIRTUAL_MEMORY_METHOD_DECOMMIT:
         if (server->decommit == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
         return server->decommit(self, request, request->params,
-            virtual_memory_decommit_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case VIRTUAL_MEMORY_METHOD_CREATE_OBJECT:
         if (server->create_object == NULL) {
             return STATUS_NOT_SUPPORTED;
@@ -307,13 +307,13 @@ status_t capos_memory_object_serve(const struct capos_memory_object_server *serv
             return STATUS_NOT_SUPPORTED;
         }
         return server->unmap(self, request, request->params,
-            memory_object_unmap_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case MEMORY_OBJECT_METHOD_PROTECT:
         if (server->protect == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
         return server->protect(self, request, request->params,
-            memory_object_protect_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case MEMORY_OBJECT_METHOD_SEAL:
         if (server->seal == NULL) {
             return STATUS_NOT_SUPPORTED;
@@ -352,7 +352,7 @@ status_t capos_read_only_memory_serve(const struct capos_read_only_memory_server
             return STATUS_NOT_SUPPORTED;
         }
         return server->unmap(self, request, request->params,
-            read_only_memory_unmap_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -378,7 +378,7 @@ status_t capos_image_serve(const struct capos_image_server *server, void *self,
             return STATUS_NOT_SUPPORTED;
         }
         return server->unmap(self, request, request->params,
-            image_unmap_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -399,13 +399,13 @@ status_t capos_code_memory_serve(const struct capos_code_memory_server *server, 
             return STATUS_NOT_SUPPORTED;
         }
         return server->write(self, request, request->params,
-            code_memory_write_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case CODE_MEMORY_METHOD_FREE:
         if (server->free == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
         return server->free(self, request, request->params,
-            code_memory_free_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -465,7 +465,7 @@ status_t capos_process_spawner_serve(const struct capos_process_spawner_server *
             return STATUS_NOT_SUPPORTED;
         }
         return server->exec(self, request, request->params,
-            process_spawner_exec_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case PROCESS_SPAWNER_METHOD_CREATE_ENDPOINT:
         if (server->create_endpoint == NULL) {
             return STATUS_NOT_SUPPORTED;
@@ -513,7 +513,7 @@ status_t capos_process_handle_serve(const struct capos_process_handle_server *se
             return STATUS_NOT_SUPPORTED;
         }
         return server->terminate(self, request, request->params,
-            process_handle_terminate_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case PROCESS_HANDLE_METHOD_READY:
         if (server->ready == NULL) {
             return STATUS_NOT_SUPPORTED;
@@ -603,7 +603,7 @@ status_t capos_cutter_serve(const struct capos_cutter_server *server, void *self
             return STATUS_NOT_SUPPORTED;
         }
         return server->cut(self, request, request->params,
-            cutter_cut_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -639,7 +639,7 @@ status_t capos_thread_handle_serve(const struct capos_thread_handle_server *serv
             return STATUS_NOT_SUPPORTED;
         }
         return server->detach(self, request, request->params,
-            thread_handle_detach_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -654,43 +654,43 @@ status_t capos_thread_control_serve(const struct capos_thread_control_server *se
             return STATUS_NOT_SUPPORTED;
         }
         return server->set_fs_base(self, request, request->params,
-            thread_control_set_fs_base_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case THREAD_CONTROL_METHOD_EXIT:
         if (server->exit == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
         return server->exit(self, request, request->params,
-            thread_control_exit_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case THREAD_CONTROL_METHOD_INTERRUPT:
         if (server->interrupt == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
         return server->interrupt(self, request, request->params,
-            thread_control_interrupt_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case THREAD_CONTROL_METHOD_SET_UPCALL:
         if (server->set_upcall == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
         return server->set_upcall(self, request, request->params,
-            thread_control_set_upcall_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case THREAD_CONTROL_METHOD_REPORT_DENIAL:
         if (server->report_denial == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
         return server->report_denial(self, request, request->params,
-            thread_control_report_denial_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case THREAD_CONTROL_METHOD_PANIC_MESSAGE:
         if (server->panic_message == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
         return server->panic_message(self, request, request->params,
-            thread_control_panic_message_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     case THREAD_CONTROL_METHOD_SET_GS_BASE:
         if (server->set_gs_base == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
         return server->set_gs_base(self, request, request->params,
-            thread_control_set_gs_base_results_init(&request->reply));
+            (struct wire_builder){.message = &request->reply});
     default:
         return STATUS_UNKNOWN_METHOD;
     }
