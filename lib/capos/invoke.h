@@ -99,6 +99,12 @@ struct capos_call *capos_invoke_short(cap_t cap, uint64_t interface_id, uint64_t
 #define CAPOS_SHORT(method, words)                                                                 \
     ((uint64_t)(words) * 8 << 32 | (uint32_t)(method) << 16 | RING_FLAG_SHORT << 8 | RING_OP_CALL)
 
+/* A call by the calling thread's record whose parameters are one Data, or one Text where CAPOS_TEXT
+ * is added to the method's number; CAPOS_NO_RESULTS as above. Answers as capos_invoke_short. */
+struct capos_call *capos_invoke_bytes(cap_t cap, uint64_t interface_id, uint32_t method,
+                                      const void *bytes, size_t size);
+#define CAPOS_TEXT 0x20000u
+
 /* Queued: takes effect with the next entry to the kernel. CAP_ID_NONE is allowed. */
 void capos_release(cap_t cap);
 

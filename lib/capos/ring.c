@@ -15,6 +15,7 @@
  */
 #include "lib/capos/thread_self.h"
 #include "lib/wire/gen/messages.h"
+#include <string.h>
 
 #define OWNER_WAIT 1ul
 
@@ -248,6 +249,12 @@ static inline void leave_answer(struct capos_call *call)
     }
 }
 
+/* There is nothing to leave. */
+static inline bool is_at_rest(const struct capos_call *call)
+{
+    return __builtin_expect(call->state != CAPOS_CALL_SUBMITTED && call->received == 0, 1);
+}
+
 /* The message's place and capacity are as capos_call_init set them. */
 static inline void reset(struct capos_call *call)
 {
@@ -384,15 +391,29 @@ static __attribute__((noinline)) status_t await_slowly(struct capos_thread_self 
 
 /*
  * The usual call is alone: nothing is queued before it, and after the kernel was entered its
- * completion is the one that is there. Everything else leaves this path. Enters with the entry in
- * its place; answers the completion, which take_usual gives back, or NULL.
+ * completion is the one that is there. Everything else leaves this path. begin_usual begins to
+ * edit and answers the place of the entry, or NULL. enter_usual enters with the entry in its place;
+ * answers the completion, which take_usual gives back, or NULL. The count of upcalls is read, as
+ * the tail is, while no handler can run that uses the ring as well.
  */
+static inline struct ring_entry *begin_usual(struct capos_thread_self *self,
+                                             struct ring_header *ring)
+{
+    edit_begin(ring);
+    uint32_t tail = ring->sq_tail;
+    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head), 0)) {
+        edit_end(ring);
+        return NULL;
+    }
+    return &self->entries[tail & self->entry_mask];
+}
+
 static inline const struct ring_completion *enter_usual(struct capos_thread_self *self,
-                                                        uint32_t tail, uint32_t seen,
                                                         const void *owner)
 {
     struct ring_header *ring = self->ring;
-    STORE_RELEASE(ring->sq_tail, tail + 1); /* pairs with the kernel's acquire */
+    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
+    entry_publish(ring);
     edit_end(ring);
     (void)capos_cap_enter(1, CAP_ENTER_FOREVER, seen);
     ring = self->ring;
@@ -417,21 +438,17 @@ static inline void take_usual(struct ring_header *ring)
 void capos_do_entry(const struct ring_entry *entry, struct capos_wait *wait)
 {
     struct capos_thread_self *self = capos_self();
-    struct ring_header *ring = self->ring;
     void *owner = (char *)wait + OWNER_WAIT;
-    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
-    uint32_t tail = ring->sq_tail;
-    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head), 0)) {
+    struct ring_entry *place = begin_usual(self, self->ring);
+    if (__builtin_expect(place == NULL, 0)) {
         capos_submit_entry(entry, wait);
         (void)!capos_await_entry(wait);
         return;
     }
-    edit_begin(ring);
-    struct ring_entry *place = &self->entries[tail & self->entry_mask];
     wait->done = false;
     *place = *entry;
     place->user_data = (uintptr_t)owner;
-    const struct ring_completion *completion = enter_usual(self, tail, seen, owner);
+    const struct ring_completion *completion = enter_usual(self, owner);
     if (__builtin_expect(completion == NULL, 0)) {
         (void)!capos_await_entry(wait);
         return;
@@ -440,35 +457,40 @@ void capos_do_entry(const struct ring_entry *entry, struct capos_wait *wait)
     take_usual(self->ring);
 }
 
+/* The call alone in the ring, its message of `size` bytes built. */
 static inline __attribute__((always_inline)) status_t
-invoke(struct capos_thread_self *self, struct capos_call *call, cap_t cap, uint64_t interface_id,
-       uint32_t method)
+invoke_usual(struct capos_thread_self *self, struct ring_entry *place, struct capos_call *call,
+             cap_t cap, uint64_t interface_id, uint32_t method, size_t size)
 {
-    struct ring_header *ring = self->ring;
-    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
-    uint32_t tail = ring->sq_tail;
-    uint32_t used = call->message.used;
-    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head) || used == 0
-                             || call->message.error != WIRE_OK,
-                         0)) {
-        return invoke_slowly(self, call, cap, interface_id, (uint16_t)method);
-    }
-    call->message.segment[-1] = (uint64_t)used << 32; /* as wire_message_finish does */
     call->state = CAPOS_CALL_SUBMITTED;
-    edit_begin(ring);
-    fill_call(&self->entries[tail & self->entry_mask], call, cap, interface_id, (uint16_t)method,
-              ((size_t)used + 1) * WIRE_WORD_BYTES);
-    const struct ring_completion *completion = enter_usual(self, tail, seen, call);
+    fill_call(place, call, cap, interface_id, (uint16_t)method, size);
+    const struct ring_completion *completion = enter_usual(self, call);
     if (__builtin_expect(completion == NULL, 0)) {
         return await_slowly(self, call);
     }
     status_t status = (status_t)-completion->status;
-    uint32_t size = completion->result_size;
+    uint32_t result_size = completion->result_size;
     call->received = completion->transfer_count;
     call->state = CAPOS_CALL_COMPLETE;
     take_usual(self->ring);
-    return status == STATUS_OK && (method & CAPOS_NO_RESULTS) != 0 ? STATUS_OK
-                                                                    : conclude(call, status, size);
+    return status == STATUS_OK && (method & CAPOS_NO_RESULTS) != 0
+               ? STATUS_OK
+               : conclude(call, status, result_size);
+}
+
+static inline __attribute__((always_inline)) status_t
+invoke(struct capos_thread_self *self, struct capos_call *call, cap_t cap, uint64_t interface_id,
+       uint32_t method)
+{
+    uint32_t used = call->message.used;
+    bool is_built = used != 0 && call->message.error == WIRE_OK;
+    struct ring_entry *place = is_built ? begin_usual(self, self->ring) : NULL;
+    if (__builtin_expect(place == NULL, 0)) {
+        return invoke_slowly(self, call, cap, interface_id, (uint16_t)method);
+    }
+    call->message.segment[-1] = (uint64_t)used << 32; /* as wire_message_finish does */
+    return invoke_usual(self, place, call, cap, interface_id, method,
+                        ((size_t)used + 1) * WIRE_WORD_BYTES);
 }
 
 /* The words of a short call's entry. */
@@ -525,19 +547,13 @@ struct capos_call *capos_invoke_short(cap_t cap, uint64_t interface_id, uint64_t
                                       uint64_t first, uint64_t second)
 {
     struct capos_thread_self *self = capos_self();
-    struct ring_header *ring = self->ring;
     struct capos_call *call = &self->call;
-    uint32_t tail = ring->sq_tail;
-    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
-    if (__builtin_expect(call->state == CAPOS_CALL_SUBMITTED || call->received != 0
-                             || tail != LOAD_ACQUIRE(ring->sq_head),
-                         0)) {
+    struct ring_entry *place = is_at_rest(call) ? begin_usual(self, self->ring) : NULL;
+    if (__builtin_expect(place == NULL, 0)) {
         return invoke_short_slowly(cap, interface_id, what, first, second);
     }
-    edit_begin(ring);
-    fill_short((uint64_t *)&self->entries[tail & self->entry_mask], call, cap, interface_id, what,
-               first, second);
-    const struct ring_completion *completion = enter_usual(self, tail, seen, call);
+    fill_short((uint64_t *)place, call, cap, interface_id, what, first, second);
+    const struct ring_completion *completion = enter_usual(self, call);
     if (__builtin_expect(completion == NULL || (completion->flags & RING_FLAG_SHORT) == 0, 0)) {
         return conclude_usual(self, completion);
     }
@@ -548,6 +564,50 @@ struct capos_call *capos_invoke_short(cap_t cap, uint64_t interface_id, uint64_t
     conclude_short(call, completion->result_size);
     take_usual(self->ring);
     return call;
+}
+
+#define BYTES_OTHER_WORDS 3 /* of the message: root, pointer, the word that is not full */
+
+/* With something in the ring, or an answer before it whose capabilities nobody took, or a size that
+ * does not fit. */
+static __attribute__((noinline)) struct capos_call *
+invoke_bytes_slowly(cap_t cap, uint64_t interface_id, uint32_t method, const void *bytes,
+                    size_t size)
+{
+    struct capos_call *call = capos_call_begin();
+    struct wire_builder params = wire_message_init_root(&call->message, 0, 1);
+    if ((method & CAPOS_TEXT) != 0) {
+        wire_set_text(params, 0, (struct wire_span){bytes, size});
+    } else {
+        wire_set_data(params, 0, (struct wire_span){bytes, size});
+    }
+    return with_status(call, capos_invoke(call, cap, interface_id, method));
+}
+
+struct capos_call *capos_invoke_bytes(cap_t cap, uint64_t interface_id, uint32_t method,
+                                      const void *bytes, size_t size)
+{
+    struct capos_thread_self *self = capos_self();
+    struct capos_call *call = &self->call;
+    bool fits = size / WIRE_WORD_BYTES + BYTES_OTHER_WORDS <= call->message.capacity;
+    struct ring_entry *place =
+        fits && is_at_rest(call) ? begin_usual(self, self->ring) : NULL;
+    if (__builtin_expect(place == NULL, 0)) {
+        return invoke_bytes_slowly(cap, interface_id, method, bytes, size);
+    }
+    uint64_t count = size + ((method & CAPOS_TEXT) != 0);
+    size_t words = (count + WIRE_WORD_BYTES - 1) / WIRE_WORD_BYTES;
+    wire_word *message = call->message.segment - 1;
+    message[0] = (uint64_t)(2 + words) << 32; /* the frame */
+    message[1] = 1ull << 48;                  /* a struct right behind: one pointer */
+    message[2] = count << 35 | (uint64_t)WIRE_BYTE << 32 | 1; /* a list right behind */
+    if (words != 0) {
+        message[2 + words] = 0; /* its padding, and the NUL of a text */
+        memcpy(message + 3, bytes, size);
+    }
+    call->sent = 0;
+    return with_status(call, invoke_usual(self, place, call, cap, interface_id, method,
+                                          (3 + words) * WIRE_WORD_BYTES));
 }
 
 status_t capos_await(struct capos_call *call)

@@ -82,12 +82,16 @@ static void write_user_gs_base(uint64_t v)
     }
 }
 
-void x86_save_running(void)
+static inline void save(struct arch_thread *a)
 {
-    struct arch_thread *a = &x86_cpu()->running->arch;
     save_extended(a->extended);
     a->fs_base = read_fs_base();
     a->gs_base = read_user_gs_base();
+}
+
+void x86_save_running(void)
+{
+    save(&x86_cpu()->running->arch);
 }
 
 static void set_time_open(bool open)
@@ -102,7 +106,7 @@ void x86_switch(struct thread *t)
 {
     struct arch_cpu *c = x86_cpu();
     if (c->running != NULL) {
-        x86_save_running();
+        save(&c->running->arch);
     }
     c->running = t;
     c->frame_top = (uint64_t)&t->arch.frame.r11;
