@@ -3,7 +3,7 @@
  */
 #include "abi/limits.h"
 #include "lib/capos/libc/platform.h"
-#include "lib/capos/thread_self.h"
+#include "lib/capos/usual.h"
 #include "lib/wire/gen/messages.h"
 #include <string.h>
 
@@ -156,7 +156,7 @@ static status_t run(struct capos_server *server, struct loop *loop)
     struct ring_entry entry;
     set_receive(&entry, loop, server->endpoint);
     for (;;) {
-        capos_do_entry(&entry, &wait);
+        do_entry(&entry, &wait);
         bool answering = false;
         if (wait.completion.status != 0) {
             if (entry.opcode == RING_OP_RECV) {
