@@ -246,8 +246,9 @@ static inline __attribute__((always_inline)) void operation_call(struct thread *
     struct object *o = cap_table_look_up_first(&t->process->table, call->cap);
     if (o != NULL && o->class->interface != NULL) {
         call_method(t, call, o, NULL);
-    } else if (o != NULL && o->class == &facet_class) {
-        if (facet_interface_id(o) != call->interface_id || !endpoint_call_fast(t, call, o)) {
+    } else if (LIKELY(o != NULL && o->class == &facet_class)) {
+        if (UNLIKELY(facet_interface_id(o) != call->interface_id
+                     || !endpoint_call_fast(t, call, o))) {
             call_facet(t, call, o, NULL);
         }
     } else {
@@ -284,7 +285,7 @@ static inline __attribute__((always_inline)) void
 receive(struct thread *t, struct call *call, struct object *endpoint)
 {
     call_begin(call, t, t->process, endpoint, NULL);
-    if (endpoint_receive_ready(endpoint, call)) {
+    if (LIKELY(endpoint_receive_ready(endpoint, call))) {
         return;
     }
     status_t s = endpoint_receive(endpoint, call);
@@ -344,7 +345,7 @@ static inline __attribute__((always_inline)) void operation_return(struct thread
         refuse(t, call, s);
         return;
     }
-    if (!endpoint_return_fast(t, call, o)) {
+    if (UNLIKELY(!endpoint_return_fast(t, call, o))) {
         s = return_any(t, call, o);
         if (s == STATUS_OK && receives) { /* it may just have been sent away */
             s = receive_check(t, call, receive_from, &endpoint);

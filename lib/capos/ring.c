@@ -245,6 +245,11 @@ void capos_call_reset(struct capos_call *call)
     reset(call);
 }
 
+struct capos_call *capos_call_own(void)
+{
+    return &capos_self()->call;
+}
+
 struct capos_call *capos_call_begin(void)
 {
     struct capos_call *call = &capos_self()->call;
@@ -482,9 +487,9 @@ struct capos_call *capos_invoke_short(cap_t cap, uint64_t interface_id, uint64_t
 
 /* With something in the ring, or an answer before it whose capabilities nobody took, or a size that
  * does not fit. */
-static __attribute__((noinline)) struct capos_call *
-invoke_bytes_slowly(cap_t cap, uint64_t interface_id, uint32_t method, const void *bytes,
-                    size_t size)
+static __attribute__((noinline)) status_t invoke_bytes_slowly(cap_t cap, uint64_t interface_id,
+                                                              uint32_t method, const void *bytes,
+                                                              size_t size)
 {
     struct capos_call *call = capos_call_begin();
     struct wire_builder params = wire_message_init_root(&call->message, 0, 1);
@@ -493,11 +498,11 @@ invoke_bytes_slowly(cap_t cap, uint64_t interface_id, uint32_t method, const voi
     } else {
         wire_set_data(params, 0, (struct wire_span){bytes, size});
     }
-    return with_status(call, capos_invoke(call, cap, interface_id, method));
+    return capos_invoke(call, cap, interface_id, method);
 }
 
-struct capos_call *capos_invoke_bytes(cap_t cap, uint64_t interface_id, uint32_t method,
-                                      const void *bytes, size_t size)
+status_t capos_invoke_bytes(cap_t cap, uint64_t interface_id, uint32_t method, const void *bytes,
+                            size_t size)
 {
     struct capos_thread_self *self = capos_self();
     struct capos_call *call = &self->call;
@@ -518,8 +523,8 @@ struct capos_call *capos_invoke_bytes(cap_t cap, uint64_t interface_id, uint32_t
         memcpy(message + 3, bytes, size);
     }
     call->sent = 0;
-    return with_status(call, invoke_usual(self, place, call, cap, interface_id, method,
-                                          (3 + words) * WIRE_WORD_BYTES));
+    return invoke_usual(self, place, call, cap, interface_id, method,
+                        (3 + words) * WIRE_WORD_BYTES);
 }
 
 status_t capos_await(struct capos_call *call)

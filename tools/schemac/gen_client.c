@@ -204,6 +204,18 @@ static bool is_short(const struct method *method)
            && method->params->data_words <= RING_SHORT_WORDS_MAX;
 }
 
+/* The end of a call whose answer is in that record. */
+static void define_end(struct output *o, const char *prefix, const struct method *method,
+                       const char *status, const char *record)
+{
+    if (is_empty(method->results)) {
+        output(o, "    return %s;\n}\n", status);
+        return;
+    }
+    output(o, "    status_t status = %s;\n    if (status == STATUS_OK) {\n", status);
+    output(o, "        %s_take(%s, results);\n    }\n    return status;\n}\n", prefix, record);
+}
+
 /* The end of a call that answered its record. */
 static void define_status(struct output *o, const struct node *interface,
                           const struct method *method)
@@ -252,12 +264,12 @@ static void define_bytes(struct output *o, const struct node *interface,
 {
     const struct field *field = only_bytes(method);
     const char *name = argument_name(interface, field->stem);
-    output(o, "    struct capos_call *call = capos_invoke_bytes(%s, %s_INTERFACE_ID,\n",
-           interface->stem, interface->upper);
-    output(o, "        %s_METHOD_%s%s%s, %s, %s_size);\n", interface->upper, method->upper,
-           field->type.kind == TYPE_TEXT ? " | CAPOS_TEXT" : "",
-           is_empty(method->results) ? " | CAPOS_NO_RESULTS" : "", name, name);
-    define_status(o, interface, method);
+    const char *call = format("capos_invoke_bytes(%s, %s_INTERFACE_ID, %s_METHOD_%s%s%s, %s, "
+                              "%s_size)",
+                              interface->stem, interface->upper, interface->upper, method->upper,
+                              field->type.kind == TYPE_TEXT ? " | CAPOS_TEXT" : "",
+                              is_empty(method->results) ? " | CAPOS_NO_RESULTS" : "", name, name);
+    define_end(o, prefix_of(interface, method), method, call, "capos_call_own()");
 }
 
 static void define_put(struct output *o, const struct node *interface, const struct method *method)
@@ -309,17 +321,6 @@ static void define_take(struct output *o, const struct node *interface, const st
     output(o, "}\n");
 }
 
-static void define_end(struct output *o, const char *prefix, const struct method *method,
-                       const char *status)
-{
-    if (is_empty(method->results)) {
-        output(o, "    return %s;\n}\n", status);
-        return;
-    }
-    output(o, "    status_t status = %s;\n    if (status == STATUS_OK) {\n", status);
-    output(o, "        %s_take(call, results);\n    }\n    return status;\n}\n", prefix);
-}
-
 static void define(struct output *o, const struct node *interface, const struct method *method)
 {
     const char *prefix = prefix_of(interface, method);
@@ -340,7 +341,8 @@ static void define(struct output *o, const struct node *interface, const struct 
         output(o, "    %s_%s_put(call%s);\n", interface->stem, method->stem, names);
         define_end(o, prefix, method,
                    format("capos_invoke(%s%s)", target,
-                          is_empty(method->results) ? " | CAPOS_NO_RESULTS" : ""));
+                          is_empty(method->results) ? " | CAPOS_NO_RESULTS" : ""),
+                   "call");
     }
     output(o, "\nstatus_t %s_submit(struct capos_call *call, cap_t %s%s)\n{\n", prefix,
            interface->stem, arguments);
@@ -348,7 +350,7 @@ static void define(struct output *o, const struct node *interface, const struct 
            method->stem, names);
     output(o, "    return capos_submit(%s);\n}\n", target);
     output(o, "\nstatus_t %s_await(struct capos_call *call%s)\n{\n", prefix, results);
-    define_end(o, prefix, method, "capos_await(call)");
+    define_end(o, prefix, method, "capos_await(call)", "call");
 }
 
 void generate_client(const struct schema *schema)

@@ -13,9 +13,8 @@ static inline void console_write_put(struct capos_call *call, const void *data, 
 
 status_t capos_console_write(cap_t console, const void *data, size_t data_size)
 {
-    struct capos_call *call = capos_invoke_bytes(console, CONSOLE_INTERFACE_ID,
+    return capos_invoke_bytes(console, CONSOLE_INTERFACE_ID,
         CONSOLE_METHOD_WRITE | CAPOS_NO_RESULTS, data, data_size);
-    return (status_t)-call->status;
 }
 
 status_t capos_console_write_submit(struct capos_call *call, cap_t console, const void *data,
@@ -40,9 +39,8 @@ static inline void console_write_line_put(struct capos_call *call, const char *t
 
 status_t capos_console_write_line(cap_t console, const char *text, size_t text_size)
 {
-    struct capos_call *call = capos_invoke_bytes(console, CONSOLE_INTERFACE_ID,
+    return capos_invoke_bytes(console, CONSOLE_INTERFACE_ID,
         CONSOLE_METHOD_WRITE_LINE | CAPOS_TEXT | CAPOS_NO_RESULTS, text, text_size);
-    return (status_t)-call->status;
 }
 
 status_t capos_console_write_line_submit(struct capos_call *call, cap_t console, const char *text,
@@ -114,12 +112,12 @@ void capos_std_io_write_take(struct capos_call *call, struct capos_std_io_write_
 status_t capos_std_io_write(cap_t std_io, const void *data, size_t data_size,
     struct capos_std_io_write_results *results)
 {
-    struct capos_call *call = capos_invoke_bytes(std_io, STD_IO_INTERFACE_ID,
-        STD_IO_METHOD_WRITE, data, data_size);
-    if (call->status == 0) {
-        capos_std_io_write_take(call, results);
+    status_t status = capos_invoke_bytes(std_io, STD_IO_INTERFACE_ID, STD_IO_METHOD_WRITE, data,
+        data_size);
+    if (status == STATUS_OK) {
+        capos_std_io_write_take(capos_call_own(), results);
     }
-    return (status_t)-call->status;
+    return status;
 }
 
 status_t capos_std_io_write_submit(struct capos_call *call, cap_t std_io, const void *data,
@@ -156,12 +154,12 @@ void capos_std_io_write_error_take(struct capos_call *call,
 status_t capos_std_io_write_error(cap_t std_io, const void *data, size_t data_size,
     struct capos_std_io_write_error_results *results)
 {
-    struct capos_call *call = capos_invoke_bytes(std_io, STD_IO_INTERFACE_ID,
-        STD_IO_METHOD_WRITE_ERROR, data, data_size);
-    if (call->status == 0) {
-        capos_std_io_write_error_take(call, results);
+    status_t status = capos_invoke_bytes(std_io, STD_IO_INTERFACE_ID, STD_IO_METHOD_WRITE_ERROR,
+        data, data_size);
+    if (status == STATUS_OK) {
+        capos_std_io_write_error_take(capos_call_own(), results);
     }
-    return (status_t)-call->status;
+    return status;
 }
 
 status_t capos_std_io_write_error_submit(struct capos_call *call, cap_t std_io, const void *data,
@@ -641,12 +639,12 @@ void capos_directory_sub_take(struct capos_call *call, struct capos_directory_su
 status_t capos_directory_sub(cap_t directory, const char *name, size_t name_size,
     struct capos_directory_sub_results *results)
 {
-    struct capos_call *call = capos_invoke_bytes(directory, DIRECTORY_INTERFACE_ID,
+    status_t status = capos_invoke_bytes(directory, DIRECTORY_INTERFACE_ID,
         DIRECTORY_METHOD_SUB | CAPOS_TEXT, name, name_size);
-    if (call->status == 0) {
-        capos_directory_sub_take(call, results);
+    if (status == STATUS_OK) {
+        capos_directory_sub_take(capos_call_own(), results);
     }
-    return (status_t)-call->status;
+    return status;
 }
 
 status_t capos_directory_sub_submit(struct capos_call *call, cap_t directory, const char *name,
@@ -685,12 +683,12 @@ void capos_directory_create_directory_take(struct capos_call *call,
 status_t capos_directory_create_directory(cap_t directory, const char *name, size_t name_size,
     struct capos_directory_create_directory_results *results)
 {
-    struct capos_call *call = capos_invoke_bytes(directory, DIRECTORY_INTERFACE_ID,
+    status_t status = capos_invoke_bytes(directory, DIRECTORY_INTERFACE_ID,
         DIRECTORY_METHOD_CREATE_DIRECTORY | CAPOS_TEXT, name, name_size);
-    if (call->status == 0) {
-        capos_directory_create_directory_take(call, results);
+    if (status == STATUS_OK) {
+        capos_directory_create_directory_take(capos_call_own(), results);
     }
-    return (status_t)-call->status;
+    return status;
 }
 
 status_t capos_directory_create_directory_submit(struct capos_call *call, cap_t directory,
@@ -726,12 +724,12 @@ void capos_directory_remove_take(struct capos_call *call,
 status_t capos_directory_remove(cap_t directory, const char *name, size_t name_size,
     struct capos_directory_remove_results *results)
 {
-    struct capos_call *call = capos_invoke_bytes(directory, DIRECTORY_INTERFACE_ID,
+    status_t status = capos_invoke_bytes(directory, DIRECTORY_INTERFACE_ID,
         DIRECTORY_METHOD_REMOVE | CAPOS_TEXT, name, name_size);
-    if (call->status == 0) {
-        capos_directory_remove_take(call, results);
+    if (status == STATUS_OK) {
+        capos_directory_remove_take(capos_call_own(), results);
     }
-    return (status_t)-call->status;
+    return status;
 }
 
 status_t capos_directory_remove_submit(struct capos_call *call, cap_t directory, const char *name,
@@ -816,12 +814,12 @@ void capos_directory_stat_take(struct capos_call *call,
 status_t capos_directory_stat(cap_t directory, const char *name, size_t name_size,
     struct capos_directory_stat_results *results)
 {
-    struct capos_call *call = capos_invoke_bytes(directory, DIRECTORY_INTERFACE_ID,
+    status_t status = capos_invoke_bytes(directory, DIRECTORY_INTERFACE_ID,
         DIRECTORY_METHOD_STAT | CAPOS_TEXT, name, name_size);
-    if (call->status == 0) {
-        capos_directory_stat_take(call, results);
+    if (status == STATUS_OK) {
+        capos_directory_stat_take(capos_call_own(), results);
     }
-    return (status_t)-call->status;
+    return status;
 }
 
 status_t capos_directory_stat_submit(struct capos_call *call, cap_t directory, const char *name,
@@ -2075,12 +2073,12 @@ void capos_boot_package_binary_take(struct capos_call *call,
 status_t capos_boot_package_binary(cap_t boot_package, const char *name, size_t name_size,
     struct capos_boot_package_binary_results *results)
 {
-    struct capos_call *call = capos_invoke_bytes(boot_package, BOOT_PACKAGE_INTERFACE_ID,
+    status_t status = capos_invoke_bytes(boot_package, BOOT_PACKAGE_INTERFACE_ID,
         BOOT_PACKAGE_METHOD_BINARY | CAPOS_TEXT, name, name_size);
-    if (call->status == 0) {
-        capos_boot_package_binary_take(call, results);
+    if (status == STATUS_OK) {
+        capos_boot_package_binary_take(capos_call_own(), results);
     }
-    return (status_t)-call->status;
+    return status;
 }
 
 status_t capos_boot_package_binary_submit(struct capos_call *call, cap_t boot_package,
@@ -2677,12 +2675,12 @@ void capos_pipe_writer_write_take(struct capos_call *call,
 status_t capos_pipe_writer_write(cap_t pipe_writer, const void *data, size_t data_size,
     struct capos_pipe_writer_write_results *results)
 {
-    struct capos_call *call = capos_invoke_bytes(pipe_writer, PIPE_WRITER_INTERFACE_ID,
+    status_t status = capos_invoke_bytes(pipe_writer, PIPE_WRITER_INTERFACE_ID,
         PIPE_WRITER_METHOD_WRITE, data, data_size);
-    if (call->status == 0) {
-        capos_pipe_writer_write_take(call, results);
+    if (status == STATUS_OK) {
+        capos_pipe_writer_write_take(capos_call_own(), results);
     }
-    return (status_t)-call->status;
+    return status;
 }
 
 status_t capos_pipe_writer_write_submit(struct capos_call *call, cap_t pipe_writer,
@@ -3139,9 +3137,8 @@ static inline void thread_control_panic_message_put(struct capos_call *call, con
 status_t capos_thread_control_panic_message(cap_t thread_control, const char *text,
     size_t text_size)
 {
-    struct capos_call *call = capos_invoke_bytes(thread_control, THREAD_CONTROL_INTERFACE_ID,
+    return capos_invoke_bytes(thread_control, THREAD_CONTROL_INTERFACE_ID,
         THREAD_CONTROL_METHOD_PANIC_MESSAGE | CAPOS_TEXT | CAPOS_NO_RESULTS, text, text_size);
-    return (status_t)-call->status;
 }
 
 status_t capos_thread_control_panic_message_submit(struct capos_call *call, cap_t thread_control,

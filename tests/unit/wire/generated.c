@@ -112,8 +112,8 @@ struct capos_call *capos_invoke_short(cap_t cap, uint64_t interface_id, uint64_t
 }
 
 /* The message that bytes go into. */
-struct capos_call *capos_invoke_bytes(cap_t cap, uint64_t interface_id, uint32_t method,
-                                      const void *bytes, size_t size)
+status_t capos_invoke_bytes(cap_t cap, uint64_t interface_id, uint32_t method, const void *bytes,
+                            size_t size)
 {
     struct capos_call *call = capos_call_begin();
     struct wire_builder params = wire_message_init_root(&call->message, 0, 1);
@@ -123,8 +123,12 @@ struct capos_call *capos_invoke_bytes(cap_t cap, uint64_t interface_id, uint32_t
     } else {
         wire_set_data(params, 0, span);
     }
-    call->status = -(int)capos_invoke(call, cap, interface_id, method);
-    return call;
+    return capos_invoke(call, cap, interface_id, method);
+}
+
+struct capos_call *capos_call_own(void)
+{
+    return &thread_call;
 }
 
 /* --- a timer: numbers --- */
