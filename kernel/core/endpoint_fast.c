@@ -35,7 +35,7 @@ static inline void complete(struct thread *t, struct call *call, uint32_t result
                             uint64_t counts, uint64_t method, struct cpu *cpu)
 {
     struct ring *r = &t->ring;
-    KASSERT(r->in_flight == 1 && r->spare == NULL);
+    KASSERT(r->in_flight == 1);
     ring_complete(r, call->user_data, ring_outcome(STATUS_OK, result_size), counts, method);
     r->alone = NULL;
     r->in_flight = 0;
