@@ -146,7 +146,6 @@ static uint64_t slept;
 static status_t my_sleep(void *self, struct capos_request *request)
 {
     (void)self;
-    (void)results;
     slept = timer_sleep_params_ns(request->params);
     if (slept == 13) {
         return capos_request_fail(request, EXCEPTION_TYPE_INVALID_ARGUMENT, "not 13");
