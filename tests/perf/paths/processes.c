@@ -15,7 +15,8 @@ static struct {
 static status_t take(void *self, struct capos_request *request)
 {
     (void)self;
-    return console_write_params_data(request->params).size == PAYLOAD ? STATUS_OK : STATUS_BAD_MESSAGE;
+    struct wire_span data = console_write_params_data(request->params);
+    return data.size == PAYLOAD ? STATUS_OK : STATUS_BAD_MESSAGE;
 }
 
 static const struct capos_console_server methods = {.write = take};
