@@ -17,13 +17,6 @@ struct memory_object *memory_answer_of(struct object *face)
     return m;
 }
 
-status_t memory_answer_check_protection(struct call *call, enum protection p)
-{
-    return (uint32_t)p < PROTECTION_COUNT
-               ? STATUS_OK
-               : call_bad_argument(call, "protection", "there is no such protection");
-}
-
 /* Only CodeMemory makes memory that runs out of memory that was written; the other faces are
  * narrower by design. */
 static status_t refuse_protection(struct call *call, bool to_run)
@@ -57,16 +50,9 @@ status_t memory_answer_map_object(const struct invocation *in, uint64_t hint, ui
                                   void (*set_address)(struct wire_builder, uint64_t))
 {
     uint64_t address;
-    status_t status = memory_answer_check_protection(in->call, p);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if ((uint32_t)sharing >= SHARING_COUNT) {
-        return call_bad_argument(in->call, "sharing", "there is no such sharing");
-    }
-    status = address_space_map_through(memory_answer_space(in->call), in->self,
-                                       in->call->forwarder, hint, offset, size, p, sharing,
-                                       &address);
+    status_t status = address_space_map_through(memory_answer_space(in->call), in->self,
+                                                in->call->forwarder, hint, offset, size, p,
+                                                sharing, &address);
     if (status == STATUS_WRONG_INTERFACE && p == PROTECTION_READ_EXECUTE) {
         return refuse_protection(in->call, true);
     }

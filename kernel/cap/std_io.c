@@ -155,9 +155,8 @@ static void listen(const struct invocation *in)
     host_link_listen(link_news);
 }
 
-status_t std_io_read(const struct invocation *in)
+status_t std_io_read(const struct invocation *in, uint32_t max_bytes)
 {
-    uint32_t max_bytes = std_io_read_params_max_bytes(in->params);
     listen(in);
     status_t s = stream_check_read(in->call, max_bytes);
     if (s != STATUS_OK) {
@@ -175,34 +174,29 @@ static status_t begin_write(const struct invocation *in, struct wire_span data)
 {
     uint32_t done = 0;
     listen(in);
-    status_t s = stream_check_write(in->call, data);
-    if (s != STATUS_OK) {
-        return s;
-    }
     if (host_link_refuses(stream_of(in->call))) {
         return STATUS_DISCONNECTED;
     }
     if (list_empty(&writes)) {
         done = (uint32_t)host_link_write(stream_of(in->call), data.data, data.size);
     }
-    return stream_end_write(in, data, done, s, &writes, written_setter(in->call));
+    return stream_end_write(in, data, done, STATUS_OK, &writes, written_setter(in->call));
 }
 
-status_t std_io_write(const struct invocation *in)
+status_t std_io_write(const struct invocation *in, struct wire_span data)
 {
-    return begin_write(in, std_io_write_params_data(in->params));
+    return begin_write(in, data);
 }
 
-status_t std_io_write_error(const struct invocation *in)
+status_t std_io_write_error(const struct invocation *in, struct wire_span data)
 {
-    return begin_write(in, std_io_write_error_params_data(in->params));
+    return begin_write(in, data);
 }
 
-status_t std_io_ready(const struct invocation *in)
+status_t std_io_ready(const struct invocation *in, uint32_t mask)
 {
     listen(in);
-    return stream_ready(in, std_io_ready_params_mask(in->params), readiness(), &readies,
-                        std_io_ready_results_set_mask);
+    return stream_ready(in, mask, readiness(), &readies, std_io_ready_results_set_mask);
 }
 
 static status_t wait_for_greeting(const struct invocation *in, uint32_t stream)
@@ -212,9 +206,8 @@ static status_t wait_for_greeting(const struct invocation *in, uint32_t stream)
     return call_wait(in->call, &questions, call_leave_queue);
 }
 
-status_t std_io_is_terminal(const struct invocation *in)
+status_t std_io_is_terminal(const struct invocation *in, uint32_t stream)
 {
-    uint32_t stream = std_io_is_terminal_params_stream(in->params);
     KASSERT(in->self == &std_io_object);
     if (stream > HOST_LINK_STREAM_ERR) {
         return call_bad_argument(in->call, "stream", "streams are 0, 1 and 2");
@@ -228,7 +221,7 @@ status_t std_io_is_terminal(const struct invocation *in)
 
 status_t std_io_window_size(const struct invocation *in)
 {
-    KASSERT(in->self == &std_io_object && in->params.message != NULL);
+    KASSERT(in->self == &std_io_object);
     if (!host_link_greeted()) {
         return wait_for_greeting(in, HOST_LINK_STREAM_OUT);
     }

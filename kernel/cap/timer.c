@@ -79,9 +79,8 @@ status_t timer_now(const struct invocation *in)
     return STATUS_OK;
 }
 
-status_t timer_sleep(const struct invocation *in)
+status_t timer_sleep(const struct invocation *in, uint64_t ns)
 {
-    uint64_t ns = timer_sleep_params_ns(in->params);
     note_granted(in->call);
     if (ns == 0) {
         return STATUS_OK;
@@ -90,9 +89,8 @@ status_t timer_sleep(const struct invocation *in)
     return wait_until(in->call, ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + ns, false);
 }
 
-status_t timer_ready(const struct invocation *in)
+status_t timer_ready(const struct invocation *in, uint64_t deadline_ns)
 {
-    uint64_t deadline_ns = timer_ready_params_deadline_ns(in->params);
     uint64_t now_ns = arch_now_ns();
     note_granted(in->call);
     if (deadline_ns <= now_ns) {
