@@ -8,10 +8,6 @@
 
 #define PANIC_TEXT_MAX 480 /* a line of the log */
 
-const struct object_class thread_control_class = {.interface = &thread_control_interface,
-                                                  .destroy = process_own_destroy,
-                                                  .rebind = process_own_rebind};
-
 static status_t bad_argument(struct call *call, const char *argument)
 {
     return call_bad_argument(call, argument, "no address of user memory");
@@ -45,7 +41,7 @@ status_t thread_control_exit(const struct invocation *in, uint64_t code)
 status_t thread_control_interrupt(const struct invocation *in, struct object *thread)
 {
     struct thread *t = CONTAINER_OF(thread, struct thread, object);
-    KASSERT(in->self->class == &thread_control_class);
+    KASSERT(in->self->class == &process_own_classes[OWN_CONTROL]);
     if (t->state == THREAD_DEAD || t->state == THREAD_NEW) {
         return STATUS_BAD_STATE;
     }

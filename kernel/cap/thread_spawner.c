@@ -4,10 +4,6 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/thread_spawner.h"
 
-const struct object_class thread_spawner_class = {.interface = &thread_spawner_interface,
-                                                  .destroy = process_own_destroy,
-                                                  .rebind = process_own_rebind};
-
 /* The argument that is at fault, or NULL. Whether the addresses are mapped shows when the thread
  * uses them. */
 static const char *check(uint64_t entry, uint64_t stack, uint64_t fs_base, uint32_t ring_entries)
@@ -39,7 +35,7 @@ status_t thread_spawner_spawn(const struct invocation *in, uint64_t entry, uint6
         return STATUS_DISCONNECTED;
     }
     struct thread *t;
-    status_t status = thread_create(p, ring_entries, &t);
+    status_t status = thread_create(p, p->space, ring_entries, &t);
     if (status != STATUS_OK) {
         return status;
     }

@@ -8,15 +8,10 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/virtual_memory.h"
 
-const struct object_class virtual_memory_class = {.interface = &virtual_memory_interface,
-                                                  .destroy = process_own_destroy,
-                                                  .rebind = process_own_rebind};
-
 /* The space of the process that the object belongs to: who hands its own VirtualMemory on lets
  * another act on its memory. NULL: the process has ended. */
 static struct address_space *space_of(const struct invocation *in)
 {
-    KASSERT(in->self->class == &virtual_memory_class);
     return process_of_own(in->self)->space;
 }
 

@@ -34,6 +34,12 @@ struct address_space {
     uint64_t view_size;
 };
 
+/* Whether the range lies in user space. */
+static inline bool address_space_in_bounds(uint64_t address, uint64_t size)
+{
+    return address >= USER_BASE && address <= USER_END && size <= USER_END - address;
+}
+
 status_t address_space_create(struct account *a, struct address_space **out) MUST_CHECK;
 void address_space_destroy(struct address_space *as);
 

@@ -16,11 +16,6 @@ struct address_space_cost {
     uint64_t nodes;    /* regions that may have to be made; none to give back */
 };
 
-static inline bool address_space_in_bounds(uint64_t address, uint64_t size)
-{
-    return address >= USER_BASE && address <= USER_END && size <= USER_END - address;
-}
-
 /* Errors: overflow (wraps, or outside of user space), badState (not page-aligned, or empty). */
 status_t address_space_check_range(uint64_t address, uint64_t size) MUST_CHECK;
 /* Page tables that mapping [start, end) adds to those of its mapped neighbours, which end at

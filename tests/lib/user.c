@@ -227,7 +227,7 @@ struct user *user_of(struct process *p)
 struct user *user_thread(struct process *p)
 {
     struct thread *t;
-    CHECK_OK(thread_create(p, 0, &t));
+    CHECK_OK(thread_create(p, p->space, 0, &t));
     arch_thread_start(t, PROGRAM_ADDRESS + 0x800, 0, 0, t->ring.user_address, 0, 0);
     thread_start(t);
     struct user *u = user_of_thread(t);

@@ -111,12 +111,12 @@ TEST(fork_copies_on_write)
     CHECK_OK(address_space_map(space, 0, 4 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
     put(address, 1);
     put(address + PAGE_SIZE, 2);
-    uint64_t before = frame_free_count();
+    uint64_t before = tally.frames_free;
     struct address_space *child, *parent = space;
     CHECK_OK(address_space_create(account, &child));
     CHECK_OK(address_space_fork(parent, child));
     CHECK_EQ(child->charged_pages, 4);
-    CHECK_EQ(before - frame_free_count(), 4); /* the tables only */
+    CHECK_EQ(before - tally.frames_free, 4); /* the tables only */
     space = child;
     CHECK_EQ(get(address), 1);
     put(address, 9);
@@ -130,9 +130,9 @@ TEST(fork_copies_on_write)
     CHECK_EQ(get(address + PAGE_SIZE), 2);
     space = parent;
     address_space_destroy(child);
-    uint64_t free = frame_free_count();
+    uint64_t free = tally.frames_free;
     put(address, 4); /* alone again: made writable, not copied */
-    CHECK_EQ(frame_free_count(), free);
+    CHECK_EQ(tally.frames_free, free);
     end();
 }
 
@@ -225,9 +225,9 @@ TEST(committed_memory_is_mapped_in_one_run)
 {
     begin();
     sim_machine.prefers_runs = true;
-    uint64_t address, free = frame_free_count();
+    uint64_t address, free = tally.frames_free;
     CHECK_OK(address_space_map(space, 0, 40 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
-    CHECK_LE(40, free - frame_free_count());
+    CHECK_LE(40, free - tally.frames_free);
     for (uint64_t i = 0; i < 40; i++) {
         CHECK_EQ(frame_at(address + i * PAGE_SIZE), frame_at(address) + i);
     }
@@ -255,13 +255,13 @@ TEST(who_writes_in_order_after_a_fork_gets_runs)
     CHECK_OK(address_space_create(account, &child));
     CHECK_OK(address_space_fork(parent, child));
     space = child;
-    uint64_t free = frame_free_count();
+    uint64_t free = tally.frames_free;
     put(address, 100);
-    CHECK_EQ(free - frame_free_count(), 1); /* nobody knows that it goes on */
+    CHECK_EQ(free - tally.frames_free, 1); /* nobody knows that it goes on */
     put(address + PAGE_SIZE, 101);
-    CHECK_EQ(free - frame_free_count(), 1 + 16);
+    CHECK_EQ(free - tally.frames_free, 1 + 16);
     put(address + 30 * PAGE_SIZE, 130);
-    CHECK_EQ(free - frame_free_count(), 1 + 16 + 1);
+    CHECK_EQ(free - tally.frames_free, 1 + 16 + 1);
     for (uint64_t i = 1; i < 16; i++) {
         CHECK_EQ(frame_at(address + (i + 1) * PAGE_SIZE), frame_at(address + PAGE_SIZE) + i);
         CHECK_EQ(get(address + (i + 1) * PAGE_SIZE), i + 1); /* copied with what is in them */
@@ -271,11 +271,11 @@ TEST(who_writes_in_order_after_a_fork_gets_runs)
         CHECK_EQ(get(address + i * PAGE_SIZE), i);
     }
     address_space_destroy(child);
-    free = frame_free_count();
+    free = tally.frames_free;
     for (uint64_t i = 0; i < 40; i++) {
         put(address + i * PAGE_SIZE, 1); /* alone again: made writable, not copied */
     }
-    CHECK_EQ(frame_free_count(), free);
+    CHECK_EQ(tally.frames_free, free);
     end();
 }
 
@@ -284,7 +284,7 @@ TEST(committed_memory_without_a_run_comes_with_its_faults)
     begin();
     static frame_t taken[1 << 16];
     uint64_t address, count = 0;
-    while (count < ARRAY_SIZE(taken) && frame_free_count() > 300) {
+    while (count < ARRAY_SIZE(taken) && tally.frames_free > 300) {
         CHECK_OK(frame_alloc(&taken[count++]));
     }
     CHECK_LT(count, ARRAY_SIZE(taken));

@@ -38,11 +38,11 @@ TEST(pages_of_trees_of_every_height)
     } cases[] = {{1, 0}, {2, 1}, {512, 1}, {513, 3}, {5000, 11}};
     begin();
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        uint64_t pages = cases[i].pages, free = frame_free_count();
+        uint64_t pages = cases[i].pages, free = tally.frames_free;
         struct object *o;
         CHECK_OK(memory_object_create(account, pages * PAGE_SIZE, &o));
         CHECK_EQ(account->used[LEDGER_FRAMES], pages + cases[i].nodes);
-        CHECK_LE(free - frame_free_count(), 2); /* kernel memory only: nothing is touched yet */
+        CHECK_LE(free - tally.frames_free, 2); /* kernel memory only: nothing is touched yet */
         uint64_t touched[] = {0, pages / 2, pages - 1, pages / 3};
         for (size_t k = 0; k < ARRAY_SIZE(touched); k++) {
             frame_t f = page(o, touched[k], true);
@@ -54,7 +54,7 @@ TEST(pages_of_trees_of_every_height)
         CHECK_EQ(account->used[LEDGER_FRAMES], pages + cases[i].nodes);
         object_put(o);
         sim_settle();
-        CHECK_EQ(frame_free_count(), free);
+        CHECK_EQ(tally.frames_free, free);
     }
     end();
 }
@@ -64,11 +64,11 @@ TEST(every_page_can_be_touched_within_the_charge)
     begin();
     struct object *o;
     CHECK_OK(memory_object_create(account, 3000 * PAGE_SIZE, &o));
-    uint64_t free = frame_free_count();
+    uint64_t free = tally.frames_free;
     for (uint64_t i = 0; i < 3000; i++) {
         (void)page(o, i, true);
     }
-    CHECK_EQ(free - frame_free_count(), account->used[LEDGER_FRAMES]);
+    CHECK_EQ(free - tally.frames_free, account->used[LEDGER_FRAMES]);
     object_put(o);
     end();
 }

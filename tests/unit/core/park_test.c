@@ -71,7 +71,7 @@ TEST(park_answers_at_once_when_there_is_nothing_to_wait_for)
     CHECK_STATUS(user_run(u, unpark_entry(1, address + 1, 1)).status, -STATUS_BAD_ADDRESS);
     CHECK_STATUS(user_run(u, unpark_entry(1, USER_END + 4, 1)).status, -STATUS_BAD_ADDRESS);
     CHECK_EQ(wake(u, address, 7), 0);
-    CHECK_EQ(park_count(), 0);
+    CHECK_EQ(tally.parked, 0);
 }
 
 TEST(unpark_wakes_in_order_of_arrival_and_no_more_than_asked)
@@ -89,7 +89,7 @@ TEST(unpark_wakes_in_order_of_arrival_and_no_more_than_asked)
         user_submit(u[i], &e);
         CHECK_EQ(user_enter(u[i], 2, FOREVER), USER_BLOCKED);
     }
-    CHECK_EQ(park_count(), 4);
+    CHECK_EQ(tally.parked, 4);
     CHECK_EQ(wake(waker, address, 0), 0);
     CHECK_EQ(wake(waker, address, 1), 1);
     CHECK_EQ(user_state(u[0]), USER_RETURNED);
@@ -113,7 +113,7 @@ TEST(park_times_out_and_is_cancelled)
     uint64_t address = user_place(u, &word, sizeof word);
     start(u, park_entry(1, address, 1, 5000));
     start(u, park_entry(2, address, 1, UINT64_MAX - 1));
-    CHECK_EQ(timer_count(), 2);
+    CHECK_EQ(tally.timers, 2);
     sim_advance(4999);
     take_none(u);
     sim_advance(1);
@@ -121,8 +121,8 @@ TEST(park_times_out_and_is_cancelled)
     start(u, (struct ring_entry){.opcode = RING_OP_CANCEL, .user_data = 3, .interface_id = 2});
     CHECK_EQ(take(u, 2), -STATUS_CANCELLED);
     CHECK_EQ(take(u, 3), 0);
-    CHECK_EQ(timer_count(), 0);
-    CHECK_EQ(park_count(), 0);
+    CHECK_EQ(tally.timers, 0);
+    CHECK_EQ(tally.parked, 0);
 }
 
 TEST(unmapping_wakes_who_waits_there)
@@ -135,12 +135,12 @@ TEST(unmapping_wakes_who_waits_there)
     for (uint64_t i = 0; i < 3; i++) {
         start(u, park_entry(i + 1, first + i * PAGE_SIZE + 8, 0, FOREVER));
     }
-    CHECK_EQ(park_count(), 3);
+    CHECK_EQ(tally.parked, 3);
     CHECK_OK(address_space_unmap(p->space, first + PAGE_SIZE, PAGE_SIZE));
     CHECK_EQ(take(u, 2), 0);
-    CHECK_EQ(park_count(), 2);
+    CHECK_EQ(tally.parked, 2);
     CHECK_OK(address_space_unmap(p->space, first, 3 * PAGE_SIZE));
-    CHECK_EQ(park_count(), 0);
+    CHECK_EQ(tally.parked, 0);
 }
 
 TEST(shared_words_have_one_queue_and_private_ones_their_own)
@@ -180,12 +180,12 @@ TEST(the_end_of_a_thread_and_of_a_process_takes_its_waiters)
     start(u, park_entry(1, u->scratch, 0, FOREVER));
     start(v, park_entry(1, u->scratch, 0, FOREVER));
     start(w, park_entry(1, w->scratch, 0, FOREVER));
-    CHECK_EQ(park_count(), 3);
+    CHECK_EQ(tally.parked, 3);
     thread_exit(v->thread, 0);
-    CHECK_EQ(park_count(), 2);
+    CHECK_EQ(tally.parked, 2);
     CHECK_EQ(wake(user_thread(p), u->scratch, 10), 1);
     process_end(q, &(struct exit_record){.kind = EXIT_KIND_TERMINATED});
-    CHECK_EQ(park_count(), 0);
+    CHECK_EQ(tally.parked, 0);
 }
 
 /* --- random programs --- */
@@ -240,7 +240,7 @@ static void reap_all(struct user *const *users)
     for (uint32_t i = 0; i < model_count; i++) {
         CHECK_EQ(model[i].expected, 1);
     }
-    CHECK_EQ(park_count(), model_count);
+    CHECK_EQ(tally.parked, model_count);
 }
 
 static void random_park(struct random *r, struct user *u, uint32_t word, uint64_t address,

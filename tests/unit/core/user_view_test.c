@@ -515,7 +515,7 @@ static struct thread *other;
 /* Behind the header and both queues of another thread's ring. */
 static void map_ring(void)
 {
-    CHECK_OK(thread_create(owner(), 1, &other));
+    CHECK_OK(thread_create(owner(), owner()->space, 1, &other));
     page = other->ring.user_address;
 }
 
