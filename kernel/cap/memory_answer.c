@@ -50,9 +50,10 @@ status_t memory_answer_map_object(const struct invocation *in, uint64_t hint, ui
                                   void (*set_address)(struct wire_builder, uint64_t))
 {
     uint64_t address;
-    status_t status = address_space_map_through(memory_answer_space(in->call), in->self,
-                                                in->call->forwarder, hint, offset, size, p,
-                                                sharing, &address);
+    bool may_run = memory_object_packaged(memory_answer_of(in->self));
+    status_t status = address_space_map_object(memory_answer_space(in->call), in->self,
+                                               in->call->forwarder, may_run, hint, false, offset,
+                                               size, p, sharing, &address);
     if (status == STATUS_WRONG_INTERFACE && p == PROTECTION_READ_EXECUTE) {
         return refuse_protection(in->call, true);
     }

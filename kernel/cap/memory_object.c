@@ -13,7 +13,8 @@ status_t memory_object_protect(const struct invocation *in, uint64_t address, ui
 {
     status_t status = memory_answer_check_mapped(in, address, size);
     if (status == STATUS_OK) {
-        status = address_space_protect(memory_answer_space(in->call), address, size, p);
+        status = address_space_change(memory_answer_space(in->call), CHANGE_PROTECT, address, size,
+                                      p);
     }
     return memory_answer(in->call, status);
 }

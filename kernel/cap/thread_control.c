@@ -13,22 +13,25 @@ static status_t bad_argument(struct call *call, const char *argument)
     return call_bad_argument(call, argument, "no address of user memory");
 }
 
-status_t thread_control_set_fs_base(const struct invocation *in, uint64_t address)
+static status_t set_base(const struct invocation *in, uint64_t address, bool gs)
 {
     if (address >= USER_END) {
         return bad_argument(in->call, "address");
     }
-    arch_thread_set_fs_base(in->call->caller, address);
+    struct user_registers r;
+    arch_thread_registers(in->call->caller, &r);
+    arch_thread_set_bases(in->call->caller, gs ? r.fs_base : address, gs ? address : r.gs_base);
     return STATUS_OK;
+}
+
+status_t thread_control_set_fs_base(const struct invocation *in, uint64_t address)
+{
+    return set_base(in, address, false);
 }
 
 status_t thread_control_set_gs_base(const struct invocation *in, uint64_t address)
 {
-    if (address >= USER_END) {
-        return bad_argument(in->call, "address");
-    }
-    arch_thread_set_gs_base(in->call->caller, address);
-    return STATUS_OK;
+    return set_base(in, address, true);
 }
 
 /* The status is for ring_drain(), which sees that the thread is dead and posts nothing. */

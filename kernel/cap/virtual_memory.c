@@ -21,7 +21,7 @@ status_t virtual_memory_map(const struct invocation *in, uint64_t hint, uint64_t
     struct address_space *as = space_of(in);
     uint64_t address;
     status_t status =
-        as == NULL ? STATUS_DISCONNECTED : address_space_map(as, hint, size, p, &address);
+        as == NULL ? STATUS_DISCONNECTED : address_space_map(as, hint, false, size, p, &address);
     if (status == STATUS_OK) {
         virtual_memory_map_results_set_address(in->results, address);
     }
@@ -35,12 +35,18 @@ status_t virtual_memory_unmap(const struct invocation *in, uint64_t address, uin
                       : memory_answer(in->call, address_space_unmap(as, address, size));
 }
 
-status_t virtual_memory_protect(const struct invocation *in, uint64_t address, uint64_t size,
-                                enum protection p)
+static status_t change(const struct invocation *in, enum address_space_change change,
+                       uint64_t address, uint64_t size, enum protection p)
 {
     struct address_space *as = space_of(in);
     return as == NULL ? STATUS_DISCONNECTED
-                      : memory_answer(in->call, address_space_protect(as, address, size, p));
+                      : memory_answer(in->call, address_space_change(as, change, address, size, p));
+}
+
+status_t virtual_memory_protect(const struct invocation *in, uint64_t address, uint64_t size,
+                                enum protection p)
+{
+    return change(in, CHANGE_PROTECT, address, size, p);
 }
 
 status_t virtual_memory_reserve(const struct invocation *in, uint64_t hint, uint64_t size)
@@ -58,16 +64,12 @@ status_t virtual_memory_reserve(const struct invocation *in, uint64_t hint, uint
 status_t virtual_memory_commit(const struct invocation *in, uint64_t address, uint64_t size,
                                enum protection p)
 {
-    struct address_space *as = space_of(in);
-    return as == NULL ? STATUS_DISCONNECTED
-                      : memory_answer(in->call, address_space_commit(as, address, size, p));
+    return change(in, CHANGE_COMMIT, address, size, p);
 }
 
 status_t virtual_memory_decommit(const struct invocation *in, uint64_t address, uint64_t size)
 {
-    struct address_space *as = space_of(in);
-    return as == NULL ? STATUS_DISCONNECTED
-                      : memory_answer(in->call, address_space_decommit(as, address, size));
+    return change(in, CHANGE_DECOMMIT, address, size, PROTECTION_NONE);
 }
 
 status_t virtual_memory_create_object(const struct invocation *in, uint64_t size)

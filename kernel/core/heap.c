@@ -1,5 +1,5 @@
-/* Skew heap (Sleator and Tarjan, "Self-adjusting heaps", 1986), merged from the top down, so without
- * recursion.
+/* Skew heap (Sleator and Tarjan, "Self-adjusting heaps", 1986), merged from the top down, so
+ * without recursion.
  *
  * Invariants: a node's key is not above those of its children; the root has no parent; a node
  * outside of a heap has three NULL links. All is logarithmic, amortised. Kernel lock held. */

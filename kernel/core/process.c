@@ -220,7 +220,8 @@ static status_t make_stack(struct address_space *as, uint64_t image, const void 
     if (status != STATUS_OK) {
         return status;
     }
-    status = address_space_commit(as, guard + PAGE_SIZE, size, PROTECTION_READ_WRITE);
+    status = address_space_change(as, CHANGE_COMMIT, guard + PAGE_SIZE, size,
+                                  PROTECTION_READ_WRITE);
     if (status != STATUS_OK) {
         return status;
     }

@@ -211,8 +211,8 @@ struct user *user_of_thread(struct thread *t)
     object_get(&t->object);
     u->process = t->process;
     u->ring = t->ring.user_address;
-    CHECK_OK(address_space_map(u->process->space, 0, USER_SCRATCH_SIZE, PROTECTION_READ_WRITE,
-                               &u->scratch));
+    CHECK_OK(address_space_map(u->process->space, 0, false, USER_SCRATCH_SIZE,
+                               PROTECTION_READ_WRITE, &u->scratch));
     u->next = users;
     users = u;
     return u;

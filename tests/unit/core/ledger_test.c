@@ -92,7 +92,8 @@ TEST(charged_frames_can_always_be_taken)
     struct address_space *as;
     CHECK_OK(address_space_create(a, &as));
     uint64_t pages = 0, address;
-    while (address_space_map(as, 0, PAGE_SIZE, PROTECTION_READ_WRITE, &address) == STATUS_OK) {
+    while (address_space_map(as, 0, false, PAGE_SIZE, PROTECTION_READ_WRITE,
+                             &address) == STATUS_OK) {
         pages++;
     }
     CHECK_GT(pages, 600);

@@ -107,13 +107,13 @@ TEST(a_mapping_keeps_the_memory)
     uint8_t value = 7;
     CHECK_OK(address_space_create(account, &as));
     CHECK_OK(memory_object_create(account, PAGE_SIZE, &o));
-    CHECK_OK(address_space_map_object(as, o, 0, false, 0, PAGE_SIZE, PROTECTION_READ_WRITE,
-                                      SHARING_SHARED, &address));
+    CHECK_OK(address_space_map_object(as, o, NULL, true, 0, false, 0, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, SHARING_SHARED, &address));
     CHECK_OK(user_copy_out(as, address, &value, 1));
     object_put(o);
     sim_settle();
-    CHECK_OK(address_space_protect(as, address, PAGE_SIZE, PROTECTION_READ));
-    CHECK_OK(address_space_protect(as, address, PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_change(as, CHANGE_PROTECT, address, PAGE_SIZE, PROTECTION_READ));
+    CHECK_OK(address_space_change(as, CHANGE_PROTECT, address, PAGE_SIZE, PROTECTION_READ_WRITE));
     value = 0;
     CHECK_OK(user_copy_in(as, &value, address, 1));
     CHECK_EQ(value, 7);
@@ -130,30 +130,32 @@ TEST(sealing_waits_for_all_who_can_write)
     CHECK_OK(address_space_create(account, &as));
     CHECK_OK(memory_object_create(account, PAGE_SIZE, &o));
     CHECK_OK(memory_object_make_read_only(memory_object_of(o), account, &reader));
-    CHECK_OK(address_space_map_object(as, o, 0, false, 0, PAGE_SIZE, PROTECTION_READ_WRITE,
-                                      SHARING_SHARED, &address));
-    CHECK_OK(address_space_map_object(as, reader, 0, false, 0, PAGE_SIZE, PROTECTION_READ_WRITE,
-                                      SHARING_PRIVATE, &private));
+    CHECK_OK(address_space_map_object(as, o, NULL, true, 0, false, 0, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, SHARING_SHARED, &address));
+    CHECK_OK(address_space_map_object(as, reader, NULL, true, 0, false, 0, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, SHARING_PRIVATE, &private));
     CHECK_STATUS(memory_object_make_image(o, account, &image), STATUS_BAD_STATE);
-    CHECK_OK(address_space_protect(as, address, PAGE_SIZE,
-                                   PROTECTION_READ)); /* not unmapped: read-only is enough */
+    CHECK_OK(address_space_change(as, CHANGE_PROTECT, address, PAGE_SIZE,
+                                  PROTECTION_READ)); /* not unmapped: read-only is enough */
     object_get(o);
     CHECK_STATUS(memory_object_make_image(o, account, &image), STATUS_BAD_STATE);
     object_put(o);
     CHECK_OK(memory_object_make_image(o, account, &image));
     CHECK(memory_object_sealed(memory_object_of(reader)));
     /* From now on nobody writes to it, by no way. */
-    CHECK_STATUS(address_space_protect(as, address, PAGE_SIZE, PROTECTION_READ_WRITE),
+    CHECK_STATUS(address_space_change(as, CHANGE_PROTECT, address, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE),
                  STATUS_WRONG_INTERFACE);
-    CHECK_STATUS(address_space_map_object(as, o, 0, false, 0, PAGE_SIZE, PROTECTION_READ_WRITE,
-                                          SHARING_SHARED, &address),
+    CHECK_STATUS(address_space_map_object(as, o, NULL, true, 0, false, 0, PAGE_SIZE,
+                                          PROTECTION_READ_WRITE, SHARING_SHARED, &address),
                  STATUS_WRONG_INTERFACE);
-    CHECK_STATUS(address_space_map_object(as, reader, 0, false, 0, PAGE_SIZE,
+    CHECK_STATUS(address_space_map_object(as, reader, NULL, true, 0, false, 0, PAGE_SIZE,
                                           PROTECTION_READ_EXECUTE, SHARING_SHARED, &address),
                  STATUS_WRONG_INTERFACE);
-    CHECK_OK(address_space_map_object(as, image, 0, false, 0, PAGE_SIZE, PROTECTION_READ_EXECUTE,
-                                      SHARING_SHARED, &address));
-    CHECK_STATUS(address_space_protect(as, address, PAGE_SIZE, PROTECTION_READ_WRITE),
+    CHECK_OK(address_space_map_object(as, image, NULL, true, 0, false, 0, PAGE_SIZE,
+                                      PROTECTION_READ_EXECUTE, SHARING_SHARED, &address));
+    CHECK_STATUS(address_space_change(as, CHANGE_PROTECT, address, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE),
                  STATUS_WRONG_INTERFACE);
     object_put(o);
     object_put(image);
@@ -171,15 +173,17 @@ TEST(what_was_written_never_runs)
     CHECK_OK(address_space_create(account, &as));
     CHECK_OK(memory_object_create(account, 2 * PAGE_SIZE, &o));
     CHECK_OK(memory_object_make_image(o, account, &image));
-    CHECK_OK(address_space_map_object(as, image, 0, false, 0, 2 * PAGE_SIZE,
+    CHECK_OK(address_space_map_object(as, image, NULL, true, 0, false, 0, 2 * PAGE_SIZE,
                                       PROTECTION_READ_EXECUTE, SHARING_PRIVATE, &code));
     CHECK_OK(
-        address_space_protect(as, code, PAGE_SIZE, PROTECTION_READ_WRITE)); /* private: a copy */
+        address_space_change(as, CHANGE_PROTECT, code, PAGE_SIZE,
+                             PROTECTION_READ_WRITE)); /* private: a copy */
     CHECK_STATUS(address_space_fault(as, code, UPCALL_ACCESS_EXECUTE), STATUS_BAD_ADDRESS);
-    CHECK_STATUS(address_space_protect(as, code, 2 * PAGE_SIZE, PROTECTION_READ_EXECUTE),
+    CHECK_STATUS(address_space_change(as, CHANGE_PROTECT, code, 2 * PAGE_SIZE,
+                                      PROTECTION_READ_EXECUTE),
                  STATUS_WRONG_INTERFACE);
-    CHECK_OK(address_space_protect(as, code, PAGE_SIZE, PROTECTION_READ));
-    CHECK_STATUS(address_space_protect(as, code, PAGE_SIZE, PROTECTION_READ_EXECUTE),
+    CHECK_OK(address_space_change(as, CHANGE_PROTECT, code, PAGE_SIZE, PROTECTION_READ));
+    CHECK_STATUS(address_space_change(as, CHANGE_PROTECT, code, PAGE_SIZE, PROTECTION_READ_EXECUTE),
                  STATUS_WRONG_INTERFACE);
     CHECK_OK(address_space_fault(as, code + PAGE_SIZE, UPCALL_ACCESS_EXECUTE));
     object_put(o);

@@ -131,7 +131,7 @@ TEST(unmapping_wakes_who_waits_there)
     struct process *p = sim_process(NULL, 0);
     struct user *u = user_of(p);
     uint64_t first;
-    CHECK_OK(address_space_map(p->space, 0, 3 * PAGE_SIZE, PROTECTION_READ_WRITE, &first));
+    CHECK_OK(address_space_map(p->space, 0, false, 3 * PAGE_SIZE, PROTECTION_READ_WRITE, &first));
     for (uint64_t i = 0; i < 3; i++) {
         start(u, park_entry(i + 1, first + i * PAGE_SIZE + 8, 0, FOREVER));
     }
@@ -151,9 +151,9 @@ TEST(shared_words_have_one_queue_and_private_ones_their_own)
     struct object *object;
     uint64_t at_a, at_b;
     CHECK_OK(memory_object_create(&ledger_root, 2 * PAGE_SIZE, &object));
-    CHECK_OK(address_space_map_object(p->space, object, 0, false, 0, 2 * PAGE_SIZE,
+    CHECK_OK(address_space_map_object(p->space, object, NULL, true, 0, false, 0, 2 * PAGE_SIZE,
                                       PROTECTION_READ_WRITE, SHARING_SHARED, &at_a));
-    CHECK_OK(address_space_map_object(q->space, object, 0, false, PAGE_SIZE, PAGE_SIZE,
+    CHECK_OK(address_space_map_object(q->space, object, NULL, true, 0, false, PAGE_SIZE, PAGE_SIZE,
                                       PROTECTION_READ_WRITE, SHARING_SHARED, &at_b));
     object_put(object);
     start(a, park_entry(1, at_a + PAGE_SIZE + 4, 0, FOREVER)); /* the word that b has at 4 */
@@ -164,8 +164,10 @@ TEST(shared_words_have_one_queue_and_private_ones_their_own)
     take_none(a);
     /* the same address in two spaces: different words */
     uint64_t own = 0x200000000ull;
-    CHECK_OK(address_space_map_fixed(p->space, own, PAGE_SIZE, PROTECTION_READ_WRITE));
-    CHECK_OK(address_space_map_fixed(q->space, own, PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_map(p->space, own, true, PAGE_SIZE, PROTECTION_READ_WRITE,
+                               &(uint64_t){0}));
+    CHECK_OK(address_space_map(q->space, own, true, PAGE_SIZE, PROTECTION_READ_WRITE,
+                               &(uint64_t){0}));
     start(a, park_entry(3, own, 0, FOREVER));
     CHECK_EQ(wake(b, own, 10), 0);
     CHECK_EQ(wake(user_thread(p), own, 10), 1);

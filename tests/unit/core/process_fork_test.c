@@ -90,7 +90,7 @@ TEST(private_memory_is_copied_and_shared_memory_shared)
     struct object *object;
     uint64_t shared;
     CHECK_OK(memory_object_create(p->account, PAGE_SIZE, &object));
-    CHECK_OK(address_space_map_object(p->space, object, 0, false, 0, PAGE_SIZE,
+    CHECK_OK(address_space_map_object(p->space, object, NULL, true, 0, false, 0, PAGE_SIZE,
                                       PROTECTION_READ_WRITE, SHARING_SHARED, &shared));
     object_put(object);
     uint64_t value = 1, private = user_place(u, &value, sizeof value);

@@ -129,8 +129,9 @@ TEST(rings_of_every_size)
         check_ring_of(entries);
     }
     struct thread *t;
-    CHECK_STATUS(thread_create(u->process, u->process->space, 3, &t), STATUS_BAD_ENTRY);
-    CHECK_STATUS(thread_create(u->process, u->process->space, 2 * RING_ENTRIES_MAX, &t), STATUS_BAD_ENTRY);
+    struct process *p = u->process;
+    CHECK_STATUS(thread_create(p, p->space, 3, &t), STATUS_BAD_ENTRY);
+    CHECK_STATUS(thread_create(p, p->space, 2 * RING_ENTRIES_MAX, &t), STATUS_BAD_ENTRY);
 }
 
 TEST(thousands_in_flight_are_found_and_end_with_their_thread)
