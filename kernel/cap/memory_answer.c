@@ -4,12 +4,6 @@
 #include "kernel/core/denial.h"
 #include "kernel/core/process.h"
 
-struct address_space *memory_answer_space(const struct call *call)
-{
-    KASSERT(call->process != NULL && call->process->space != NULL);
-    return call->process->space;
-}
-
 struct memory_object *memory_answer_of(struct object *face)
 {
     struct memory_object *m = memory_object_of(face);
@@ -51,7 +45,7 @@ status_t memory_answer_map_object(const struct invocation *in, uint64_t hint, ui
 {
     uint64_t address;
     bool may_run = memory_object_packaged(memory_answer_of(in->self));
-    status_t status = address_space_map_object(memory_answer_space(in->call), in->self,
+    status_t status = address_space_map_object(in->call->process->space, in->self,
                                                in->call->forwarder, may_run, hint, false, offset,
                                                size, p, sharing, &address);
     if (status == STATUS_WRONG_INTERFACE && p == PROTECTION_READ_EXECUTE) {
@@ -65,7 +59,7 @@ status_t memory_answer_map_object(const struct invocation *in, uint64_t hint, ui
 
 status_t memory_answer_check_mapped(const struct invocation *in, uint64_t address, uint64_t size)
 {
-    const struct address_space *as = memory_answer_space(in->call);
+    const struct address_space *as = in->call->process->space;
     return address_space_maps_object(as, memory_answer_of(in->self), address, size)
                ? STATUS_OK
                : call_bad_argument(in->call, "address", "the range is not mapped from this object");
@@ -75,7 +69,7 @@ status_t memory_answer_unmap_object(const struct invocation *in, uint64_t addres
 {
     status_t status = memory_answer_check_mapped(in, address, size);
     if (status == STATUS_OK) {
-        status = address_space_unmap(memory_answer_space(in->call), address, size);
+        status = address_space_unmap(in->call->process->space, address, size);
     }
     return memory_answer(in->call, status);
 }

@@ -6,8 +6,6 @@
 #include "kernel/core/address_space.h"
 #include "kernel/core/call.h"
 
-/* The caller's address space. */
-struct address_space *memory_answer_space(const struct call *call);
 /* What a handler answers for the result of an operation of address_space.h: an exception for
  * arguments that make no sense or that the capability does not allow (which is also a denial), the
  * status itself for what is exhausted. */

@@ -3,6 +3,7 @@
 #include "kernel/core/memory_object.h"
 
 #include "kernel/cap/memory_answer.h"
+#include "kernel/core/process.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/memory_object.h"
 
@@ -13,7 +14,7 @@ status_t memory_object_protect(const struct invocation *in, uint64_t address, ui
 {
     status_t status = memory_answer_check_mapped(in, address, size);
     if (status == STATUS_OK) {
-        status = address_space_change(memory_answer_space(in->call), CHANGE_PROTECT, address, size,
+        status = address_space_change(in->call->process->space, CHANGE_PROTECT, address, size,
                                       p);
     }
     return memory_answer(in->call, status);

@@ -105,6 +105,7 @@ static status_t check(const struct address_space *as, uint64_t address, uint64_t
             return status;
         }
         uint64_t from = MAX(r->start, address), to = MIN(r->end, end);
+        cost->nodes += (uint64_t)(r->start < address) + (uint64_t)(r->end > end); /* to split it */
         cost->pages += charges(r, change, p) ? (to - from) >> PAGE_SHIFT : 0;
         if (change == CHANGE_COMMIT && r->kind == REGION_RESERVED) {
             below = MAX(below, region_tree_mapped_below(as->regions, from));
@@ -113,7 +114,6 @@ static status_t check(const struct address_space *as, uint64_t address, uint64_t
             below = to;
         }
         if (r->end >= end) {
-            cost->nodes = address_space_nodes_to_split(as, address, end);
             return STATUS_OK;
         }
     }

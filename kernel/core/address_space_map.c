@@ -57,7 +57,9 @@ static status_t map_region(struct address_space *as, bool fixed, uint64_t hint, 
     address_space_untouched(r);
     region_tree_insert(&as->regions, r);
     address_space_merge(as, start, end);
-    address_space_finish(as);
+    if (as->spare_count != 0) { /* merged */
+        address_space_give_back(as, &(struct address_space_cost){0});
+    }
     *address = start;
     return STATUS_OK;
 }

@@ -295,18 +295,6 @@ uint32_t frame_count(frame_t f)
     return *record;
 }
 
-frame_t frame_of_address(const void *address)
-{
-    for (uint32_t i = 0; i < range_count; i++) {
-        uint64_t offset =
-            (uint64_t)((uintptr_t)address - (uintptr_t)arch_frame_address(ranges[i].first));
-        if (offset >> PAGE_SHIFT < ranges[i].end - ranges[i].first) {
-            return ranges[i].first + (offset >> PAGE_SHIFT);
-        }
-    }
-    panic("no frame at %p", address);
-}
-
 void frame_reset(void)
 {
     range_count = largest = 0;

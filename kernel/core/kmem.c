@@ -68,9 +68,11 @@ static status_t take_frame(void **out)
 
 static void give_frame(const void *memory)
 {
-    KASSERT(tally.kernel_frames > 0 && ((uintptr_t)memory & (PAGE_SIZE - 1)) == 0);
+    uintptr_t offset = (uintptr_t)memory - (uintptr_t)arch_frame_address(0);
+    KASSERT(tally.kernel_frames > 0 && page_aligned(offset));
+    KASSERT(frame_count(offset >> PAGE_SHIFT) == 1);
     tally.kernel_frames--;
-    frame_put(frame_of_address(memory));
+    frame_put(offset >> PAGE_SHIFT);
 }
 
 static bool slab_full(const struct slab *s)
