@@ -101,8 +101,7 @@ static inline void arch_thread_set_result(struct thread *t, int64_t result);
 void arch_thread_registers(struct thread *t, struct user_registers *out);
 /* made harmless: user segments, IF set */
 void arch_thread_set_registers(struct thread *t, const struct user_registers *in);
-void arch_thread_set_fs_base(struct thread *t, uint64_t address);
-void arch_thread_set_gs_base(struct thread *t, uint64_t address);
+void arch_thread_set_bases(struct thread *t, uint64_t fs, uint64_t gs); /* nothing else */
 uint32_t arch_extended_size(void);                              /* of XSAVE's standard format */
 void arch_thread_extended(struct thread *t, void *out);         /* saves it there */
 /* A CPU stops running this thread: it died. Its extended state may be in the processor. */

@@ -16,26 +16,24 @@ status_t boot_package_manifest_size(const struct invocation *in)
     return STATUS_OK;
 }
 
-status_t boot_package_read_manifest(const struct invocation *in)
+status_t boot_package_read_manifest(const struct invocation *in, uint64_t offset,
+                                    uint32_t max_bytes)
 {
     KASSERT(in->self == &boot_package_object);
     struct wire_span manifest = boot_package_manifest_bytes();
-    uint64_t offset = boot_package_read_manifest_params_offset(in->params);
     if (offset > manifest.size) {
         return call_bad_argument(in->call, "offset", "the offset lies beyond the manifest");
     }
-    size_t size = boot_package_read_manifest_params_max_bytes(in->params);
-    size = size < READ_MAX ? size : READ_MAX;
+    size_t size = max_bytes < READ_MAX ? max_bytes : READ_MAX;
     size = size < manifest.size - offset ? size : manifest.size - offset;
     struct wire_span part = {size != 0 ? (const char *)manifest.data + offset : NULL, size};
     boot_package_read_manifest_results_set_data(in->results, part);
     return STATUS_OK;
 }
 
-status_t boot_package_binary(const struct invocation *in)
+status_t boot_package_binary(const struct invocation *in, struct wire_span name)
 {
     KASSERT(in->self == &boot_package_object);
-    struct wire_span name = boot_package_binary_params_name(in->params);
     struct object *image;
     status_t status = boot_package_image(name.data, name.size, &image);
     if (status == STATUS_OK) {

@@ -5,35 +5,32 @@
  * The object holds nothing: it stands for the authority, and acts on the caller. */
 #include "kernel/cap/memory_answer.h"
 #include "kernel/cap/root_objects.h"
+#include "kernel/core/process.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/code_memory.h"
 
-status_t code_memory_reserve(const struct invocation *in)
+status_t code_memory_reserve(const struct invocation *in, uint64_t size)
 {
     KASSERT(in->self == &code_memory_object);
     uint64_t address;
-    status_t status = address_space_map_code(memory_answer_space(in->call), in->call->forwarder,
-                                             code_memory_reserve_params_size(in->params), &address);
+    status_t status = address_space_map_code(in->call->process->space, in->call->forwarder,
+                                             size, &address);
     if (status == STATUS_OK) {
         code_memory_reserve_results_set_address(in->results, address);
     }
     return memory_answer(in->call, status);
 }
 
-status_t code_memory_write(const struct invocation *in)
+status_t code_memory_write(const struct invocation *in, uint64_t address, struct wire_span bytes)
 {
     KASSERT(in->self == &code_memory_object);
-    struct wire_span bytes = code_memory_write_params_bytes(in->params);
-    uint64_t address = code_memory_write_params_address(in->params);
-    return memory_answer(in->call, address_space_write_code(memory_answer_space(in->call), address,
+    return memory_answer(in->call, address_space_write_code(in->call->process->space, address,
                                                             bytes.data, bytes.size));
 }
 
-status_t code_memory_free(const struct invocation *in)
+status_t code_memory_free(const struct invocation *in, uint64_t address, uint64_t size)
 {
     KASSERT(in->self == &code_memory_object);
-    uint64_t address = code_memory_free_params_address(in->params);
-    uint64_t size = code_memory_free_params_size(in->params);
     return memory_answer(in->call,
-                         address_space_unmap_code(memory_answer_space(in->call), address, size));
+                         address_space_unmap_code(in->call->process->space, address, size));
 }

@@ -3,22 +3,13 @@
  *
  * The bytes go there as they are. Two programs that write parts of lines may find them on one. */
 #include "kernel/cap/root_objects.h"
-#include "kernel/core/call.h"
 #include "kernel/core/log.h"
 #include "kernel/gen/dispatch.h"
-#include "lib/wire/gen/console.h"
 
-static status_t put(const struct invocation *in, struct wire_span text, const char *argument,
-                    bool line)
+static status_t put(const struct invocation *in, struct wire_span text, bool line)
 {
     char bytes[CONSOLE_WRITE_MAX + 1]; /* one piece, so that nothing comes between text and end */
-    KASSERT(in->self == &console_object);
-    if (text.size > CONSOLE_WRITE_MAX) {
-        return call_bad_argument(in->call, argument, "more than 1024 bytes in one call");
-    }
-    if (in->params.message->error != WIRE_OK) {
-        return STATUS_BAD_MESSAGE;
-    }
+    KASSERT(in->self == &console_object && text.size <= CONSOLE_WRITE_MAX);
     if (text.size != 0) {
         __builtin_memcpy(bytes, text.data, text.size);
     }
@@ -29,12 +20,12 @@ static status_t put(const struct invocation *in, struct wire_span text, const ch
     return STATUS_OK;
 }
 
-status_t console_write(const struct invocation *in)
+status_t console_write(const struct invocation *in, struct wire_span data)
 {
-    return put(in, console_write_params_data(in->params), "data", false);
+    return put(in, data, false);
 }
 
-status_t console_write_line(const struct invocation *in)
+status_t console_write_line(const struct invocation *in, struct wire_span text)
 {
-    return put(in, console_write_line_params_text(in->params), "text", true);
+    return put(in, text, true);
 }

@@ -5,10 +5,8 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/endpoint.h"
 
-status_t endpoint_mint(const struct invocation *in)
+status_t endpoint_mint(const struct invocation *in, uint64_t interface_id, uint64_t tag)
 {
-    uint64_t interface_id = endpoint_mint_params_interface_id(in->params);
-    uint64_t tag = endpoint_mint_params_tag(in->params);
     struct object *facet;
     if (interface_id == 0) {
         return call_bad_argument(in->call, "interfaceId", "an interface id is never 0");
@@ -20,14 +18,10 @@ status_t endpoint_mint(const struct invocation *in)
     return s;
 }
 
-status_t endpoint_revocable(const struct invocation *in)
+status_t endpoint_revocable(const struct invocation *in, struct object *cap)
 {
-    struct object *cap = call_sent(in->call, endpoint_revocable_params_cap(in->params));
     struct object *target, *forwarder, *cutter;
     KASSERT(in->self->class == &endpoint_class);
-    if (cap == NULL) {
-        return call_bad_argument(in->call, "cap", "no capability was sent");
-    }
     status_t s = forwarder_resolve(cap, &target);
     if (s != STATUS_OK) {
         return s;

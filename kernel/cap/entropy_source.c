@@ -1,18 +1,13 @@
 /* EntropySource: random bytes for programs, at most ENTROPY_FILL_MAX a call, from the kernel's
  * generator. */
 #include "kernel/cap/root_objects.h"
-#include "kernel/core/call.h"
 #include "kernel/core/random.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/entropy_source.h"
 
-status_t entropy_source_fill(const struct invocation *in)
+status_t entropy_source_fill(const struct invocation *in, uint32_t count)
 {
-    uint32_t count = entropy_source_fill_params_count(in->params);
-    KASSERT(in->self == &entropy_source_object);
-    if (count > ENTROPY_FILL_MAX) {
-        return call_bad_argument(in->call, "count", "more than 64 bytes in one call");
-    }
+    KASSERT(in->self == &entropy_source_object && count <= ENTROPY_FILL_MAX);
     void *bytes = entropy_source_fill_results_init_data(in->results, count);
     KASSERT(bytes != NULL);
     random_fill(bytes, count);

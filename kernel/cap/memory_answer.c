@@ -4,24 +4,11 @@
 #include "kernel/core/denial.h"
 #include "kernel/core/process.h"
 
-struct address_space *memory_answer_space(const struct call *call)
-{
-    KASSERT(call->process != NULL && call->process->space != NULL);
-    return call->process->space;
-}
-
 struct memory_object *memory_answer_of(struct object *face)
 {
     struct memory_object *m = memory_object_of(face);
     KASSERT(m != NULL);
     return m;
-}
-
-status_t memory_answer_check_protection(struct call *call, enum protection p)
-{
-    return (uint32_t)p < PROTECTION_COUNT
-               ? STATUS_OK
-               : call_bad_argument(call, "protection", "there is no such protection");
 }
 
 /* Only CodeMemory makes memory that runs out of memory that was written; the other faces are
@@ -57,16 +44,10 @@ status_t memory_answer_map_object(const struct invocation *in, uint64_t hint, ui
                                   void (*set_address)(struct wire_builder, uint64_t))
 {
     uint64_t address;
-    status_t status = memory_answer_check_protection(in->call, p);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if ((uint32_t)sharing >= SHARING_COUNT) {
-        return call_bad_argument(in->call, "sharing", "there is no such sharing");
-    }
-    status = address_space_map_through(memory_answer_space(in->call), in->self,
-                                       in->call->forwarder, hint, offset, size, p, sharing,
-                                       &address);
+    bool may_run = memory_object_packaged(memory_answer_of(in->self));
+    status_t status = address_space_map_object(in->call->process->space, in->self,
+                                               in->call->forwarder, may_run, hint, false, offset,
+                                               size, p, sharing, &address);
     if (status == STATUS_WRONG_INTERFACE && p == PROTECTION_READ_EXECUTE) {
         return refuse_protection(in->call, true);
     }
@@ -78,7 +59,7 @@ status_t memory_answer_map_object(const struct invocation *in, uint64_t hint, ui
 
 status_t memory_answer_check_mapped(const struct invocation *in, uint64_t address, uint64_t size)
 {
-    const struct address_space *as = memory_answer_space(in->call);
+    const struct address_space *as = in->call->process->space;
     return address_space_maps_object(as, memory_answer_of(in->self), address, size)
                ? STATUS_OK
                : call_bad_argument(in->call, "address", "the range is not mapped from this object");
@@ -88,7 +69,7 @@ status_t memory_answer_unmap_object(const struct invocation *in, uint64_t addres
 {
     status_t status = memory_answer_check_mapped(in, address, size);
     if (status == STATUS_OK) {
-        status = address_space_unmap(memory_answer_space(in->call), address, size);
+        status = address_space_unmap(in->call->process->space, address, size);
     }
     return memory_answer(in->call, status);
 }

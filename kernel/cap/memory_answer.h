@@ -6,16 +6,12 @@
 #include "kernel/core/address_space.h"
 #include "kernel/core/call.h"
 
-/* The caller's address space. */
-struct address_space *memory_answer_space(const struct call *call);
 /* What a handler answers for the result of an operation of address_space.h: an exception for
  * arguments that make no sense or that the capability does not allow (which is also a denial), the
  * status itself for what is exhausted. */
 status_t memory_answer(struct call *call, status_t status) MUST_CHECK;
 /* The memory behind a face. */
 struct memory_object *memory_answer_of(struct object *face);
-/* Answers the exception if this word of a message is no value of its enum. */
-status_t memory_answer_check_protection(struct call *call, enum protection p) MUST_CHECK;
 /* map() of any face: its arguments, in the order of the schema. set_address is the generated
  * setter. */
 status_t memory_answer_map_object(const struct invocation *in, uint64_t hint, uint64_t offset,
@@ -37,17 +33,13 @@ status_t memory_answer_unmap_object(const struct invocation *in, uint64_t addres
         face##_info_results_set_sealed(in->results, memory_object_sealed(m));                      \
         return STATUS_OK;                                                                          \
     }                                                                                              \
-    status_t face##_map(const struct invocation *in)                                               \
+    status_t face##_map(const struct invocation *in, uint64_t hint, uint64_t offset,               \
+                        uint64_t size, enum protection p, enum sharing sharing)                    \
     {                                                                                              \
-        struct wire_reader p = in->params;                                                         \
-        return memory_answer_map_object(in, face##_map_params_hint(p),                             \
-                                        face##_map_params_offset(p), face##_map_params_size(p),    \
-                                        face##_map_params_protection(p),                           \
-                                        face##_map_params_sharing(p),                              \
+        return memory_answer_map_object(in, hint, offset, size, p, sharing,                        \
                                         face##_map_results_set_address);                           \
     }                                                                                              \
-    status_t face##_unmap(const struct invocation *in)                                             \
+    status_t face##_unmap(const struct invocation *in, uint64_t address, uint64_t size)            \
     {                                                                                              \
-        return memory_answer_unmap_object(in, face##_unmap_params_address(in->params),             \
-                                          face##_unmap_params_size(in->params));                   \
+        return memory_answer_unmap_object(in, address, size);                                      \
     }

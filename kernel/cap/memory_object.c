@@ -3,22 +3,19 @@
 #include "kernel/core/memory_object.h"
 
 #include "kernel/cap/memory_answer.h"
+#include "kernel/core/process.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/memory_object.h"
 
 MEMORY_ANSWER_FACE(memory_object)
 
-status_t memory_object_protect(const struct invocation *in)
+status_t memory_object_protect(const struct invocation *in, uint64_t address, uint64_t size,
+                               enum protection p)
 {
-    uint64_t address = memory_object_protect_params_address(in->params);
-    uint64_t size = memory_object_protect_params_size(in->params);
-    enum protection p = memory_object_protect_params_protection(in->params);
-    status_t status = memory_answer_check_protection(in->call, p);
+    status_t status = memory_answer_check_mapped(in, address, size);
     if (status == STATUS_OK) {
-        status = memory_answer_check_mapped(in, address, size);
-    }
-    if (status == STATUS_OK) {
-        status = address_space_protect(memory_answer_space(in->call), address, size, p);
+        status = address_space_change(in->call->process->space, CHANGE_PROTECT, address, size,
+                                      p);
     }
     return memory_answer(in->call, status);
 }

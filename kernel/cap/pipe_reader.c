@@ -10,10 +10,9 @@ static struct pipe *of_reader(struct object *o)
     return CONTAINER_OF(o, struct pipe, reader);
 }
 
-status_t pipe_reader_read(const struct invocation *in)
+status_t pipe_reader_read(const struct invocation *in, uint32_t max_bytes)
 {
     struct pipe *p = of_reader(in->self);
-    uint32_t max_bytes = pipe_reader_read_params_max_bytes(in->params);
     status_t s = stream_check_read(in->call, max_bytes);
     if (s != STATUS_OK) {
         return s;
@@ -28,11 +27,11 @@ status_t pipe_reader_read(const struct invocation *in)
     return call_wait(in->call, &p->reads, call_leave_queue);
 }
 
-status_t pipe_reader_ready(const struct invocation *in)
+status_t pipe_reader_ready(const struct invocation *in, uint32_t mask)
 {
     struct pipe *p = of_reader(in->self);
-    return stream_ready(in, pipe_reader_ready_params_mask(in->params), pipe_reader_state(p),
-                        &p->reader_readies, pipe_reader_ready_results_set_mask);
+    return stream_ready(in, mask, pipe_reader_state(p), &p->reader_readies,
+                        pipe_reader_ready_results_set_mask);
 }
 
 const struct object_class pipe_reader_class = {.interface = &pipe_reader_interface,

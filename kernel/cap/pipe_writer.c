@@ -13,15 +13,11 @@ static struct pipe *of_writer(struct object *o)
     return CONTAINER_OF(o, struct pipe, writer);
 }
 
-status_t pipe_writer_write(const struct invocation *in)
+status_t pipe_writer_write(const struct invocation *in, struct wire_span data)
 {
     struct pipe *p = of_writer(in->self);
-    struct wire_span data = pipe_writer_write_params_data(in->params);
     uint32_t done = 0;
-    status_t s = stream_check_write(in->call, data);
-    if (s != STATUS_OK) {
-        return s;
-    }
+    status_t s = STATUS_OK;
     if (p->reader_gone) {
         return STATUS_DISCONNECTED;
     }
@@ -34,11 +30,11 @@ status_t pipe_writer_write(const struct invocation *in)
     return s;
 }
 
-status_t pipe_writer_ready(const struct invocation *in)
+status_t pipe_writer_ready(const struct invocation *in, uint32_t mask)
 {
     struct pipe *p = of_writer(in->self);
-    return stream_ready(in, pipe_writer_ready_params_mask(in->params), pipe_writer_state(p),
-                        &p->writer_readies, pipe_writer_ready_results_set_mask);
+    return stream_ready(in, mask, pipe_writer_state(p), &p->writer_readies,
+                        pipe_writer_ready_results_set_mask);
 }
 
 const struct object_class pipe_writer_class = {.interface = &pipe_writer_interface,

@@ -25,9 +25,8 @@ status_t process_handle_wait(const struct invocation *in)
     return answer_or_keep(in, 0);
 }
 
-status_t process_handle_ready(const struct invocation *in)
+status_t process_handle_ready(const struct invocation *in, uint32_t mask)
 {
-    uint32_t mask = process_handle_ready_params_mask(in->params);
     if ((mask & READINESS_READABLE) == 0) {
         return call_bad_argument(in->call, "mask", "a process becomes readable, and nothing else");
     }

@@ -12,23 +12,12 @@
 
 #define FORK_ANSWER_SIZE 64 /* a framed message of one data word and one pointer takes 40 */
 
-status_t process_spawner_spawn(const struct invocation *in)
+status_t process_spawner_spawn(const struct invocation *in, struct wire_span name,
+                               struct object *image, struct wire_span start,
+                               struct wire_list grants, struct wire_reader limits)
 {
-    struct spawn_request request = {
-        .name = process_spawner_spawn_params_name(in->params),
-        .image = call_sent_as(in->call, process_spawner_spawn_params_image(in->params),
-                              &image_class),
-        .start = process_spawner_spawn_params_start(in->params),
-        .grants = process_spawner_spawn_params_grants(in->params),
-        .limits = process_spawner_spawn_params_limits(in->params),
-    };
-    if (in->params.message->error != WIRE_OK) {
-        return STATUS_BAD_MESSAGE;
-    }
-    if (request.image == NULL) {
-        return call_bad_argument(in->call, "image", "an Image is needed");
-    }
-    return spawn_process(in, &request, process_spawner_spawn_results_set_handle);
+    return spawn_process(in, name, image, start, grants, limits,
+                         process_spawner_spawn_results_set_handle);
 }
 
 status_t process_spawner_create_pipe(const struct invocation *in)
@@ -90,18 +79,9 @@ status_t process_spawner_fork(const struct invocation *in)
     return STATUS_OK;
 }
 
-status_t process_spawner_exec(const struct invocation *in)
+status_t process_spawner_exec(const struct invocation *in, struct object *image,
+                              struct wire_span start, struct wire_list keep)
 {
-    struct object *image =
-        call_sent_as(in->call, process_spawner_exec_params_image(in->params), &image_class);
-    struct wire_span start = process_spawner_exec_params_start(in->params);
-    struct wire_list keep = process_spawner_exec_params_keep(in->params);
-    if (in->params.message->error != WIRE_OK) {
-        return STATUS_BAD_MESSAGE;
-    }
-    if (image == NULL) {
-        return call_bad_argument(in->call, "image", "an Image is needed");
-    }
     if (keep.count != 0 && (keep.step_bits != 32 || keep.element != WIRE_FOUR_BYTES)) {
         return call_bad_argument(in->call, "keep", "no list of capability ids");
     }

@@ -35,32 +35,27 @@ static bool is_launchable(struct wire_span name)
     return false;
 }
 
-status_t restricted_launcher_launch(const struct invocation *in)
+status_t restricted_launcher_launch(const struct invocation *in, struct wire_span name,
+                                    struct wire_span start, struct wire_list grants)
 {
-    struct spawn_request request = {
-        .name = restricted_launcher_launch_params_name(in->params),
-        .start = restricted_launcher_launch_params_start(in->params),
-        .grants = restricted_launcher_launch_params_grants(in->params),
-    };
-    if (in->params.message->error != WIRE_OK) {
-        return STATUS_BAD_MESSAGE;
-    }
-    if (!is_launchable(request.name)) {
-        char name[PROCESS_NAME_MAX] = {0};
-        for (size_t i = 0; i < request.name.size && i < sizeof name - 1; i++) {
-            name[i] = ((const char *)request.name.data)[i];
+    if (!is_launchable(name)) {
+        char text[PROCESS_NAME_MAX] = {0};
+        for (size_t i = 0; i < name.size && i < sizeof text - 1; i++) {
+            text[i] = ((const char *)name.data)[i];
         }
         denial_record(in->call->process, RESTRICTED_LAUNCHER_INTERFACE_ID,
-                      RESTRICTED_LAUNCHER_METHOD_LAUNCH, DENIAL_REASON_ATTENUATED, name, NULL);
+                      RESTRICTED_LAUNCHER_METHOD_LAUNCH, DENIAL_REASON_ATTENUATED, text, NULL);
         return call_exception(in->call, EXCEPTION_TYPE_FAILED,
                               "the launcher was not granted for this program", "name");
     }
-    status_t status = boot_package_image(request.name.data, request.name.size, &request.image);
+    struct object *image;
+    status_t status = boot_package_image(name.data, name.size, &image);
     if (status != STATUS_OK) {
         return status;
     }
-    status = spawn_process(in, &request, restricted_launcher_launch_results_set_handle);
-    object_put(request.image);
+    status = spawn_process(in, name, image, start, grants, (struct wire_reader){0},
+                           restricted_launcher_launch_results_set_handle);
+    object_put(image);
     return status;
 }
 

@@ -37,33 +37,33 @@ static void note_program(const struct process *parent, struct process *child)
     }
 }
 
-status_t spawn_process(const struct invocation *in, const struct spawn_request *request,
+status_t spawn_process(const struct invocation *in, struct wire_span name, struct object *image,
+                       struct wire_span start, struct wire_list grants, struct wire_reader limits,
                        void (*set_handle)(struct wire_builder, uint32_t))
 {
     struct call *call = in->call;
-    if (request->grants.count > RING_TRANSFERS_MAX) {
+    if (grants.count > RING_TRANSFERS_MAX) {
         return call_bad_argument(call, "grants", "more grants than can be sent");
     }
-    struct object *grants[RING_TRANSFERS_MAX];
-    status_t status = collect_grants(call, request->grants, grants);
+    struct object *granted[RING_TRANSFERS_MAX];
+    status_t status = collect_grants(call, grants, granted);
     if (status != STATUS_OK) {
         return status;
     }
-    uint64_t limits[LEDGER_KINDS] = {
-        [LEDGER_FRAMES] = limits_frames(request->limits),
-        [LEDGER_SLOTS] = limits_slots(request->limits),
-        [LEDGER_THREADS] = limits_threads(request->limits),
-        [LEDGER_CALLS] = limits_calls(request->limits),
-        [LEDGER_KERNEL_BYTES] = limits_kernel_bytes(request->limits),
+    uint64_t most[LEDGER_KINDS] = {
+        [LEDGER_FRAMES] = limits_frames(limits),
+        [LEDGER_SLOTS] = limits_slots(limits),
+        [LEDGER_THREADS] = limits_threads(limits),
+        [LEDGER_CALLS] = limits_calls(limits),
+        [LEDGER_KERNEL_BYTES] = limits_kernel_bytes(limits),
     };
-    if (request->grants.message != NULL && request->grants.message->error != WIRE_OK) {
+    if (in->params.message->error != WIRE_OK) { /* a bad pointer in one of the grants */
         return STATUS_BAD_MESSAGE;
     }
     const char *reason = NULL;
     struct process *child;
-    status = process_create(call_account(call), request->name.data, request->name.size,
-                            request->image, request->start.data, request->start.size, grants,
-                            request->grants.count, limits, &child, &reason);
+    status = process_create(call_account(call), name.data, name.size, image, start.data,
+                            start.size, granted, grants.count, most, &child, &reason);
     if (status == STATUS_BAD_MESSAGE && reason != NULL) {
         return call_bad_argument(call, "image", reason);
     }

@@ -2,16 +2,8 @@
 #pragma once
 
 #include "kernel/core/call.h"
-#include "lib/wire/wire.h"
 
-struct spawn_request {
-    struct wire_span name;
-    struct object *image; /* no reference of its own */
-    struct wire_span start;
-    struct wire_list grants; /* of GrantedCap */
-    struct wire_reader limits;
-};
-
-/* Makes and starts it. set_handle: the generated setter. */
-status_t spawn_process(const struct invocation *in, const struct spawn_request *request,
+/* Makes and starts it. grants: of GrantedCap. set_handle: the generated setter. */
+status_t spawn_process(const struct invocation *in, struct wire_span name, struct object *image,
+                       struct wire_span start, struct wire_list grants, struct wire_reader limits,
                        void (*set_handle)(struct wire_builder, uint32_t)) MUST_CHECK;

@@ -110,14 +110,14 @@ static uint32_t readiness(void)
     return state;
 }
 
-static void answer_terminal(uint32_t stream, struct wire_builder results)
+/* Of isTerminal, or else of windowSize. */
+static inline void answer_question(bool terminal, uint32_t stream, struct wire_builder results)
 {
-    bool is_terminal = host_link_terminal((enum host_link_stream)stream);
-    std_io_is_terminal_results_set_is_terminal(results, is_terminal);
-}
-
-static void answer_window(struct wire_builder results)
-{
+    if (terminal) {
+        bool is_terminal = host_link_terminal((enum host_link_stream)stream);
+        std_io_is_terminal_results_set_is_terminal(results, is_terminal);
+        return;
+    }
     struct host_link_window window = host_link_window();
     std_io_window_size_results_set_columns(results, window.columns);
     std_io_window_size_results_set_rows(results, window.rows);
@@ -128,11 +128,8 @@ static void serve_questions(void)
     while (!list_empty(&questions) && host_link_greeted()) {
         struct call *call = LIST_FIRST(&questions, struct call, queue);
         list_remove(&call->queue);
-        if (call->method_number == STD_IO_METHOD_IS_TERMINAL) {
-            answer_terminal((uint32_t)call->value[0], call_reply(call));
-        } else {
-            answer_window(call_reply(call));
-        }
+        answer_question(call->method_number == STD_IO_METHOD_IS_TERMINAL,
+                        (uint32_t)call->value[0], call_reply(call));
         call_finish(call, STATUS_OK);
     }
 }
@@ -155,9 +152,8 @@ static void listen(const struct invocation *in)
     host_link_listen(link_news);
 }
 
-status_t std_io_read(const struct invocation *in)
+status_t std_io_read(const struct invocation *in, uint32_t max_bytes)
 {
-    uint32_t max_bytes = std_io_read_params_max_bytes(in->params);
     listen(in);
     status_t s = stream_check_read(in->call, max_bytes);
     if (s != STATUS_OK) {
@@ -175,63 +171,50 @@ static status_t begin_write(const struct invocation *in, struct wire_span data)
 {
     uint32_t done = 0;
     listen(in);
-    status_t s = stream_check_write(in->call, data);
-    if (s != STATUS_OK) {
-        return s;
-    }
     if (host_link_refuses(stream_of(in->call))) {
         return STATUS_DISCONNECTED;
     }
     if (list_empty(&writes)) {
         done = (uint32_t)host_link_write(stream_of(in->call), data.data, data.size);
     }
-    return stream_end_write(in, data, done, s, &writes, written_setter(in->call));
+    return stream_end_write(in, data, done, STATUS_OK, &writes, written_setter(in->call));
 }
 
-status_t std_io_write(const struct invocation *in)
+status_t std_io_write(const struct invocation *in, struct wire_span data)
 {
-    return begin_write(in, std_io_write_params_data(in->params));
+    return begin_write(in, data);
 }
 
-status_t std_io_write_error(const struct invocation *in)
+status_t std_io_write_error(const struct invocation *in, struct wire_span data)
 {
-    return begin_write(in, std_io_write_error_params_data(in->params));
+    return begin_write(in, data);
 }
 
-status_t std_io_ready(const struct invocation *in)
-{
-    listen(in);
-    return stream_ready(in, std_io_ready_params_mask(in->params), readiness(), &readies,
-                        std_io_ready_results_set_mask);
-}
-
-static status_t wait_for_greeting(const struct invocation *in, uint32_t stream)
+status_t std_io_ready(const struct invocation *in, uint32_t mask)
 {
     listen(in);
-    in->call->value[0] = stream;
-    return call_wait(in->call, &questions, call_leave_queue);
+    return stream_ready(in, mask, readiness(), &readies, std_io_ready_results_set_mask);
 }
 
-status_t std_io_is_terminal(const struct invocation *in)
+static inline status_t ask(const struct invocation *in, bool terminal, uint32_t stream)
 {
-    uint32_t stream = std_io_is_terminal_params_stream(in->params);
-    KASSERT(in->self == &std_io_object);
-    if (stream > HOST_LINK_STREAM_ERR) {
-        return call_bad_argument(in->call, "stream", "streams are 0, 1 and 2");
-    }
+    listen(in);
     if (!host_link_greeted()) {
-        return wait_for_greeting(in, stream);
+        in->call->value[0] = stream;
+        return call_wait(in->call, &questions, call_leave_queue);
     }
-    answer_terminal(stream, in->results);
+    answer_question(terminal, stream, in->results);
     return STATUS_OK;
+}
+
+status_t std_io_is_terminal(const struct invocation *in, uint32_t stream)
+{
+    return stream <= HOST_LINK_STREAM_ERR
+               ? ask(in, true, stream)
+               : call_bad_argument(in->call, "stream", "streams are 0, 1 and 2");
 }
 
 status_t std_io_window_size(const struct invocation *in)
 {
-    KASSERT(in->self == &std_io_object && in->params.message != NULL);
-    if (!host_link_greeted()) {
-        return wait_for_greeting(in, HOST_LINK_STREAM_OUT);
-    }
-    answer_window(in->results);
-    return STATUS_OK;
+    return ask(in, false, HOST_LINK_STREAM_OUT);
 }

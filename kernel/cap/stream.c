@@ -16,13 +16,10 @@ static uint32_t room_of(const struct call *call)
 
 status_t stream_check_read(struct call *call, uint32_t max_bytes)
 {
-    if (max_bytes > STREAM_CHUNK_MAX) {
-        return call_bad_argument(call, "maxBytes", "more than 32 KiB in one call");
-    }
-    if (max_bytes > 0 && room_of(call) == 0) {
-        return call_bad_argument(call, NULL, "the result buffer has no room for data");
-    }
-    return STATUS_OK;
+    KASSERT(max_bytes <= STREAM_CHUNK_MAX);
+    return max_bytes == 0 || room_of(call) != 0
+               ? STATUS_OK
+               : call_bad_argument(call, NULL, "the result buffer has no room for data");
 }
 
 uint32_t stream_fit(const struct call *call, size_t there, uint32_t max_bytes)
@@ -30,14 +27,6 @@ uint32_t stream_fit(const struct call *call, size_t there, uint32_t max_bytes)
     uint32_t room = room_of(call);
     room = room < max_bytes ? room : max_bytes;
     return there < room ? (uint32_t)there : room;
-}
-
-status_t stream_check_write(struct call *call, struct wire_span data)
-{
-    if (data.size > STREAM_CHUNK_MAX) {
-        return call_bad_argument(call, "data", "more than 32 KiB in one call");
-    }
-    return STATUS_OK;
 }
 
 status_t stream_end_write(const struct invocation *in, struct wire_span data, uint32_t done,

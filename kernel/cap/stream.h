@@ -8,7 +8,7 @@
 typedef void stream_setter(struct wire_builder results, uint32_t number);
 
 /* --- reads --- */
-/* Answers the exception if it is above the bound or nothing fits. */
+/* Answers the exception if nothing fits. */
 status_t stream_check_read(struct call *call, uint32_t max_bytes) MUST_CHECK;
 /* How many of the bytes that are there the read takes: no more than fit the caller's result buffer
  * beside the results, so that nothing is lost in an answer that does not fit. */
@@ -18,8 +18,6 @@ uint32_t stream_fit(const struct call *call, size_t there, uint32_t max_bytes);
 /* Those that are kept have the address of what is left of their data, in the caller's memory, in
  * value[0], and its size in value[1]. What was taken is counted in aux, where the caller finds it
  * if the write is cancelled or fails. */
-/* Answers the exception if there are more bytes than a call may bring. */
-status_t stream_check_write(struct call *call, struct wire_span data) MUST_CHECK;
 /* Of a write whose `data` lies in the CPU's request buffer, `done` bytes were taken before `s`.
  * Keeps it if more can be taken later, else answers how much that was, or `s` if it was nothing. */
 status_t stream_end_write(const struct invocation *in, struct wire_span data, uint32_t done,

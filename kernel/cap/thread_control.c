@@ -5,54 +5,46 @@
 #include "kernel/core/process.h"
 #include "kernel/core/upcall.h"
 #include "kernel/gen/dispatch.h"
-#include "lib/wire/gen/thread_control.h"
 
 #define PANIC_TEXT_MAX 480 /* a line of the log */
-
-const struct object_class thread_control_class = {.interface = &thread_control_interface,
-                                                  .destroy = process_own_destroy,
-                                                  .rebind = process_own_rebind};
 
 static status_t bad_argument(struct call *call, const char *argument)
 {
     return call_bad_argument(call, argument, "no address of user memory");
 }
 
-status_t thread_control_set_fs_base(const struct invocation *in)
+static status_t set_base(const struct invocation *in, uint64_t address, bool gs)
 {
-    uint64_t address = thread_control_set_fs_base_params_address(in->params);
     if (address >= USER_END) {
         return bad_argument(in->call, "address");
     }
-    arch_thread_set_fs_base(in->call->caller, address);
+    struct user_registers r;
+    arch_thread_registers(in->call->caller, &r);
+    arch_thread_set_bases(in->call->caller, gs ? r.fs_base : address, gs ? address : r.gs_base);
     return STATUS_OK;
 }
 
-status_t thread_control_set_gs_base(const struct invocation *in)
+status_t thread_control_set_fs_base(const struct invocation *in, uint64_t address)
 {
-    uint64_t address = thread_control_set_gs_base_params_address(in->params);
-    if (address >= USER_END) {
-        return bad_argument(in->call, "address");
-    }
-    arch_thread_set_gs_base(in->call->caller, address);
-    return STATUS_OK;
+    return set_base(in, address, false);
+}
+
+status_t thread_control_set_gs_base(const struct invocation *in, uint64_t address)
+{
+    return set_base(in, address, true);
 }
 
 /* The status is for ring_drain(), which sees that the thread is dead and posts nothing. */
-status_t thread_control_exit(const struct invocation *in)
+status_t thread_control_exit(const struct invocation *in, uint64_t code)
 {
-    thread_exit(in->call->caller, thread_control_exit_params_code(in->params));
+    thread_exit(in->call->caller, code);
     return STATUS_ABORTED;
 }
 
-status_t thread_control_interrupt(const struct invocation *in)
+status_t thread_control_interrupt(const struct invocation *in, struct object *thread)
 {
-    uint32_t index = thread_control_interrupt_params_thread(in->params);
-    struct object *o = call_sent_as(in->call, index, &thread_handle_class);
-    if (o == NULL) {
-        return call_bad_argument(in->call, "thread", "a ThreadHandle is needed");
-    }
-    struct thread *t = CONTAINER_OF(o, struct thread, object);
+    struct thread *t = CONTAINER_OF(thread, struct thread, object);
+    KASSERT(in->self->class == &process_own_classes[OWN_CONTROL]);
     if (t->state == THREAD_DEAD || t->state == THREAD_NEW) {
         return STATUS_BAD_STATE;
     }
@@ -60,11 +52,9 @@ status_t thread_control_interrupt(const struct invocation *in)
     return STATUS_OK;
 }
 
-status_t thread_control_set_upcall(const struct invocation *in)
+status_t thread_control_set_upcall(const struct invocation *in, uint64_t entry, uint64_t base,
+                                   uint64_t size)
 {
-    uint64_t entry = thread_control_set_upcall_params_entry(in->params);
-    uint64_t base = thread_control_set_upcall_params_stack_base(in->params);
-    uint64_t size = thread_control_set_upcall_params_stack_size(in->params);
     if (entry >= USER_END) {
         return bad_argument(in->call, "entry");
     }
@@ -89,27 +79,21 @@ static void copy_text(char *out, size_t room, struct wire_span text)
     out[i] = '\0';
 }
 
-status_t thread_control_report_denial(const struct invocation *in)
+status_t thread_control_report_denial(const struct invocation *in, uint64_t interface_id,
+                                      uint16_t method, struct wire_span name,
+                                      enum denial_reason reason, struct wire_span grant)
 {
-    enum denial_reason reason = thread_control_report_denial_params_reason(in->params);
-    if ((uint32_t)reason >= DENIAL_REASON_COUNT) {
-        return call_bad_argument(in->call, "reason", "no such reason");
-    }
-    char name[32], grant[32];
-    copy_text(name, sizeof name, thread_control_report_denial_params_name(in->params));
-    copy_text(grant, sizeof grant, thread_control_report_denial_params_grant(in->params));
-    if (in->params.message->error != WIRE_OK) {
-        return STATUS_BAD_MESSAGE;
-    }
-    denial_record(in->call->process, thread_control_report_denial_params_interface_id(in->params),
-                  thread_control_report_denial_params_method(in->params), reason, name, grant);
+    char name_text[32], grant_text[32];
+    copy_text(name_text, sizeof name_text, name);
+    copy_text(grant_text, sizeof grant_text, grant);
+    denial_record(in->call->process, interface_id, method, reason, name_text, grant_text);
     return STATUS_OK;
 }
 
-status_t thread_control_panic_message(const struct invocation *in)
+status_t thread_control_panic_message(const struct invocation *in, struct wire_span text)
 {
-    char text[PANIC_TEXT_MAX];
-    copy_text(text, sizeof text, thread_control_panic_message_params_text(in->params));
-    log_line("%s: %s", in->call->process->name, text);
+    char line[PANIC_TEXT_MAX];
+    copy_text(line, sizeof line, text);
+    log_line("%s: %s", in->call->process->name, line);
     return STATUS_OK;
 }

@@ -8,105 +8,75 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/virtual_memory.h"
 
-const struct object_class virtual_memory_class = {.interface = &virtual_memory_interface,
-                                                  .destroy = process_own_destroy,
-                                                  .rebind = process_own_rebind};
-
 /* The space of the process that the object belongs to: who hands its own VirtualMemory on lets
- * another act on its memory. Errors: the process has ended; no such protection (of a method without
- * one: none). */
-static status_t begin(const struct invocation *in, enum protection p, struct address_space **as)
+ * another act on its memory. NULL: the process has ended. */
+static struct address_space *space_of(const struct invocation *in)
 {
-    KASSERT(in->self->class == &virtual_memory_class);
-    *as = process_of_own(in->self)->space;
-    return *as == NULL ? STATUS_DISCONNECTED : memory_answer_check_protection(in->call, p);
+    return process_of_own(in->self)->space;
 }
 
-status_t virtual_memory_map(const struct invocation *in)
+status_t virtual_memory_map(const struct invocation *in, uint64_t hint, uint64_t size,
+                            enum protection p)
 {
-    struct address_space *as;
+    struct address_space *as = space_of(in);
     uint64_t address;
-    enum protection p = virtual_memory_map_params_protection(in->params);
-    status_t status = begin(in, p, &as);
-    if (status == STATUS_OK) {
-        status = address_space_map(as, virtual_memory_map_params_hint(in->params),
-                                   virtual_memory_map_params_size(in->params), p, &address);
-    }
+    status_t status =
+        as == NULL ? STATUS_DISCONNECTED : address_space_map(as, hint, false, size, p, &address);
     if (status == STATUS_OK) {
         virtual_memory_map_results_set_address(in->results, address);
     }
     return memory_answer(in->call, status);
 }
 
-status_t virtual_memory_unmap(const struct invocation *in)
+status_t virtual_memory_unmap(const struct invocation *in, uint64_t address, uint64_t size)
 {
-    struct address_space *as;
-    status_t status = begin(in, PROTECTION_NONE, &as);
-    if (status == STATUS_OK) {
-        status = address_space_unmap(as, virtual_memory_unmap_params_address(in->params),
-                                     virtual_memory_unmap_params_size(in->params));
-    }
-    return memory_answer(in->call, status);
+    struct address_space *as = space_of(in);
+    return as == NULL ? STATUS_DISCONNECTED
+                      : memory_answer(in->call, address_space_unmap(as, address, size));
 }
 
-status_t virtual_memory_protect(const struct invocation *in)
+static status_t change(const struct invocation *in, enum address_space_change change,
+                       uint64_t address, uint64_t size, enum protection p)
 {
-    struct address_space *as;
-    enum protection p = virtual_memory_protect_params_protection(in->params);
-    status_t status = begin(in, p, &as);
-    if (status == STATUS_OK) {
-        status = address_space_protect(as, virtual_memory_protect_params_address(in->params),
-                                       virtual_memory_protect_params_size(in->params), p);
-    }
-    return memory_answer(in->call, status);
+    struct address_space *as = space_of(in);
+    return as == NULL ? STATUS_DISCONNECTED
+                      : memory_answer(in->call, address_space_change(as, change, address, size, p));
 }
 
-status_t virtual_memory_reserve(const struct invocation *in)
+status_t virtual_memory_protect(const struct invocation *in, uint64_t address, uint64_t size,
+                                enum protection p)
 {
-    struct address_space *as;
+    return change(in, CHANGE_PROTECT, address, size, p);
+}
+
+status_t virtual_memory_reserve(const struct invocation *in, uint64_t hint, uint64_t size)
+{
+    struct address_space *as = space_of(in);
     uint64_t address;
-    status_t status = begin(in, PROTECTION_NONE, &as);
-    if (status == STATUS_OK) {
-        status = address_space_reserve(as, virtual_memory_reserve_params_hint(in->params),
-                                       virtual_memory_reserve_params_size(in->params), &address);
-    }
+    status_t status =
+        as == NULL ? STATUS_DISCONNECTED : address_space_reserve(as, hint, size, &address);
     if (status == STATUS_OK) {
         virtual_memory_reserve_results_set_address(in->results, address);
     }
     return memory_answer(in->call, status);
 }
 
-status_t virtual_memory_commit(const struct invocation *in)
+status_t virtual_memory_commit(const struct invocation *in, uint64_t address, uint64_t size,
+                               enum protection p)
 {
-    struct address_space *as;
-    enum protection p = virtual_memory_commit_params_protection(in->params);
-    status_t status = begin(in, p, &as);
-    if (status == STATUS_OK) {
-        status = address_space_commit(as, virtual_memory_commit_params_address(in->params),
-                                      virtual_memory_commit_params_size(in->params), p);
-    }
-    return memory_answer(in->call, status);
+    return change(in, CHANGE_COMMIT, address, size, p);
 }
 
-status_t virtual_memory_decommit(const struct invocation *in)
+status_t virtual_memory_decommit(const struct invocation *in, uint64_t address, uint64_t size)
 {
-    struct address_space *as;
-    status_t status = begin(in, PROTECTION_NONE, &as);
-    if (status == STATUS_OK) {
-        status = address_space_decommit(as, virtual_memory_decommit_params_address(in->params),
-                                        virtual_memory_decommit_params_size(in->params));
-    }
-    return memory_answer(in->call, status);
+    return change(in, CHANGE_DECOMMIT, address, size, PROTECTION_NONE);
 }
 
-status_t virtual_memory_create_object(const struct invocation *in)
+status_t virtual_memory_create_object(const struct invocation *in, uint64_t size)
 {
-    uint64_t size = virtual_memory_create_object_params_size(in->params);
-    if (!page_aligned(size)) {
-        return memory_answer(in->call, STATUS_BAD_STATE);
-    }
     struct object *o;
-    status_t status = memory_object_create(call_account(in->call), size, &o);
+    status_t status = page_aligned(size) ? memory_object_create(call_account(in->call), size, &o)
+                                         : STATUS_BAD_STATE;
     if (status == STATUS_OK) {
         virtual_memory_create_object_results_set_object(in->results, call_give(in->call, o));
     }

@@ -34,27 +34,27 @@ struct address_space {
     uint64_t view_size;
 };
 
+/* Whether the range lies in user space. */
+static inline bool address_space_in_bounds(uint64_t address, uint64_t size)
+{
+    return address >= USER_BASE && address <= USER_END && size <= USER_END - address;
+}
+
 status_t address_space_create(struct account *a, struct address_space **out) MUST_CHECK;
 void address_space_destroy(struct address_space *as);
 
-status_t address_space_map(struct address_space *as, uint64_t hint, uint64_t size,
+/* fixed: at the hint exactly, or alreadyExists. */
+status_t address_space_map(struct address_space *as, uint64_t hint, bool fixed, uint64_t size,
                            enum protection p, uint64_t *address) MUST_CHECK;
-/* At the exact address or fail (STATUS_ALREADY_EXISTS). */
-status_t address_space_map_fixed(struct address_space *as, uint64_t address, uint64_t size,
-                                 enum protection p) MUST_CHECK;
-/* fixed: at hint exactly. A face's rights bound `p` and `sharing`: ReadOnlyMemory and Image map
- * read-only or privately, executable only from an Image. Errors: wrongInterface (the face does not
+/* A face's rights bound `p` and `sharing`: ReadOnlyMemory and Image map read-only or privately,
+ * executable only from an Image, and only if `may_run`: programs may not run in their own space an
+ * Image that a program made, since that is CodeMemory's authority. through: a forwarder or NULL;
+ * when it is cut, address_space_revoke unmaps the range. Errors: wrongInterface (the face does not
  * allow it), overflow, the ledger's. */
-status_t address_space_map_object(struct address_space *as, struct object *face, uint64_t hint,
-                                  bool fixed, uint64_t offset, uint64_t size, enum protection p,
+status_t address_space_map_object(struct address_space *as, struct object *face,
+                                  struct object *through, bool may_run, uint64_t hint, bool fixed,
+                                  uint64_t offset, uint64_t size, enum protection p,
                                   enum sharing sharing, uint64_t *address) MUST_CHECK;
-/* The same for a program in its own space: not executable from an Image that a program made, since
- * that is CodeMemory's authority. through: a forwarder or NULL; when it is cut,
- * address_space_revoke unmaps the range. */
-status_t address_space_map_through(struct address_space *as, struct object *face,
-                                   struct object *through, uint64_t hint, uint64_t offset,
-                                   uint64_t size, enum protection p, enum sharing sharing,
-                                   uint64_t *address) MUST_CHECK;
 void address_space_revoke(struct address_space *as, const struct object *through);
 /* A page of the kernel's (a ring, the gate, the time page): shared, pinned, never to be protected
  * or decommitted by the user; the frames' counts go up by one for the mapping. kernel_only_unmap:
@@ -65,14 +65,12 @@ status_t address_space_map_kernel_pages(struct address_space *as, uint64_t hint,
 status_t address_space_unmap_kernel_pages(struct address_space *as, uint64_t address,
                                           uint64_t count) MUST_CHECK;
 status_t address_space_unmap(struct address_space *as, uint64_t address, uint64_t size) MUST_CHECK;
-status_t address_space_protect(struct address_space *as, uint64_t address, uint64_t size,
-                               enum protection p) MUST_CHECK;
 status_t address_space_reserve(struct address_space *as, uint64_t hint, uint64_t size,
                                uint64_t *address) MUST_CHECK;
-status_t address_space_commit(struct address_space *as, uint64_t address, uint64_t size,
-                              enum protection p) MUST_CHECK;
-status_t address_space_decommit(struct address_space *as, uint64_t address,
-                                uint64_t size) MUST_CHECK;
+/* Changes each region of a range without holes. DECOMMIT ignores p. */
+enum address_space_change { CHANGE_PROTECT, CHANGE_COMMIT, CHANGE_DECOMMIT };
+status_t address_space_change(struct address_space *as, enum address_space_change change,
+                              uint64_t address, uint64_t size, enum protection p) MUST_CHECK;
 
 /* CodeMemory: pages the process can run and only the kernel writes. `through` is the forwarder by
  * whose cut they go, or NULL. */

@@ -65,13 +65,11 @@ void address_space_revoke(struct address_space *as, const struct object *through
     }
 }
 
-/* --- protect, commit, decommit: each region of a range changes, and there must be no hole --- */
+/* --- protect, commit, decommit --- */
 
-enum change { PROTECT, COMMIT, DECOMMIT };
-
-static status_t allowed(const struct region *r, enum change change, enum protection p)
+static status_t allowed(const struct region *r, enum address_space_change change, enum protection p)
 {
-    if (change != PROTECT) {
+    if (change != CHANGE_PROTECT) {
         return address_space_has_addresses(r->kind) ? STATUS_OK : STATUS_BAD_STATE;
     }
     if (r->kind == REGION_RESERVED || r->kind == REGION_KERNEL) {
@@ -87,16 +85,17 @@ static status_t allowed(const struct region *r, enum change change, enum protect
 
 /* Private memory of an object is paid for from when it first becomes writable, other private memory
  * from when it is committed. */
-static bool charges(const struct region *r, enum change change, enum protection p)
+static bool charges(const struct region *r, enum address_space_change change, enum protection p)
 {
-    if (change == COMMIT) {
+    if (change == CHANGE_COMMIT) {
         return r->kind == REGION_RESERVED;
     }
     return p == PROTECTION_READ_WRITE && r->sharing == SHARING_PRIVATE && !r->charged;
 }
 
 static status_t check(const struct address_space *as, uint64_t address, uint64_t end,
-                      enum change change, enum protection p, struct address_space_cost *cost)
+                      enum address_space_change change, enum protection p,
+                      struct address_space_cost *cost)
 {
     uint64_t below = 0; /* end of what this commit has mapped before */
     const struct region *r = region_tree_find(as->regions, address);
@@ -106,15 +105,15 @@ static status_t check(const struct address_space *as, uint64_t address, uint64_t
             return status;
         }
         uint64_t from = MAX(r->start, address), to = MIN(r->end, end);
+        cost->nodes += (uint64_t)(r->start < address) + (uint64_t)(r->end > end); /* to split it */
         cost->pages += charges(r, change, p) ? (to - from) >> PAGE_SHIFT : 0;
-        if (change == COMMIT && r->kind == REGION_RESERVED) {
+        if (change == CHANGE_COMMIT && r->kind == REGION_RESERVED) {
             below = MAX(below, region_tree_mapped_below(as->regions, from));
             uint64_t above = region_tree_mapped_above(as->regions, to);
             cost->tables += address_space_tables_between(below, from, to, above);
             below = to;
         }
         if (r->end >= end) {
-            cost->nodes = address_space_nodes_to_split(as, address, end);
             return STATUS_OK;
         }
     }
@@ -126,7 +125,7 @@ static void protect_region(struct address_space *as, struct region *r, enum prot
         return;
     }
     bool wrote = address_space_writes_object(r);
-    r->charged = r->charged || charges(r, PROTECT, p);
+    r->charged = r->charged || charges(r, CHANGE_PROTECT, p);
     r->protection = (uint8_t)p;
     if (p == PROTECTION_READ_WRITE) {
         r->may_execute = false; /* what was written is no image's any more */
@@ -167,9 +166,13 @@ static void decommit_region(struct address_space *as, struct region *r,
     freed->tables += address_space_tables_for(as, r->start, r->end);
 }
 
-static status_t change_all(struct address_space *as, uint64_t address, uint64_t size,
-                           enum change change, enum protection p)
+status_t address_space_change(struct address_space *as, enum address_space_change change,
+                              uint64_t address, uint64_t size, enum protection p)
 {
+    KASSERT((uint32_t)p < PROTECTION_COUNT);
+    if (change == CHANGE_COMMIT && p == PROTECTION_READ_EXECUTE) {
+        return STATUS_WRONG_INTERFACE;
+    }
     struct address_space_cost cost = {0}, freed = {0};
     status_t status = address_space_check_range(address, size);
     uint64_t end = address + size;
@@ -183,14 +186,14 @@ static status_t change_all(struct address_space *as, uint64_t address, uint64_t 
         return status;
     }
     address_space_split(as, address, end);
-    if (change == DECOMMIT) {
+    if (change == CHANGE_DECOMMIT) {
         park_unmapped(as, address, size);
     }
     struct region *r = region_tree_find(as->regions, address);
     for (; r != NULL && r->start < end; r = r->next) {
-        if (change != DECOMMIT && r->kind != REGION_RESERVED) {
+        if (change != CHANGE_DECOMMIT && r->kind != REGION_RESERVED) {
             protect_region(as, r, p);
-        } else if (change == COMMIT) {
+        } else if (change == CHANGE_COMMIT) {
             commit_region(as, r, p);
         } else if (r->kind == REGION_ANONYMOUS) {
             decommit_region(as, r, &freed);
@@ -199,23 +202,4 @@ static status_t change_all(struct address_space *as, uint64_t address, uint64_t 
     address_space_merge(as, address, end);
     address_space_give_back(as, &freed);
     return STATUS_OK;
-}
-
-status_t address_space_protect(struct address_space *as, uint64_t address, uint64_t size,
-                               enum protection p)
-{
-    KASSERT((uint32_t)p < PROTECTION_COUNT);
-    return change_all(as, address, size, PROTECT, p);
-}
-
-status_t address_space_commit(struct address_space *as, uint64_t address, uint64_t size,
-                              enum protection p)
-{
-    return p == PROTECTION_READ_EXECUTE ? STATUS_WRONG_INTERFACE
-                                        : change_all(as, address, size, COMMIT, p);
-}
-
-status_t address_space_decommit(struct address_space *as, uint64_t address, uint64_t size)
-{
-    return change_all(as, address, size, DECOMMIT, PROTECTION_NONE);
 }

@@ -131,15 +131,20 @@ static uint64_t pages_ahead(const struct address_space *as, uint64_t page)
     return in_order ? ARCH_FAULT_AHEAD_PAGES : (ARCH_FAULT_AHEAD_PAGES + 7) / 8;
 }
 
-/* Zeroed pages from the touched one on, as many as arch wants at a time. They are charged. */
-static status_t fault_ahead(struct address_space *as, struct region *r, uint64_t page)
+/* A private page, which is charged: a copy of the source, or zeroed, and then with as many after it
+ * as arch wants at a time. */
+static status_t fault_private(struct address_space *as, struct region *r, uint64_t page,
+                              frame_t source)
 {
     frame_t frames[ARCH_FAULT_AHEAD_PAGES];
-    uint64_t end = MIN(page + pages_ahead(as, page) * PAGE_SIZE, r->end), count = 0;
-    end = arch_next_present(&as->arch, page, end);
+    uint64_t end = page + PAGE_SIZE, count = 0;
+    if (ARCH_FAULT_AHEAD_PAGES > 1 && r->kind != REGION_OBJECT) {
+        end = MIN(page + pages_ahead(as, page) * PAGE_SIZE, r->end);
+        end = arch_next_present(&as->arch, page, end);
+    }
     status_t status;
     do {
-        status = frame_alloc_zeroed(&frames[count]);
+        status = copy_frame(source, &frames[count]);
     } while (status == STATUS_OK && page + ++count * PAGE_SIZE < end);
     if (count == 0) {
         return status;
@@ -193,7 +198,7 @@ static status_t fault_absent(struct address_space *as, struct region *r, uint64_
     if (r->kind == REGION_KERNEL) {
         return STATUS_BAD_ADDRESS; /* mapped from the beginning, or waiting for a fork's end */
     }
-    frame_t source = FRAME_NONE, f;
+    frame_t source = FRAME_NONE;
     if (r->kind == REGION_OBJECT) {
         uint64_t index = (r->offset + (page - r->start)) >> PAGE_SHIFT;
         if (!write || r->sharing == SHARING_SHARED) {
@@ -202,20 +207,7 @@ static status_t fault_absent(struct address_space *as, struct region *r, uint64_
         source = memory_object_frame(r->object, index, false); /* and is copied at once */
     }
     KASSERT(r->charged && r->kind != REGION_RESERVED);
-    if (ARCH_FAULT_AHEAD_PAGES > 1 && r->kind != REGION_OBJECT) {
-        return fault_ahead(as, r, page);
-    }
-    status_t status = copy_frame(source, &f);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = arch_map(&as->arch, page, &f, 1, (enum protection)r->protection);
-    if (status == STATUS_OK) {
-        address_space_touched(r, page, page + PAGE_SIZE);
-    } else {
-        frame_put(f);
-    }
-    return status;
+    return fault_private(as, r, page, source);
 }
 
 status_t address_space_fault(struct address_space *as, uint64_t address, enum upcall_access access)

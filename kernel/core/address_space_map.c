@@ -57,13 +57,15 @@ static status_t map_region(struct address_space *as, bool fixed, uint64_t hint, 
     address_space_untouched(r);
     region_tree_insert(&as->regions, r);
     address_space_merge(as, start, end);
-    address_space_finish(as);
+    if (as->spare_count != 0) { /* merged */
+        address_space_give_back(as, &(struct address_space_cost){0});
+    }
     *address = start;
     return STATUS_OK;
 }
 
-static status_t map_anonymous(struct address_space *as, bool fixed, uint64_t hint, uint64_t size,
-                              enum protection p, uint64_t *address)
+status_t address_space_map(struct address_space *as, uint64_t hint, bool fixed, uint64_t size,
+                           enum protection p, uint64_t *address)
 {
     if (p == PROTECTION_READ_EXECUTE) {
         return STATUS_WRONG_INTERFACE;
@@ -77,18 +79,6 @@ static status_t map_anonymous(struct address_space *as, bool fixed, uint64_t hin
         address_space_map_ahead(as, *address, *address + size);
     }
     return status;
-}
-
-status_t address_space_map(struct address_space *as, uint64_t hint, uint64_t size,
-                           enum protection p, uint64_t *address)
-{
-    return map_anonymous(as, false, hint, size, p, address);
-}
-
-status_t address_space_map_fixed(struct address_space *as, uint64_t address, uint64_t size,
-                                 enum protection p)
-{
-    return map_anonymous(as, true, address, size, p, &address);
 }
 
 status_t address_space_reserve(struct address_space *as, uint64_t hint, uint64_t size,
@@ -122,12 +112,13 @@ static bool face_allows(const struct object *face, const struct memory_object *m
            || (face->class == &memory_object_class && !memory_object_sealed(m));
 }
 
-static status_t map_object(struct address_space *as, struct object *face, struct object *through,
-                           bool runnable, uint64_t hint, bool fixed, uint64_t offset,
-                           uint64_t size, enum protection p, enum sharing sharing,
-                           uint64_t *address)
+status_t address_space_map_object(struct address_space *as, struct object *face,
+                                  struct object *through, bool may_run, uint64_t hint, bool fixed,
+                                  uint64_t offset, uint64_t size, enum protection p,
+                                  enum sharing sharing, uint64_t *address)
 {
     struct memory_object *m = memory_object_of(face);
+    bool runnable = may_run && face->class == &image_class;
     if (m == NULL || (uint32_t)p >= PROTECTION_COUNT || (uint32_t)sharing >= SHARING_COUNT
         || !face_allows(face, m, runnable, p, sharing)) {
         return STATUS_WRONG_INTERFACE;
@@ -151,23 +142,6 @@ static status_t map_object(struct address_space *as, struct object *face, struct
                               sharing == SHARING_SHARED && face->class == &memory_object_class,
                           .may_execute = runnable && !writable};
     return map_region(as, fixed, hint, size, &like, address);
-}
-
-status_t address_space_map_object(struct address_space *as, struct object *face, uint64_t hint,
-                                  bool fixed, uint64_t offset, uint64_t size, enum protection p,
-                                  enum sharing sharing, uint64_t *address)
-{
-    bool runnable = face->class == &image_class;
-    return map_object(as, face, NULL, runnable, hint, fixed, offset, size, p, sharing, address);
-}
-
-status_t address_space_map_through(struct address_space *as, struct object *face,
-                                   struct object *through, uint64_t hint, uint64_t offset,
-                                   uint64_t size, enum protection p, enum sharing sharing,
-                                   uint64_t *address)
-{
-    bool runnable = face->class == &image_class && memory_object_packaged(memory_object_of(face));
-    return map_object(as, face, through, runnable, hint, false, offset, size, p, sharing, address);
 }
 
 /* A region of kernel pages that fork has left without them, at exactly this place. */

@@ -178,17 +178,6 @@ bool address_space_is_all(const struct address_space *as, uint64_t start, uint64
     return r != NULL && r->kind == kind && r->object == object;
 }
 
-static bool strictly_inside(const struct address_space *as, uint64_t address)
-{
-    const struct region *r = region_tree_find(as->regions, address);
-    return r != NULL && r->start < address;
-}
-
-uint32_t address_space_nodes_to_split(const struct address_space *as, uint64_t start, uint64_t end)
-{
-    return (uint32_t)strictly_inside(as, start) + (uint32_t)strictly_inside(as, end);
-}
-
 uint32_t address_space_nodes_to_cut(const struct address_space *as, uint64_t start, uint64_t end)
 {
     const struct region *r = region_tree_find(as->regions, start);

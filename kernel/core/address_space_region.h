@@ -16,11 +16,6 @@ struct address_space_cost {
     uint64_t nodes;    /* regions that may have to be made; none to give back */
 };
 
-static inline bool address_space_in_bounds(uint64_t address, uint64_t size)
-{
-    return address >= USER_BASE && address <= USER_END && size <= USER_END - address;
-}
-
 /* Errors: overflow (wraps, or outside of user space), badState (not page-aligned, or empty). */
 status_t address_space_check_range(uint64_t address, uint64_t size) MUST_CHECK;
 /* Page tables that mapping [start, end) adds to those of its mapped neighbours, which end at
@@ -35,14 +30,6 @@ status_t address_space_charge(struct address_space *as,
 /* The end of an operation, or its undoing: refunds the cost, and frees the nodes that are
  * not in use. */
 void address_space_give_back(struct address_space *as, const struct address_space_cost *cost);
-/* The same, where there is nothing to refund but nodes. */
-static inline void address_space_finish(struct address_space *as)
-{
-    if (as->spare_count != 0) {
-        struct address_space_cost none = {0};
-        address_space_give_back(as, &none);
-    }
-}
 
 /* A region that is like another, from a node that was charged: one more mapping of its object, one
  * more reference to its forwarder. It is not in the tree yet. */
@@ -59,8 +46,6 @@ static inline struct region *address_space_adjacent(const struct region *r)
 /* Whether the range has no holes and is all of one kind and, or NULL, one object. */
 bool address_space_is_all(const struct address_space *as, uint64_t start, uint64_t end,
                           enum region_kind kind, const struct memory_object *object);
-/* Nodes that splitting at both ends of the range takes. */
-uint32_t address_space_nodes_to_split(const struct address_space *as, uint64_t start, uint64_t end);
 /* Makes region boundaries at both ends. */
 void address_space_split(struct address_space *as, uint64_t start, uint64_t end);
 /* Nodes that cutting the range out takes: one if it lies inside one region, else none. */

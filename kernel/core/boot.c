@@ -15,7 +15,7 @@
 #include "kernel/core/log.h"
 #include "kernel/core/park.h"
 #include "kernel/core/process.h"
-#include "kernel/core/time_page.h"
+#include "kernel/core/tally.h"
 #include "lib/wire/gen/types.h"
 
 #define RANDOM_SEED_SIZE 16
@@ -51,13 +51,13 @@ void kernel_bring_up(const struct boot_info *info)
         KASSERT(info->memory[i].first < info->memory[i].end);
         frame_init(info->memory[i].first, info->memory[i].end);
     }
-    ledger_init(frame_total());
+    ledger_init(tally.frames);
     for (uint32_t i = 0; i < info->cpu_count; i++) {
         sched_init(arch_cpu_by_number(i), i);
     }
     process_bring_up();
     park_bring_up();
-    time_page_bring_up();
+    timer_page_frame = FRAME_NONE;
     host_link_init();
 }
 
@@ -119,7 +119,7 @@ static status_t make_init(const char **reason)
 void kernel_start(const struct boot_info *info)
 {
     kernel_bring_up(info);
-    host_link_start(info->cpu_count, frame_total() * PAGE_SIZE);
+    host_link_start(info->cpu_count, tally.frames * PAGE_SIZE);
     const char *reason;
     status_t status = boot_package_open(info->package_first, info->package_size, &reason);
     if (status == STATUS_OK) {

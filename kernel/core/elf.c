@@ -231,12 +231,12 @@ static status_t map_segment(struct address_space *as, struct object *image, uint
     if (from_file != 0) {
         enum sharing sharing =
             s->protection == PROTECTION_READ_WRITE ? SHARING_PRIVATE : SHARING_SHARED;
-        status = address_space_map_object(as, image, address, true, s->offset, from_file,
-                                          s->protection, sharing, &got);
+        status = address_space_map_object(as, image, NULL, true, address, true, s->offset,
+                                          from_file, s->protection, sharing, &got);
     }
     if (status == STATUS_OK && s->memory_size > from_file) {
-        status = address_space_map_fixed(as, address + from_file, s->memory_size - from_file,
-                                         s->protection);
+        status = address_space_map(as, address + from_file, true, s->memory_size - from_file,
+                                   s->protection, &got);
     }
     return status == STATUS_OK ? zero_tail(as, address, s) : status;
 }

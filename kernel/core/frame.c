@@ -9,6 +9,7 @@
 
 #include "kernel/arch/arch.h"
 #include "kernel/core/kmem.h"
+#include "kernel/core/tally.h"
 
 #define RECORD_FREE 0x80000000u
 #define RECORDS_PER_FRAME (PAGE_SIZE / sizeof(uint32_t))
@@ -26,7 +27,7 @@ static uint32_t range_count;
 static uint32_t largest; /* of the ranges */
 /* Freed frames, FRAME_NONE: none. Of the second list it is known that they are all zero. */
 static frame_t free_head, zeroed_head;
-static uint64_t free_count, total;
+struct tally tally;
 
 static uint32_t *record_elsewhere(frame_t f)
 {
@@ -71,8 +72,8 @@ void frame_init(frame_t first, frame_t end)
         largest = range_count;
     }
     range_count++;
-    free_count += r->end - r->first;
-    total += r->end - r->first;
+    tally.frames_free += r->end - r->first;
+    tally.frames += r->end - r->first;
 }
 
 /* From the largest range first: its records are found fastest. */
@@ -104,10 +105,10 @@ static frame_t take_from(frame_t *head)
 static inline status_t give_out(frame_t f, frame_t *out)
 {
     if (f == FRAME_NONE) {
-        KASSERT(free_count == 0);
+        KASSERT(tally.frames_free == 0);
         return STATUS_FRAMES_EXHAUSTED;
     }
-    free_count--;
+    tally.frames_free--;
     arch_memory_taken(arch_frame_address(f), PAGE_SIZE);
     *out = f;
     return STATUS_OK;
@@ -208,7 +209,7 @@ status_t frame_alloc_run(uint64_t least, uint64_t most, frame_t *first, uint64_t
     if (*count == 0) {
         return STATUS_FRAMES_EXHAUSTED;
     }
-    free_count -= *count;
+    tally.frames_free -= *count;
     uint32_t *record = record_of(*first);
     for (uint64_t i = 0; i < *count; i++) {
         record[i] = 1;
@@ -237,7 +238,7 @@ static void give_to(frame_t *head, frame_t f, uint32_t *record)
 {
     *record = RECORD_FREE | (uint32_t)*head;
     *head = f;
-    free_count++;
+    tally.frames_free++;
     arch_memory_freed(arch_frame_address(f), PAGE_SIZE);
 }
 
@@ -275,7 +276,7 @@ bool frame_clean(uint64_t least, uint64_t most, void (*clean)(frame_t first, uin
     }
     arch_memory_taken(arch_frame_address(first), count * PAGE_SIZE);
     clean(first, count);
-    free_count -= count;
+    tally.frames_free -= count;
     uint32_t *record = record_of(first);
     for (uint64_t i = 0; i < count; i++) {
         give_to(&zeroed_head, first + i, &record[i]);
@@ -294,32 +295,10 @@ uint32_t frame_count(frame_t f)
     return *record;
 }
 
-uint64_t frame_free_count(void)
-{
-    return free_count;
-}
-
-uint64_t frame_total(void)
-{
-    return total;
-}
-
-frame_t frame_of_address(const void *address)
-{
-    for (uint32_t i = 0; i < range_count; i++) {
-        uint64_t offset =
-            (uint64_t)((uintptr_t)address - (uintptr_t)arch_frame_address(ranges[i].first));
-        if (offset >> PAGE_SHIFT < ranges[i].end - ranges[i].first) {
-            return ranges[i].first + (offset >> PAGE_SHIFT);
-        }
-    }
-    panic("no frame at %p", address);
-}
-
 void frame_reset(void)
 {
     range_count = largest = 0;
     ranges[0] = (struct range){0};
     free_head = zeroed_head = FRAME_NONE;
-    free_count = total = 0;
+    tally = (struct tally){0};
 }

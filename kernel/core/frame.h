@@ -34,7 +34,3 @@ void frame_put(frame_t f);
  * asks for a zeroed frame gets it as it is. */
 void frame_put_zeroed(frame_t f);
 uint32_t frame_count(frame_t f);
-uint64_t frame_free_count(void);
-uint64_t frame_total(void);
-/* The inverse of arch_frame_address, for frames of the ranges. */
-frame_t frame_of_address(const void *address);

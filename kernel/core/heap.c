@@ -1,84 +1,48 @@
-/* Pairing heap (Fredman, Sedgewick, Sleator and Tarjan, 1986), two-pass variant, without recursion.
+/* Skew heap (Sleator and Tarjan, "Self-adjusting heaps", 1986), merged from the top down, so
+ * without recursion.
  *
- * Invariants: a node's key is not above those of its children; the root has no siblings and no
- * parent; `previous` of a first child is its parent, of any other child its left sibling; a node
- * outside of a heap has three NULL links. Insert is constant, remove is logarithmic, amortised.
- * Kernel lock held. */
+ * Invariants: a node's key is not above those of its children; the root has no parent; a node
+ * outside of a heap has three NULL links. All is logarithmic, amortised. Kernel lock held. */
 #include "kernel/core/heap.h"
 
-/* Both are roots, or NULL. The smaller one takes the other as its first child. */
+/* Both are roots, or NULL. The smaller of the two stays above, and what is on its right goes on
+ * with the other; its children change sides, which keeps the ways down short. */
 static struct heap_node *merge(struct heap_node *a, struct heap_node *b)
 {
-    if (a == NULL) {
-        return b;
+    struct heap_node *root, *above = NULL, **place = &root;
+    if (a == NULL || b == NULL) { /* the commonest case */
+        return a != NULL ? a : b;
     }
-    if (b == NULL) {
-        return a;
+    while (a != NULL && b != NULL) {
+        struct heap_node *smaller = b->key < a->key ? b : a;
+        b = smaller == a ? b : a;
+        a = smaller->child[1];
+        smaller->child[1] = smaller->child[0];
+        smaller->parent = above;
+        *place = above = smaller;
+        place = &smaller->child[0];
     }
-    if (b->key < a->key) {
-        struct heap_node *smaller = b;
-        b = a;
-        a = smaller;
-    }
-    b->next = a->child;
-    b->previous = a;
-    if (a->child != NULL) {
-        a->child->previous = b;
-    }
-    a->child = b;
-    return a;
-}
-
-/* Makes one heap of a list of siblings. First pass: pairs, left to right, stacked through `next`;
- * second pass: the stack is merged from its top. Each pass touches each sibling once. */
-static struct heap_node *merge_siblings(struct heap_node *first)
-{
-    struct heap_node *stack = NULL;
-    while (first != NULL) {
-        struct heap_node *a = first;
-        struct heap_node *b = a->next;
-        first = b == NULL ? NULL : b->next;
-        a->next = a->previous = NULL;
-        if (b != NULL) {
-            b->next = b->previous = NULL;
-        }
-        struct heap_node *pair = merge(a, b);
-        pair->next = stack;
-        stack = pair;
-    }
-    struct heap_node *root = NULL;
-    while (stack != NULL) {
-        struct heap_node *pair = stack;
-        stack = pair->next;
-        pair->next = NULL;
-        root = merge(root, pair);
+    *place = a != NULL ? a : b;
+    if (*place != NULL) {
+        (*place)->parent = above;
     }
     return root;
 }
 
 void heap_insert(struct heap *h, struct heap_node *n)
 {
-    KASSERT(n->child == NULL && n->next == NULL && n->previous == NULL && h->root != n);
+    KASSERT(n->child[0] == NULL && n->child[1] == NULL && n->parent == NULL && h->root != n);
     h->root = merge(h->root, n);
 }
 
 void heap_remove(struct heap *h, struct heap_node *n)
 {
-    struct heap_node *below = merge_siblings(n->child);
-    n->child = NULL;
-    if (n == h->root) {
-        KASSERT(n->next == NULL && n->previous == NULL);
-        h->root = below;
-        return;
-    }
-    KASSERT(n->previous != NULL);
-    bool first = n->previous->child == n;
-    struct heap_node **place = first ? &n->previous->child : &n->previous->next;
+    struct heap_node *above = n->parent;
+    struct heap_node **place = above == NULL ? &h->root : &above->child[above->child[1] == n];
     KASSERT(*place == n);
-    *place = n->next;
-    if (n->next != NULL) {
-        n->next->previous = n->previous;
+    *place = merge(n->child[0], n->child[1]);
+    if (*place != NULL) {
+        (*place)->parent = above;
     }
-    n->next = n->previous = NULL;
-    h->root = merge(h->root, below);
+    n->child[0] = n->child[1] = n->parent = NULL;
 }

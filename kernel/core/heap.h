@@ -1,4 +1,4 @@
-/* A pairing heap whose nodes lie in their owners: no allocation, so no wake-up path can fail. Used
+/* A skew heap whose nodes lie in their owners: no allocation, so no wake-up path can fail. Used
  * for the run queues (by virtual finish time) and for timers (by deadline). Equal keys come out in
  * no particular order unless the key says so. */
 #pragma once
@@ -7,7 +7,7 @@
 
 struct heap_node {
     uint64_t key;
-    struct heap_node *child, *next, *previous; /* previous: the parent for a first child */
+    struct heap_node *child[2], *parent;
 };
 
 struct heap {

@@ -59,22 +59,17 @@ static struct {
 
 /* --- rings --- */
 
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 /* The longest run of free (or used) bytes at the end (or start) of the ring. */
 static uint8_t *ring_free_span(struct byte_ring *r, uint32_t *size)
 {
     uint32_t at = (r->first + r->used) % RING_SIZE;
-    *size = smaller(RING_SIZE - r->used, RING_SIZE - at);
+    *size = MIN(RING_SIZE - r->used, RING_SIZE - at);
     return r->bytes + at;
 }
 
 static uint8_t *ring_used_span(struct byte_ring *r, uint32_t *size)
 {
-    *size = smaller(r->used, RING_SIZE - r->first);
+    *size = MIN(r->used, RING_SIZE - r->first);
     return r->bytes + r->first;
 }
 
@@ -92,7 +87,7 @@ static void ring_put(struct byte_ring *r, const void *bytes, uint32_t size)
     while (size > 0) {
         uint32_t span;
         uint8_t *to = ring_free_span(r, &span);
-        uint32_t step = smaller(span, size);
+        uint32_t step = MIN(span, size);
         __builtin_memcpy(to, from, step);
         r->used += step;
         from += step;
@@ -176,7 +171,7 @@ size_t host_link_output_room(void)
     if (!link.works || link.ending || free <= overhead) {
         return 0;
     }
-    return smaller(smaller(free - overhead, HOST_LINK_MAX_PAYLOAD), link.output_credit);
+    return MIN(MIN(free - overhead, HOST_LINK_MAX_PAYLOAD), link.output_credit);
 }
 
 size_t host_link_write(enum host_link_stream stream, const void *bytes, size_t size)
@@ -410,7 +405,7 @@ static bool pump_in(void)
         uint32_t size = frame_left(), span = size;
         uint8_t *to =
             data ? ring_free_span(&input, &span) : (uint8_t *)&link.frame + link.frame_got;
-        size = smaller(size, span);
+        size = MIN(size, span);
         KASSERT(size > 0); /* there is room for input: the credit was checked */
         size_t got = arch_link_read(to, size);
         if (got == 0) {

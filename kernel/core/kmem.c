@@ -8,6 +8,7 @@
 
 #include "kernel/arch/arch.h"
 #include "kernel/core/frame.h"
+#include "kernel/core/tally.h"
 
 /* Steps of at most a half; above 256 chosen so that a whole number of pieces fills a slab. */
 static const uint16_t class_sizes[] = {16,  32,  48,  64,  96,   128,  160,           192,
@@ -29,11 +30,11 @@ _Static_assert(sizeof(struct slab) == 32, "KMEM_PIECE_MAX counts on it");
 int64_t kmem_fail_after = -1;
 static struct list partial[CLASSES];
 static uint8_t class_by_step[KMEM_PIECE_MAX / PIECE_STEP + 1];
-static uint64_t bytes_used, frames_used, frames_limit;
+static uint64_t frames_limit;
 
 void kmem_init(uint64_t frames_max)
 {
-    bytes_used = frames_used = 0;
+    KASSERT(tally.kernel_bytes == 0 && tally.kernel_frames == 0);
     frames_limit = frames_max;
     uint8_t class = 0;
     for (uint32_t step = 0; step < ARRAY_SIZE(class_by_step); step++) {
@@ -57,19 +58,21 @@ static uint32_t class_of(size_t size)
 static status_t take_frame(void **out)
 {
     frame_t f;
-    if (frames_used >= frames_limit || frame_alloc(&f) != STATUS_OK) {
+    if (tally.kernel_frames >= frames_limit || frame_alloc(&f) != STATUS_OK) {
         return STATUS_BYTES_EXHAUSTED;
     }
-    frames_used++;
+    tally.kernel_frames++;
     *out = arch_frame_address(f);
     return STATUS_OK;
 }
 
 static void give_frame(const void *memory)
 {
-    KASSERT(frames_used > 0 && ((uintptr_t)memory & (PAGE_SIZE - 1)) == 0);
-    frames_used--;
-    frame_put(frame_of_address(memory));
+    uintptr_t offset = (uintptr_t)memory - (uintptr_t)arch_frame_address(0);
+    KASSERT(tally.kernel_frames > 0 && page_aligned(offset));
+    KASSERT(frame_count(offset >> PAGE_SHIFT) == 1);
+    tally.kernel_frames--;
+    frame_put(offset >> PAGE_SHIFT);
 }
 
 static bool slab_full(const struct slab *s)
@@ -139,15 +142,15 @@ status_t kmem_take(size_t size, void **out)
     }
     uint32_t class = class_of(size);
     status_t status = class == WHOLE_FRAME ? take_frame(out) : piece_alloc(class, out);
-    bytes_used += status == STATUS_OK ? class_sizes[class] : 0;
+    tally.kernel_bytes += status == STATUS_OK ? class_sizes[class] : 0;
     return status;
 }
 
 void kmem_give(void *memory, size_t size)
 {
     uint32_t class = class_of(size);
-    KASSERT(memory != NULL && bytes_used >= class_sizes[class]);
-    bytes_used -= class_sizes[class];
+    KASSERT(memory != NULL && tally.kernel_bytes >= class_sizes[class]);
+    tally.kernel_bytes -= class_sizes[class];
     if (class == WHOLE_FRAME) {
         give_frame(memory);
     } else {
@@ -175,14 +178,4 @@ void kmem_free(struct account *a, void *memory, size_t size)
 {
     kmem_give(memory, size);
     ledger_refund(a, LEDGER_KERNEL_BYTES, kmem_charge(size));
-}
-
-uint64_t kmem_bytes(void)
-{
-    return bytes_used;
-}
-
-uint64_t kmem_frames(void)
-{
-    return frames_used;
 }

@@ -19,8 +19,6 @@ void kmem_free(struct account *a, void *memory, size_t size);
 uint64_t kmem_charge(size_t size);
 status_t kmem_take(size_t size, void **out) MUST_CHECK;
 void kmem_give(void *memory, size_t size);
-uint64_t kmem_bytes(void);  /* in use, for the check that all counts are back */
-uint64_t kmem_frames(void); /* frames that they lie in */
 /* By ledger_init: nothing in use, and the most frames that kmem may ever hold. */
 void kmem_init(uint64_t frames_max);
 /* < 0: never; n: the allocation after n more (frames and kmem alike) fails, once. */

@@ -11,23 +11,17 @@
 #include "kernel/arch/arch.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/process.h"
+#include "kernel/core/tally.h"
 
 #define BUCKETS 256u /* about two waiters in a bucket with 500 parked threads; a table of 4 KiB */
 
 static struct list buckets[BUCKETS];
-static uint64_t waiters;
 
 void park_bring_up(void)
 {
     for (size_t i = 0; i < BUCKETS; i++) {
         list_init(&buckets[i]);
     }
-    waiters = 0;
-}
-
-uint64_t park_count(void)
-{
-    return waiters;
 }
 
 static struct list *bucket_of(const struct park_key *k)
@@ -56,11 +50,11 @@ static void give(struct call *call, struct park_waiter *w)
 static struct call *detach(struct park_waiter *w)
 {
     struct call *call = w->call;
-    KASSERT(waiters > 0 && call->context == w);
+    KASSERT(tally.parked > 0 && call->context == w);
     timer_stop(&w->timer);
     list_remove(&w->bucket);
     list_remove(&w->of_space);
-    waiters--;
+    tally.parked--;
     give(call, w);
     return call;
 }
@@ -70,9 +64,50 @@ static void cancelled(struct call *call)
     (void)detach(call->context);
 }
 
+struct call *park_end(struct timer *timer)
+{
+    return detach(CONTAINER_OF(timer, struct park_waiter, timer));
+}
+
 static void timed_out(struct timer *timer)
 {
-    call_finish(detach(CONTAINER_OF(timer, struct park_waiter, timer)), STATUS_TIMED_OUT);
+    call_finish(park_end(timer), STATUS_TIMED_OUT);
+}
+
+/* Keeps the call with a waiter, which is in no list yet. */
+static inline status_t keep(struct call *call, struct park_waiter **out)
+{
+    struct park_waiter *w = &call->caller->park;
+    if (w->call != NULL) {
+        void *memory;
+        status_t status = kmem_alloc(call_account(call), sizeof *w, &memory);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        w = memory;
+    }
+    status_t status = call_keep(call, cancelled, &w->call);
+    if (status != STATUS_OK) {
+        give(call, w);
+        return status;
+    }
+    w->call->context = w;
+    list_init(&w->bucket);
+    list_init(&w->of_space);
+    tally.parked++;
+    *out = w;
+    return STATUS_OK;
+}
+
+status_t park_until(struct call *call, uint64_t deadline_ns, void (*fire)(struct timer *timer))
+{
+    struct park_waiter *w;
+    status_t status = keep(call, &w);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    timer_start(&w->timer, deadline_ns, fire);
+    return STATUS_PENDING;
 }
 
 /* All that can be answered without waiting. STATUS_PENDING: the word has the value. */
@@ -102,26 +137,15 @@ status_t park_wait(struct call *call, uint64_t address, uint32_t expected, uint6
     if (status != STATUS_PENDING) {
         return status;
     }
-    struct park_waiter *w = &call->caller->park;
-    if (w->call != NULL) {
-        void *memory;
-        status = kmem_alloc(call_account(call), sizeof *w, &memory);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        w = memory;
-    }
-    status = call_keep(call, cancelled, &w->call);
+    struct park_waiter *w;
+    status = keep(call, &w);
     if (status != STATUS_OK) {
-        give(call, w);
         return status;
     }
-    w->call->context = w;
     w->address = address;
     w->key = key_of(as, address);
     list_append(bucket_of(&w->key), &w->bucket);
     list_append(&as->parked, &w->of_space);
-    waiters++;
     if (timeout_ns != UINT64_MAX) {
         timer_start_after(&w->timer, timeout_ns, timed_out);
     }

@@ -15,11 +15,11 @@
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/endpoint.h"
 #include "kernel/core/exit_record.h"
-#include "kernel/core/frame.h"
 #include "kernel/core/kmem.h"
 #include "kernel/core/random.h"
 #include "kernel/core/sched.h"
-#include "kernel/core/time_page.h"
+#include "kernel/core/tally.h"
+#include "kernel/gen/dispatch.h"
 
 #define STACK_AREA (1ull << 30) /* that the image is in too: the upper page tables serve both */
 
@@ -28,34 +28,20 @@ _Static_assert(sizeof(struct process) <= PAGE_SIZE, "kmem's largest piece");
 struct list process_all;
 struct process *process_init;
 struct process *process_program;
-static uint64_t last_id, processes;
-static const struct object_class *const own_classes[OWN_COUNT] = {
-    [OWN_MEMORY] = &virtual_memory_class,
-    [OWN_THREADS] = &thread_spawner_class,
-    [OWN_CONTROL] = &thread_control_class,
-    [OWN_PARK] = &park_space_class,
-};
+static uint64_t last_id;
 
 void process_bring_up(void)
 {
     list_init(&process_all);
     process_init = process_program = NULL;
-    last_id = processes = 0;
-}
-
-uint64_t process_count(void)
-{
-    return processes;
+    last_id = 0;
 }
 
 static uint32_t own_index(const struct object *own)
 {
-    uint32_t i = 0;
-    while (own->class != own_classes[i]) {
-        i++;
-        KASSERT(i < OWN_COUNT);
-    }
-    return i;
+    size_t i = (size_t)(own->class - process_own_classes);
+    KASSERT(i < OWN_COUNT);
+    return (uint32_t)i;
 }
 
 struct process *process_of_own(struct object *own)
@@ -63,16 +49,26 @@ struct process *process_of_own(struct object *own)
     return CONTAINER_OF(own - own_index(own), struct process, own);
 }
 
-void process_own_destroy(struct object *own)
+static void own_destroy(struct object *own)
 {
     object_put(&process_of_own(own)->object);
 }
 
-struct object *process_own_rebind(struct object *own, struct process *child)
+static struct object *own_rebind(struct object *own, struct process *child)
 {
     KASSERT(!child->ended);
     return object_get(&child->own[own_index(own)]);
 }
+
+#define OWN_CLASS(stem)                                                                            \
+    {.interface = &stem##_interface, .destroy = own_destroy, .rebind = own_rebind}
+
+const struct object_class process_own_classes[OWN_COUNT] = {
+    [OWN_MEMORY] = OWN_CLASS(virtual_memory),
+    [OWN_THREADS] = OWN_CLASS(thread_spawner),
+    [OWN_CONTROL] = OWN_CLASS(thread_control),
+    [OWN_PARK] = OWN_CLASS(park_space),
+};
 
 bool process_time_granted(struct process *p)
 {
@@ -140,7 +136,7 @@ static void undo(struct process *p)
 static void init_own(struct process *p)
 {
     for (uint32_t i = 0; i < OWN_COUNT; i++) {
-        object_init(&p->own[i], own_classes[i]);
+        object_init(&p->own[i], &process_own_classes[i]);
         object_get(&p->object);
     }
 }
@@ -173,7 +169,7 @@ static status_t make_struct(struct account *parent, const char *name, size_t nam
     list_append(&process_all, &p->all);
     init_own(p);
     p->id = ++last_id;
-    processes++;
+    tally.processes++;
     for (size_t i = 0; i < name_size && i < PROCESS_NAME_MAX - 1; i++) {
         p->name[i] = name[i] == '\0' ? '?' : name[i];
     }
@@ -207,7 +203,7 @@ struct made {
 /* Deep recursion is usual, and so are small machines. */
 uint64_t process_stack_size(void)
 {
-    uint64_t size = frame_total() / START_STACK_SHARE * PAGE_SIZE;
+    uint64_t size = tally.frames / START_STACK_SHARE * PAGE_SIZE;
     if (size < START_STACK_SIZE_MIN) {
         return START_STACK_SIZE_MIN;
     }
@@ -224,7 +220,8 @@ static status_t make_stack(struct address_space *as, uint64_t image, const void 
     if (status != STATUS_OK) {
         return status;
     }
-    status = address_space_commit(as, guard + PAGE_SIZE, size, PROTECTION_READ_WRITE);
+    status = address_space_change(as, CHANGE_COMMIT, guard + PAGE_SIZE, size,
+                                  PROTECTION_READ_WRITE);
     if (status != STATUS_OK) {
         return status;
     }
@@ -257,7 +254,7 @@ static status_t make_image(struct process *p, struct object *image, const void *
         status = make_stack(out->space, out->base + plan.lowest, start, start_size, &start_block);
     }
     if (status == STATUS_OK) {
-        status = thread_create_in(p, out->space, 0, &out->thread);
+        status = thread_create(p, out->space, 0, &out->thread);
     }
     if (status != STATUS_OK) {
         KASSERT(out->thread == NULL);
@@ -337,20 +334,6 @@ status_t process_create(struct account *parent, const char *name, size_t name_si
  * pages becoming copy-on-write. The child does not run before its maker has posted the one
  * completion it finds (kernel/cap/process_spawner.c). */
 
-/* The time page is the kernel's and not copied with the rest: the child gets it where the parent
- * has it. */
-static status_t copy_time_page(const struct process *parent, struct process *child)
-{
-    frame_t frame;
-    status_t status = time_page_frame(&frame);
-    if (status == STATUS_OK) {
-        status = address_space_map_kernel_pages(child->space, parent->time_page, &frame, 1,
-                                                PROTECTION_READ, &child->time_page);
-    }
-    KASSERT(status != STATUS_OK || child->time_page == parent->time_page);
-    return status;
-}
-
 static status_t copy_into(struct thread *caller, struct process *child)
 {
     struct process *parent = caller->process;
@@ -362,8 +345,9 @@ static status_t copy_into(struct thread *caller, struct process *child)
     if (status == STATUS_OK) {
         status = thread_fork(child, caller, &t);
     }
-    if (status == STATUS_OK && parent->time_page != 0) {
-        status = copy_time_page(parent, child);
+    if (status == STATUS_OK && parent->time_page != 0) { /* a page of the kernel's: not copied */
+        status = timer_map_page(child, parent->time_page);
+        KASSERT(status != STATUS_OK || child->time_page == parent->time_page);
     }
     if (status == STATUS_OK) {
         address_space_fork_end(child->space);
@@ -472,7 +456,7 @@ void process_destroy(struct object *self)
 {
     struct process *p = CONTAINER_OF(self, struct process, object);
     KASSERT(p->ended && p->thread_count == 0 && list_empty(&p->waiters));
-    KASSERT(p->space == NULL && p->account == NULL && processes > 0);
-    processes--;
+    KASSERT(p->space == NULL && p->account == NULL && tally.processes > 0);
+    tally.processes--;
     kmem_free(p->payer, p, sizeof *p);
 }

@@ -51,14 +51,14 @@ struct process {
     struct list all; /* of all processes, for reports */
 };
 
-extern const struct object_class process_handle_class, virtual_memory_class, thread_spawner_class,
-    thread_control_class, park_space_class;
+extern const struct object_class process_handle_class, process_own_classes[OWN_COUNT];
+/* what PARK and UNPARK name; it has no methods */
+#define park_space_class process_own_classes[OWN_PARK]
 extern struct list process_all;
 /* what the kernel started; NULL before, and once it has ended */
 extern struct process *process_init;
 /* the first process that init made: a reference, kept for its exit record */
 extern struct process *process_program;
-uint64_t process_count(void); /* structs alive, for the check that all counts are back */
 
 /* Once, before the first process. */
 void process_bring_up(void);
@@ -77,10 +77,8 @@ void process_start(struct process *p);
 void process_end(struct process *p, const struct exit_record *record);
 void process_destroy(struct object *self); /* of process_handle_class */
 /* The process that one of the four own objects belongs to. Each reference to one keeps the
- * process's struct. Their classes have these two as destroy and rebind. */
+ * process's struct. */
 struct process *process_of_own(struct object *own);
-void process_own_destroy(struct object *own);
-struct object *process_own_rebind(struct object *own, struct process *child);
 /* Whether it may use time-outs other than 0 and for ever: a Timer is or was in its table. */
 bool process_time_granted(struct process *p);
 /* A copy of the caller's process, with one NEW thread; *out as above. */

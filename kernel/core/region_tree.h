@@ -10,9 +10,6 @@
 
 #include "kernel/core/types.h"
 
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
-
 struct memory_object;
 struct object;
 

@@ -8,16 +8,12 @@
 #include "kernel/core/kmem.h"
 #include "kernel/core/process.h"
 #include "kernel/core/sched.h"
+#include "kernel/core/tally.h"
 #include "lib/wire/gen/thread_handle.h"
 
 _Static_assert(sizeof(struct thread) <= PAGE_SIZE, "kmem's largest piece");
 
-static uint64_t last_id, threads;
-
-uint64_t thread_count(void)
-{
-    return threads;
-}
+static uint64_t last_id;
 
 /* For a thread that never was on its process's list. */
 static void unmake(struct thread *t)
@@ -63,7 +59,7 @@ static void enlist(struct process *p, struct thread *t)
 {
     list_append(&p->threads, &t->of_process);
     p->thread_count++;
-    threads++;
+    tally.threads++;
 }
 
 /* Threads come and go more often than processes: the first ring that becomes free is kept. Its
@@ -108,9 +104,10 @@ void thread_drop_spare_ring(struct process *p)
     }
 }
 
-status_t thread_create_in(struct process *p, struct address_space *as, uint32_t ring_entries,
-                          struct thread **out)
+status_t thread_create(struct process *p, struct address_space *as, uint32_t ring_entries,
+                       struct thread **out)
 {
+    KASSERT(!p->ending && as != NULL);
     struct thread *t;
     status_t status = make(p, &t);
     if (status != STATUS_OK) {
@@ -124,12 +121,6 @@ status_t thread_create_in(struct process *p, struct address_space *as, uint32_t 
     enlist(p, t);
     *out = t;
     return STATUS_OK;
-}
-
-status_t thread_create(struct process *p, uint32_t ring_entries, struct thread **out)
-{
-    KASSERT(!p->ending && p->space != NULL);
-    return thread_create_in(p, p->space, ring_entries, out);
 }
 
 status_t thread_fork(struct process *child, struct thread *parent, struct thread **out)
@@ -206,9 +197,9 @@ void thread_remove(struct thread *t, struct address_space *as)
     arch_thread_forget(t);
     arch_thread_destroy(t);
     list_remove(&t->of_process);
-    KASSERT(p->thread_count > 0 && threads > 0);
+    KASSERT(p->thread_count > 0 && tally.threads > 0);
     p->thread_count--;
-    threads--;
+    tally.threads--;
     p->cpu_ns += t->cpu_ns;
     ledger_refund(t->account, LEDGER_THREADS, 1);
     t->process = NULL;

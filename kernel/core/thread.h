@@ -48,12 +48,10 @@ struct thread {
 
 extern const struct object_class thread_handle_class;
 
-/* A thread in state NEW with a ring mapped in its process; thread_start makes it READY. Charged to
- * the process's account. */
-status_t thread_create(struct process *p, uint32_t ring_entries, struct thread **out) MUST_CHECK;
-/* The same in an address space that is not the process's yet: exec's. */
-status_t thread_create_in(struct process *p, struct address_space *as, uint32_t ring_entries,
-                          struct thread **out) MUST_CHECK;
+/* A thread in state NEW with a ring mapped in the process's address space, or in the one that
+ * becomes it; thread_start makes it READY. Charged to the process's account. */
+status_t thread_create(struct process *p, struct address_space *as, uint32_t ring_entries,
+                       struct thread **out) MUST_CHECK;
 /* Its address space is about to be cleared. */
 void thread_drop_spare_ring(struct process *p);
 /* The forked child's thread: registers and ring as the parent's, nothing in flight. */
@@ -66,7 +64,6 @@ void thread_remove(struct thread *t, struct address_space *as);
  * process. If it is the current thread of this CPU, the entry that does it must not touch it
  * afterwards. */
 void thread_exit(struct thread *t, uint64_t code);
-uint64_t thread_count(void); /* in the machine, for the check that all counts are back */
 /* The current thread waits: until ring_post() finds min_complete completions, the time-out or an
  * interrupt. `ready`: how many there are. */
 void thread_block(struct thread *t, uint32_t ready, uint32_t min_complete, uint64_t timeout_ns);

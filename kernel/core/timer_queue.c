@@ -5,8 +5,7 @@
 
 #include "kernel/arch/arch.h"
 #include "kernel/core/sched.h"
-
-static uint64_t armed;
+#include "kernel/core/tally.h"
 
 void timer_start(struct timer *t, uint64_t deadline_ns, void (*fire)(struct timer *t))
 {
@@ -19,7 +18,7 @@ void timer_start(struct timer *t, uint64_t deadline_ns, void (*fire)(struct time
     t->armed = true;
     heap_insert(&cpu->timers, &t->node);
     cpu->rearm = true;
-    armed++;
+    tally.timers++;
 }
 
 void timer_start_after(struct timer *t, uint64_t timeout_ns, void (*fire)(struct timer *t))
@@ -33,12 +32,12 @@ void timer_stop(struct timer *t)
     if (!t->armed) {
         return;
     }
-    KASSERT(armed > 0);
+    KASSERT(tally.timers > 0);
     struct cpu *cpu = arch_cpu_by_number(t->cpu);
     heap_remove(&cpu->timers, &t->node);
     cpu->rearm = true;
     t->armed = false;
-    armed--;
+    tally.timers--;
 }
 
 void timer_run(uint64_t now_ns)
@@ -56,9 +55,4 @@ uint64_t timer_next_ns(void)
 {
     const struct heap_node *first = heap_first(&arch_cpu()->timers);
     return first == NULL ? UINT64_MAX : first->key;
-}
-
-uint64_t timer_count(void)
-{
-    return armed;
 }

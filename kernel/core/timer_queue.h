@@ -17,4 +17,3 @@ void timer_start_after(struct timer *t, uint64_t timeout_ns, void (*fire)(struct
 void timer_stop(struct timer *t); /* no effect if not armed */
 void timer_run(uint64_t now_ns);  /* fires what is due on this CPU */
 uint64_t timer_next_ns(void);     /* UINT64_MAX: none */
-uint64_t timer_count(void);       /* armed, for the check that all counts are back */

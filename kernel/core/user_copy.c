@@ -6,11 +6,6 @@
 #include "kernel/arch/arch.h"
 #include "kernel/core/address_space.h"
 
-static bool in_user_range(uint64_t address, size_t size)
-{
-    return address >= USER_BASE && address <= USER_END && size <= USER_END - address;
-}
-
 static size_t rest_of_page(uint64_t address, size_t size)
 {
     size_t rest = PAGE_SIZE - (address & (PAGE_SIZE - 1));
@@ -34,7 +29,7 @@ static __attribute__((noinline)) status_t copy_elsewhere(struct address_space *a
                                                          char *kernel, size_t size,
                                                          enum upcall_access access)
 {
-    if (size != 0 && !in_user_range(user, size)) {
+    if (size != 0 && !address_space_in_bounds(user, size)) {
         return STATUS_BAD_ADDRESS;
     }
     while (size > 0) {

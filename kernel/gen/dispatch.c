@@ -3,12 +3,39 @@
  * The tables of the kernel's interfaces: methods by number.
  */
 #include "kernel/gen/dispatch.h"
+
+#include "kernel/core/call.h"
+#include "lib/wire/gen/messages.h"
 #include "lib/wire/gen/sizes.h"
+
+static status_t decode_console_write(const struct invocation *in)
+{
+    struct wire_span data = console_write_params_data(in->params);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    if (data.size > 1024) {
+        return call_bad_argument(in->call, "data", "more than 1 KiB in one call");
+    }
+    return console_write(in, data);
+}
+
+static status_t decode_console_write_line(const struct invocation *in)
+{
+    struct wire_span text = console_write_line_params_text(in->params);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    if (text.size > 1024) {
+        return call_bad_argument(in->call, "text", "more than 1 KiB in one call");
+    }
+    return console_write_line(in, text);
+}
 
 static const struct method console_methods[] = {
     [CONSOLE_METHOD_WRITE] = {
         .name = "write",
-        .handler = console_write,
+        .handler = decode_console_write,
         .results_data_words = CONSOLE_WRITE_RESULTS_DATA_WORDS,
         .results_pointer_words = CONSOLE_WRITE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -16,7 +43,7 @@ static const struct method console_methods[] = {
     },
     [CONSOLE_METHOD_WRITE_LINE] = {
         .name = "writeLine",
-        .handler = console_write_line,
+        .handler = decode_console_write_line,
         .results_data_words = CONSOLE_WRITE_LINE_RESULTS_DATA_WORDS,
         .results_pointer_words = CONSOLE_WRITE_LINE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -32,10 +59,55 @@ const struct interface console_interface = {
     .methods = console_methods,
 };
 
+static status_t decode_std_io_read(const struct invocation *in)
+{
+    uint32_t max_bytes = std_io_read_params_max_bytes(in->params);
+    if (max_bytes > 32768) {
+        return call_bad_argument(in->call, "maxBytes", "more than 32 KiB in one call");
+    }
+    return std_io_read(in, max_bytes);
+}
+
+static status_t decode_std_io_write(const struct invocation *in)
+{
+    struct wire_span data = std_io_write_params_data(in->params);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    if (data.size > 32768) {
+        return call_bad_argument(in->call, "data", "more than 32 KiB in one call");
+    }
+    return std_io_write(in, data);
+}
+
+static status_t decode_std_io_write_error(const struct invocation *in)
+{
+    struct wire_span data = std_io_write_error_params_data(in->params);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    if (data.size > 32768) {
+        return call_bad_argument(in->call, "data", "more than 32 KiB in one call");
+    }
+    return std_io_write_error(in, data);
+}
+
+static status_t decode_std_io_ready(const struct invocation *in)
+{
+    uint32_t mask = std_io_ready_params_mask(in->params);
+    return std_io_ready(in, mask);
+}
+
+static status_t decode_std_io_is_terminal(const struct invocation *in)
+{
+    uint32_t stream = std_io_is_terminal_params_stream(in->params);
+    return std_io_is_terminal(in, stream);
+}
+
 static const struct method std_io_methods[] = {
     [STD_IO_METHOD_READ] = {
         .name = "read",
-        .handler = std_io_read,
+        .handler = decode_std_io_read,
         .results_data_words = STD_IO_READ_RESULTS_DATA_WORDS,
         .results_pointer_words = STD_IO_READ_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -43,7 +115,7 @@ static const struct method std_io_methods[] = {
     },
     [STD_IO_METHOD_WRITE] = {
         .name = "write",
-        .handler = std_io_write,
+        .handler = decode_std_io_write,
         .results_data_words = STD_IO_WRITE_RESULTS_DATA_WORDS,
         .results_pointer_words = STD_IO_WRITE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -51,7 +123,7 @@ static const struct method std_io_methods[] = {
     },
     [STD_IO_METHOD_WRITE_ERROR] = {
         .name = "writeError",
-        .handler = std_io_write_error,
+        .handler = decode_std_io_write_error,
         .results_data_words = STD_IO_WRITE_ERROR_RESULTS_DATA_WORDS,
         .results_pointer_words = STD_IO_WRITE_ERROR_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -59,7 +131,7 @@ static const struct method std_io_methods[] = {
     },
     [STD_IO_METHOD_READY] = {
         .name = "ready",
-        .handler = std_io_ready,
+        .handler = decode_std_io_ready,
         .results_data_words = STD_IO_READY_RESULTS_DATA_WORDS,
         .results_pointer_words = STD_IO_READY_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -67,7 +139,7 @@ static const struct method std_io_methods[] = {
     },
     [STD_IO_METHOD_IS_TERMINAL] = {
         .name = "isTerminal",
-        .handler = std_io_is_terminal,
+        .handler = decode_std_io_is_terminal,
         .results_data_words = STD_IO_IS_TERMINAL_RESULTS_DATA_WORDS,
         .results_pointer_words = STD_IO_IS_TERMINAL_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -91,6 +163,18 @@ const struct interface std_io_interface = {
     .methods = std_io_methods,
 };
 
+static status_t decode_timer_sleep(const struct invocation *in)
+{
+    uint64_t ns = timer_sleep_params_ns(in->params);
+    return timer_sleep(in, ns);
+}
+
+static status_t decode_timer_ready(const struct invocation *in)
+{
+    uint64_t deadline_ns = timer_ready_params_deadline_ns(in->params);
+    return timer_ready(in, deadline_ns);
+}
+
 static const struct method timer_methods[] = {
     [TIMER_METHOD_NOW] = {
         .name = "now",
@@ -102,7 +186,7 @@ static const struct method timer_methods[] = {
     },
     [TIMER_METHOD_SLEEP] = {
         .name = "sleep",
-        .handler = timer_sleep,
+        .handler = decode_timer_sleep,
         .results_data_words = TIMER_SLEEP_RESULTS_DATA_WORDS,
         .results_pointer_words = TIMER_SLEEP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -118,7 +202,7 @@ static const struct method timer_methods[] = {
     },
     [TIMER_METHOD_READY] = {
         .name = "ready",
-        .handler = timer_ready,
+        .handler = decode_timer_ready,
         .results_data_words = TIMER_READY_RESULTS_DATA_WORDS,
         .results_pointer_words = TIMER_READY_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -134,10 +218,19 @@ const struct interface timer_interface = {
     .methods = timer_methods,
 };
 
+static status_t decode_entropy_source_fill(const struct invocation *in)
+{
+    uint32_t count = entropy_source_fill_params_count(in->params);
+    if (count > 64) {
+        return call_bad_argument(in->call, "count", "more than 64 in one call");
+    }
+    return entropy_source_fill(in, count);
+}
+
 static const struct method entropy_source_methods[] = {
     [ENTROPY_SOURCE_METHOD_FILL] = {
         .name = "fill",
-        .handler = entropy_source_fill,
+        .handler = decode_entropy_source_fill,
         .results_data_words = ENTROPY_SOURCE_FILL_RESULTS_DATA_WORDS,
         .results_pointer_words = ENTROPY_SOURCE_FILL_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -153,10 +246,70 @@ const struct interface entropy_source_interface = {
     .methods = entropy_source_methods,
 };
 
+static status_t decode_virtual_memory_map(const struct invocation *in)
+{
+    uint64_t hint = virtual_memory_map_params_hint(in->params);
+    uint64_t size = virtual_memory_map_params_size(in->params);
+    enum protection protection = virtual_memory_map_params_protection(in->params);
+    if ((uint32_t)protection >= PROTECTION_COUNT) {
+        return call_bad_argument(in->call, "protection", "there is no such protection");
+    }
+    return virtual_memory_map(in, hint, size, protection);
+}
+
+static status_t decode_virtual_memory_unmap(const struct invocation *in)
+{
+    uint64_t address = virtual_memory_unmap_params_address(in->params);
+    uint64_t size = virtual_memory_unmap_params_size(in->params);
+    return virtual_memory_unmap(in, address, size);
+}
+
+static status_t decode_virtual_memory_protect(const struct invocation *in)
+{
+    uint64_t address = virtual_memory_protect_params_address(in->params);
+    uint64_t size = virtual_memory_protect_params_size(in->params);
+    enum protection protection = virtual_memory_protect_params_protection(in->params);
+    if ((uint32_t)protection >= PROTECTION_COUNT) {
+        return call_bad_argument(in->call, "protection", "there is no such protection");
+    }
+    return virtual_memory_protect(in, address, size, protection);
+}
+
+static status_t decode_virtual_memory_reserve(const struct invocation *in)
+{
+    uint64_t hint = virtual_memory_reserve_params_hint(in->params);
+    uint64_t size = virtual_memory_reserve_params_size(in->params);
+    return virtual_memory_reserve(in, hint, size);
+}
+
+static status_t decode_virtual_memory_commit(const struct invocation *in)
+{
+    uint64_t address = virtual_memory_commit_params_address(in->params);
+    uint64_t size = virtual_memory_commit_params_size(in->params);
+    enum protection protection = virtual_memory_commit_params_protection(in->params);
+    if ((uint32_t)protection >= PROTECTION_COUNT) {
+        return call_bad_argument(in->call, "protection", "there is no such protection");
+    }
+    return virtual_memory_commit(in, address, size, protection);
+}
+
+static status_t decode_virtual_memory_decommit(const struct invocation *in)
+{
+    uint64_t address = virtual_memory_decommit_params_address(in->params);
+    uint64_t size = virtual_memory_decommit_params_size(in->params);
+    return virtual_memory_decommit(in, address, size);
+}
+
+static status_t decode_virtual_memory_create_object(const struct invocation *in)
+{
+    uint64_t size = virtual_memory_create_object_params_size(in->params);
+    return virtual_memory_create_object(in, size);
+}
+
 static const struct method virtual_memory_methods[] = {
     [VIRTUAL_MEMORY_METHOD_MAP] = {
         .name = "map",
-        .handler = virtual_memory_map,
+        .handler = decode_virtual_memory_map,
         .results_data_words = VIRTUAL_MEMORY_MAP_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_MAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -164,7 +317,7 @@ static const struct method virtual_memory_methods[] = {
     },
     [VIRTUAL_MEMORY_METHOD_UNMAP] = {
         .name = "unmap",
-        .handler = virtual_memory_unmap,
+        .handler = decode_virtual_memory_unmap,
         .results_data_words = VIRTUAL_MEMORY_UNMAP_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_UNMAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -172,7 +325,7 @@ static const struct method virtual_memory_methods[] = {
     },
     [VIRTUAL_MEMORY_METHOD_PROTECT] = {
         .name = "protect",
-        .handler = virtual_memory_protect,
+        .handler = decode_virtual_memory_protect,
         .results_data_words = VIRTUAL_MEMORY_PROTECT_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_PROTECT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -180,7 +333,7 @@ static const struct method virtual_memory_methods[] = {
     },
     [VIRTUAL_MEMORY_METHOD_RESERVE] = {
         .name = "reserve",
-        .handler = virtual_memory_reserve,
+        .handler = decode_virtual_memory_reserve,
         .results_data_words = VIRTUAL_MEMORY_RESERVE_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_RESERVE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -188,7 +341,7 @@ static const struct method virtual_memory_methods[] = {
     },
     [VIRTUAL_MEMORY_METHOD_COMMIT] = {
         .name = "commit",
-        .handler = virtual_memory_commit,
+        .handler = decode_virtual_memory_commit,
         .results_data_words = VIRTUAL_MEMORY_COMMIT_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_COMMIT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -196,7 +349,7 @@ static const struct method virtual_memory_methods[] = {
     },
     [VIRTUAL_MEMORY_METHOD_DECOMMIT] = {
         .name = "decommit",
-        .handler = virtual_memory_decommit,
+        .handler = decode_virtual_memory_decommit,
         .results_data_words = VIRTUAL_MEMORY_DECOMMIT_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_DECOMMIT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -204,7 +357,7 @@ static const struct method virtual_memory_methods[] = {
     },
     [VIRTUAL_MEMORY_METHOD_CREATE_OBJECT] = {
         .name = "createObject",
-        .handler = virtual_memory_create_object,
+        .handler = decode_virtual_memory_create_object,
         .results_data_words = VIRTUAL_MEMORY_CREATE_OBJECT_RESULTS_DATA_WORDS,
         .results_pointer_words = VIRTUAL_MEMORY_CREATE_OBJECT_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
@@ -220,6 +373,40 @@ const struct interface virtual_memory_interface = {
     .methods = virtual_memory_methods,
 };
 
+static status_t decode_memory_object_map(const struct invocation *in)
+{
+    uint64_t hint = memory_object_map_params_hint(in->params);
+    uint64_t offset = memory_object_map_params_offset(in->params);
+    uint64_t size = memory_object_map_params_size(in->params);
+    enum protection protection = memory_object_map_params_protection(in->params);
+    enum sharing sharing = memory_object_map_params_sharing(in->params);
+    if ((uint32_t)protection >= PROTECTION_COUNT) {
+        return call_bad_argument(in->call, "protection", "there is no such protection");
+    }
+    if ((uint32_t)sharing >= SHARING_COUNT) {
+        return call_bad_argument(in->call, "sharing", "there is no such sharing");
+    }
+    return memory_object_map(in, hint, offset, size, protection, sharing);
+}
+
+static status_t decode_memory_object_unmap(const struct invocation *in)
+{
+    uint64_t address = memory_object_unmap_params_address(in->params);
+    uint64_t size = memory_object_unmap_params_size(in->params);
+    return memory_object_unmap(in, address, size);
+}
+
+static status_t decode_memory_object_protect(const struct invocation *in)
+{
+    uint64_t address = memory_object_protect_params_address(in->params);
+    uint64_t size = memory_object_protect_params_size(in->params);
+    enum protection protection = memory_object_protect_params_protection(in->params);
+    if ((uint32_t)protection >= PROTECTION_COUNT) {
+        return call_bad_argument(in->call, "protection", "there is no such protection");
+    }
+    return memory_object_protect(in, address, size, protection);
+}
+
 static const struct method memory_object_methods[] = {
     [MEMORY_OBJECT_METHOD_INFO] = {
         .name = "info",
@@ -231,7 +418,7 @@ static const struct method memory_object_methods[] = {
     },
     [MEMORY_OBJECT_METHOD_MAP] = {
         .name = "map",
-        .handler = memory_object_map,
+        .handler = decode_memory_object_map,
         .results_data_words = MEMORY_OBJECT_MAP_RESULTS_DATA_WORDS,
         .results_pointer_words = MEMORY_OBJECT_MAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -239,7 +426,7 @@ static const struct method memory_object_methods[] = {
     },
     [MEMORY_OBJECT_METHOD_UNMAP] = {
         .name = "unmap",
-        .handler = memory_object_unmap,
+        .handler = decode_memory_object_unmap,
         .results_data_words = MEMORY_OBJECT_UNMAP_RESULTS_DATA_WORDS,
         .results_pointer_words = MEMORY_OBJECT_UNMAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -247,7 +434,7 @@ static const struct method memory_object_methods[] = {
     },
     [MEMORY_OBJECT_METHOD_PROTECT] = {
         .name = "protect",
-        .handler = memory_object_protect,
+        .handler = decode_memory_object_protect,
         .results_data_words = MEMORY_OBJECT_PROTECT_RESULTS_DATA_WORDS,
         .results_pointer_words = MEMORY_OBJECT_PROTECT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -279,6 +466,29 @@ const struct interface memory_object_interface = {
     .methods = memory_object_methods,
 };
 
+static status_t decode_read_only_memory_map(const struct invocation *in)
+{
+    uint64_t hint = read_only_memory_map_params_hint(in->params);
+    uint64_t offset = read_only_memory_map_params_offset(in->params);
+    uint64_t size = read_only_memory_map_params_size(in->params);
+    enum protection protection = read_only_memory_map_params_protection(in->params);
+    enum sharing sharing = read_only_memory_map_params_sharing(in->params);
+    if ((uint32_t)protection >= PROTECTION_COUNT) {
+        return call_bad_argument(in->call, "protection", "there is no such protection");
+    }
+    if ((uint32_t)sharing >= SHARING_COUNT) {
+        return call_bad_argument(in->call, "sharing", "there is no such sharing");
+    }
+    return read_only_memory_map(in, hint, offset, size, protection, sharing);
+}
+
+static status_t decode_read_only_memory_unmap(const struct invocation *in)
+{
+    uint64_t address = read_only_memory_unmap_params_address(in->params);
+    uint64_t size = read_only_memory_unmap_params_size(in->params);
+    return read_only_memory_unmap(in, address, size);
+}
+
 static const struct method read_only_memory_methods[] = {
     [READ_ONLY_MEMORY_METHOD_INFO] = {
         .name = "info",
@@ -290,7 +500,7 @@ static const struct method read_only_memory_methods[] = {
     },
     [READ_ONLY_MEMORY_METHOD_MAP] = {
         .name = "map",
-        .handler = read_only_memory_map,
+        .handler = decode_read_only_memory_map,
         .results_data_words = READ_ONLY_MEMORY_MAP_RESULTS_DATA_WORDS,
         .results_pointer_words = READ_ONLY_MEMORY_MAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -298,7 +508,7 @@ static const struct method read_only_memory_methods[] = {
     },
     [READ_ONLY_MEMORY_METHOD_UNMAP] = {
         .name = "unmap",
-        .handler = read_only_memory_unmap,
+        .handler = decode_read_only_memory_unmap,
         .results_data_words = READ_ONLY_MEMORY_UNMAP_RESULTS_DATA_WORDS,
         .results_pointer_words = READ_ONLY_MEMORY_UNMAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -314,6 +524,29 @@ const struct interface read_only_memory_interface = {
     .methods = read_only_memory_methods,
 };
 
+static status_t decode_image_map(const struct invocation *in)
+{
+    uint64_t hint = image_map_params_hint(in->params);
+    uint64_t offset = image_map_params_offset(in->params);
+    uint64_t size = image_map_params_size(in->params);
+    enum protection protection = image_map_params_protection(in->params);
+    enum sharing sharing = image_map_params_sharing(in->params);
+    if ((uint32_t)protection >= PROTECTION_COUNT) {
+        return call_bad_argument(in->call, "protection", "there is no such protection");
+    }
+    if ((uint32_t)sharing >= SHARING_COUNT) {
+        return call_bad_argument(in->call, "sharing", "there is no such sharing");
+    }
+    return image_map(in, hint, offset, size, protection, sharing);
+}
+
+static status_t decode_image_unmap(const struct invocation *in)
+{
+    uint64_t address = image_unmap_params_address(in->params);
+    uint64_t size = image_unmap_params_size(in->params);
+    return image_unmap(in, address, size);
+}
+
 static const struct method image_methods[] = {
     [IMAGE_METHOD_INFO] = {
         .name = "info",
@@ -325,7 +558,7 @@ static const struct method image_methods[] = {
     },
     [IMAGE_METHOD_MAP] = {
         .name = "map",
-        .handler = image_map,
+        .handler = decode_image_map,
         .results_data_words = IMAGE_MAP_RESULTS_DATA_WORDS,
         .results_pointer_words = IMAGE_MAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -333,7 +566,7 @@ static const struct method image_methods[] = {
     },
     [IMAGE_METHOD_UNMAP] = {
         .name = "unmap",
-        .handler = image_unmap,
+        .handler = decode_image_unmap,
         .results_data_words = IMAGE_UNMAP_RESULTS_DATA_WORDS,
         .results_pointer_words = IMAGE_UNMAP_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -349,10 +582,33 @@ const struct interface image_interface = {
     .methods = image_methods,
 };
 
+static status_t decode_code_memory_reserve(const struct invocation *in)
+{
+    uint64_t size = code_memory_reserve_params_size(in->params);
+    return code_memory_reserve(in, size);
+}
+
+static status_t decode_code_memory_write(const struct invocation *in)
+{
+    uint64_t address = code_memory_write_params_address(in->params);
+    struct wire_span bytes = code_memory_write_params_bytes(in->params);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    return code_memory_write(in, address, bytes);
+}
+
+static status_t decode_code_memory_free(const struct invocation *in)
+{
+    uint64_t address = code_memory_free_params_address(in->params);
+    uint64_t size = code_memory_free_params_size(in->params);
+    return code_memory_free(in, address, size);
+}
+
 static const struct method code_memory_methods[] = {
     [CODE_MEMORY_METHOD_RESERVE] = {
         .name = "reserve",
-        .handler = code_memory_reserve,
+        .handler = decode_code_memory_reserve,
         .results_data_words = CODE_MEMORY_RESERVE_RESULTS_DATA_WORDS,
         .results_pointer_words = CODE_MEMORY_RESERVE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -360,7 +616,7 @@ static const struct method code_memory_methods[] = {
     },
     [CODE_MEMORY_METHOD_WRITE] = {
         .name = "write",
-        .handler = code_memory_write,
+        .handler = decode_code_memory_write,
         .results_data_words = CODE_MEMORY_WRITE_RESULTS_DATA_WORDS,
         .results_pointer_words = CODE_MEMORY_WRITE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -368,7 +624,7 @@ static const struct method code_memory_methods[] = {
     },
     [CODE_MEMORY_METHOD_FREE] = {
         .name = "free",
-        .handler = code_memory_free,
+        .handler = decode_code_memory_free,
         .results_data_words = CODE_MEMORY_FREE_RESULTS_DATA_WORDS,
         .results_pointer_words = CODE_MEMORY_FREE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -384,6 +640,22 @@ const struct interface code_memory_interface = {
     .methods = code_memory_methods,
 };
 
+static status_t decode_boot_package_read_manifest(const struct invocation *in)
+{
+    uint64_t offset = boot_package_read_manifest_params_offset(in->params);
+    uint32_t max_bytes = boot_package_read_manifest_params_max_bytes(in->params);
+    return boot_package_read_manifest(in, offset, max_bytes);
+}
+
+static status_t decode_boot_package_binary(const struct invocation *in)
+{
+    struct wire_span name = boot_package_binary_params_name(in->params);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    return boot_package_binary(in, name);
+}
+
 static const struct method boot_package_methods[] = {
     [BOOT_PACKAGE_METHOD_MANIFEST_SIZE] = {
         .name = "manifestSize",
@@ -395,7 +667,7 @@ static const struct method boot_package_methods[] = {
     },
     [BOOT_PACKAGE_METHOD_READ_MANIFEST] = {
         .name = "readManifest",
-        .handler = boot_package_read_manifest,
+        .handler = decode_boot_package_read_manifest,
         .results_data_words = BOOT_PACKAGE_READ_MANIFEST_RESULTS_DATA_WORDS,
         .results_pointer_words = BOOT_PACKAGE_READ_MANIFEST_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -403,7 +675,7 @@ static const struct method boot_package_methods[] = {
     },
     [BOOT_PACKAGE_METHOD_BINARY] = {
         .name = "binary",
-        .handler = boot_package_binary,
+        .handler = decode_boot_package_binary,
         .results_data_words = BOOT_PACKAGE_BINARY_RESULTS_DATA_WORDS,
         .results_pointer_words = BOOT_PACKAGE_BINARY_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
@@ -419,10 +691,44 @@ const struct interface boot_package_interface = {
     .methods = boot_package_methods,
 };
 
+extern const struct object_class image_class;
+static status_t decode_process_spawner_spawn(const struct invocation *in)
+{
+    struct wire_span name = process_spawner_spawn_params_name(in->params);
+    struct object *image = call_sent_as(in->call, process_spawner_spawn_params_image(in->params),
+        &image_class);
+    struct wire_span start = process_spawner_spawn_params_start(in->params);
+    struct wire_list grants = process_spawner_spawn_params_grants(in->params);
+    struct wire_reader limits = process_spawner_spawn_params_limits(in->params);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    if (image == NULL) {
+        return call_bad_argument(in->call, "image", "no Image was sent");
+    }
+    return process_spawner_spawn(in, name, image, start, grants, limits);
+}
+
+extern const struct object_class image_class;
+static status_t decode_process_spawner_exec(const struct invocation *in)
+{
+    struct object *image = call_sent_as(in->call, process_spawner_exec_params_image(in->params),
+        &image_class);
+    struct wire_span start = process_spawner_exec_params_start(in->params);
+    struct wire_list keep = process_spawner_exec_params_keep(in->params);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    if (image == NULL) {
+        return call_bad_argument(in->call, "image", "no Image was sent");
+    }
+    return process_spawner_exec(in, image, start, keep);
+}
+
 static const struct method process_spawner_methods[] = {
     [PROCESS_SPAWNER_METHOD_SPAWN] = {
         .name = "spawn",
-        .handler = process_spawner_spawn,
+        .handler = decode_process_spawner_spawn,
         .results_data_words = PROCESS_SPAWNER_SPAWN_RESULTS_DATA_WORDS,
         .results_pointer_words = PROCESS_SPAWNER_SPAWN_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
@@ -446,7 +752,7 @@ static const struct method process_spawner_methods[] = {
     },
     [PROCESS_SPAWNER_METHOD_EXEC] = {
         .name = "exec",
-        .handler = process_spawner_exec,
+        .handler = decode_process_spawner_exec,
         .results_data_words = PROCESS_SPAWNER_EXEC_RESULTS_DATA_WORDS,
         .results_pointer_words = PROCESS_SPAWNER_EXEC_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -470,10 +776,21 @@ const struct interface process_spawner_interface = {
     .methods = process_spawner_methods,
 };
 
+static status_t decode_restricted_launcher_launch(const struct invocation *in)
+{
+    struct wire_span name = restricted_launcher_launch_params_name(in->params);
+    struct wire_span start = restricted_launcher_launch_params_start(in->params);
+    struct wire_list grants = restricted_launcher_launch_params_grants(in->params);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    return restricted_launcher_launch(in, name, start, grants);
+}
+
 static const struct method restricted_launcher_methods[] = {
     [RESTRICTED_LAUNCHER_METHOD_LAUNCH] = {
         .name = "launch",
-        .handler = restricted_launcher_launch,
+        .handler = decode_restricted_launcher_launch,
         .results_data_words = RESTRICTED_LAUNCHER_LAUNCH_RESULTS_DATA_WORDS,
         .results_pointer_words = RESTRICTED_LAUNCHER_LAUNCH_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
@@ -497,6 +814,12 @@ const struct interface restricted_launcher_interface = {
     .methods = restricted_launcher_methods,
 };
 
+static status_t decode_process_handle_ready(const struct invocation *in)
+{
+    uint32_t mask = process_handle_ready_params_mask(in->params);
+    return process_handle_ready(in, mask);
+}
+
 static const struct method process_handle_methods[] = {
     [PROCESS_HANDLE_METHOD_WAIT] = {
         .name = "wait",
@@ -516,7 +839,7 @@ static const struct method process_handle_methods[] = {
     },
     [PROCESS_HANDLE_METHOD_READY] = {
         .name = "ready",
-        .handler = process_handle_ready,
+        .handler = decode_process_handle_ready,
         .results_data_words = PROCESS_HANDLE_READY_RESULTS_DATA_WORDS,
         .results_pointer_words = PROCESS_HANDLE_READY_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -540,10 +863,25 @@ const struct interface process_handle_interface = {
     .methods = process_handle_methods,
 };
 
+static status_t decode_pipe_reader_read(const struct invocation *in)
+{
+    uint32_t max_bytes = pipe_reader_read_params_max_bytes(in->params);
+    if (max_bytes > 32768) {
+        return call_bad_argument(in->call, "maxBytes", "more than 32 KiB in one call");
+    }
+    return pipe_reader_read(in, max_bytes);
+}
+
+static status_t decode_pipe_reader_ready(const struct invocation *in)
+{
+    uint32_t mask = pipe_reader_ready_params_mask(in->params);
+    return pipe_reader_ready(in, mask);
+}
+
 static const struct method pipe_reader_methods[] = {
     [PIPE_READER_METHOD_READ] = {
         .name = "read",
-        .handler = pipe_reader_read,
+        .handler = decode_pipe_reader_read,
         .results_data_words = PIPE_READER_READ_RESULTS_DATA_WORDS,
         .results_pointer_words = PIPE_READER_READ_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -551,7 +889,7 @@ static const struct method pipe_reader_methods[] = {
     },
     [PIPE_READER_METHOD_READY] = {
         .name = "ready",
-        .handler = pipe_reader_ready,
+        .handler = decode_pipe_reader_ready,
         .results_data_words = PIPE_READER_READY_RESULTS_DATA_WORDS,
         .results_pointer_words = PIPE_READER_READY_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -567,10 +905,28 @@ const struct interface pipe_reader_interface = {
     .methods = pipe_reader_methods,
 };
 
+static status_t decode_pipe_writer_write(const struct invocation *in)
+{
+    struct wire_span data = pipe_writer_write_params_data(in->params);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    if (data.size > 32768) {
+        return call_bad_argument(in->call, "data", "more than 32 KiB in one call");
+    }
+    return pipe_writer_write(in, data);
+}
+
+static status_t decode_pipe_writer_ready(const struct invocation *in)
+{
+    uint32_t mask = pipe_writer_ready_params_mask(in->params);
+    return pipe_writer_ready(in, mask);
+}
+
 static const struct method pipe_writer_methods[] = {
     [PIPE_WRITER_METHOD_WRITE] = {
         .name = "write",
-        .handler = pipe_writer_write,
+        .handler = decode_pipe_writer_write,
         .results_data_words = PIPE_WRITER_WRITE_RESULTS_DATA_WORDS,
         .results_pointer_words = PIPE_WRITER_WRITE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -578,7 +934,7 @@ static const struct method pipe_writer_methods[] = {
     },
     [PIPE_WRITER_METHOD_READY] = {
         .name = "ready",
-        .handler = pipe_writer_ready,
+        .handler = decode_pipe_writer_ready,
         .results_data_words = PIPE_WRITER_READY_RESULTS_DATA_WORDS,
         .results_pointer_words = PIPE_WRITER_READY_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -594,10 +950,29 @@ const struct interface pipe_writer_interface = {
     .methods = pipe_writer_methods,
 };
 
+static status_t decode_endpoint_mint(const struct invocation *in)
+{
+    uint64_t interface_id = endpoint_mint_params_interface_id(in->params);
+    uint64_t tag = endpoint_mint_params_tag(in->params);
+    return endpoint_mint(in, interface_id, tag);
+}
+
+static status_t decode_endpoint_revocable(const struct invocation *in)
+{
+    struct object *cap = call_sent(in->call, endpoint_revocable_params_cap(in->params));
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    if (cap == NULL) {
+        return call_bad_argument(in->call, "cap", "no capability was sent");
+    }
+    return endpoint_revocable(in, cap);
+}
+
 static const struct method endpoint_methods[] = {
     [ENDPOINT_METHOD_MINT] = {
         .name = "mint",
-        .handler = endpoint_mint,
+        .handler = decode_endpoint_mint,
         .results_data_words = ENDPOINT_MINT_RESULTS_DATA_WORDS,
         .results_pointer_words = ENDPOINT_MINT_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
@@ -605,7 +980,7 @@ static const struct method endpoint_methods[] = {
     },
     [ENDPOINT_METHOD_REVOCABLE] = {
         .name = "revocable",
-        .handler = endpoint_revocable,
+        .handler = decode_endpoint_revocable,
         .results_data_words = ENDPOINT_REVOCABLE_RESULTS_DATA_WORDS,
         .results_pointer_words = ENDPOINT_REVOCABLE_RESULTS_POINTER_WORDS,
         .result_capabilities = 2,
@@ -640,10 +1015,20 @@ const struct interface cutter_interface = {
     .methods = cutter_methods,
 };
 
+static status_t decode_thread_spawner_spawn(const struct invocation *in)
+{
+    uint64_t entry = thread_spawner_spawn_params_entry(in->params);
+    uint64_t stack = thread_spawner_spawn_params_stack(in->params);
+    uint64_t argument = thread_spawner_spawn_params_argument(in->params);
+    uint64_t fs_base = thread_spawner_spawn_params_fs_base(in->params);
+    uint32_t ring_entries = thread_spawner_spawn_params_ring_entries(in->params);
+    return thread_spawner_spawn(in, entry, stack, argument, fs_base, ring_entries);
+}
+
 static const struct method thread_spawner_methods[] = {
     [THREAD_SPAWNER_METHOD_SPAWN] = {
         .name = "spawn",
-        .handler = thread_spawner_spawn,
+        .handler = decode_thread_spawner_spawn,
         .results_data_words = THREAD_SPAWNER_SPAWN_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_SPAWNER_SPAWN_RESULTS_POINTER_WORDS,
         .result_capabilities = 1,
@@ -686,10 +1071,75 @@ const struct interface thread_handle_interface = {
     .methods = thread_handle_methods,
 };
 
+static status_t decode_thread_control_set_fs_base(const struct invocation *in)
+{
+    uint64_t address = thread_control_set_fs_base_params_address(in->params);
+    return thread_control_set_fs_base(in, address);
+}
+
+static status_t decode_thread_control_exit(const struct invocation *in)
+{
+    uint64_t code = thread_control_exit_params_code(in->params);
+    return thread_control_exit(in, code);
+}
+
+extern const struct object_class thread_handle_class;
+static status_t decode_thread_control_interrupt(const struct invocation *in)
+{
+    struct object *thread = call_sent_as(in->call,
+        thread_control_interrupt_params_thread(in->params), &thread_handle_class);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    if (thread == NULL) {
+        return call_bad_argument(in->call, "thread", "no ThreadHandle was sent");
+    }
+    return thread_control_interrupt(in, thread);
+}
+
+static status_t decode_thread_control_set_upcall(const struct invocation *in)
+{
+    uint64_t entry = thread_control_set_upcall_params_entry(in->params);
+    uint64_t stack_base = thread_control_set_upcall_params_stack_base(in->params);
+    uint64_t stack_size = thread_control_set_upcall_params_stack_size(in->params);
+    return thread_control_set_upcall(in, entry, stack_base, stack_size);
+}
+
+static status_t decode_thread_control_report_denial(const struct invocation *in)
+{
+    uint64_t interface_id = thread_control_report_denial_params_interface_id(in->params);
+    uint16_t method = thread_control_report_denial_params_method(in->params);
+    struct wire_span name = thread_control_report_denial_params_name(in->params);
+    enum denial_reason reason = thread_control_report_denial_params_reason(in->params);
+    struct wire_span grant = thread_control_report_denial_params_grant(in->params);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    if ((uint32_t)reason >= DENIAL_REASON_COUNT) {
+        return call_bad_argument(in->call, "reason", "there is no such reason");
+    }
+    return thread_control_report_denial(in, interface_id, method, name, reason, grant);
+}
+
+static status_t decode_thread_control_panic_message(const struct invocation *in)
+{
+    struct wire_span text = thread_control_panic_message_params_text(in->params);
+    if (in->params.message->error != WIRE_OK) {
+        return STATUS_BAD_MESSAGE;
+    }
+    return thread_control_panic_message(in, text);
+}
+
+static status_t decode_thread_control_set_gs_base(const struct invocation *in)
+{
+    uint64_t address = thread_control_set_gs_base_params_address(in->params);
+    return thread_control_set_gs_base(in, address);
+}
+
 static const struct method thread_control_methods[] = {
     [THREAD_CONTROL_METHOD_SET_FS_BASE] = {
         .name = "setFsBase",
-        .handler = thread_control_set_fs_base,
+        .handler = decode_thread_control_set_fs_base,
         .results_data_words = THREAD_CONTROL_SET_FS_BASE_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_SET_FS_BASE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -697,7 +1147,7 @@ static const struct method thread_control_methods[] = {
     },
     [THREAD_CONTROL_METHOD_EXIT] = {
         .name = "exit",
-        .handler = thread_control_exit,
+        .handler = decode_thread_control_exit,
         .results_data_words = THREAD_CONTROL_EXIT_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_EXIT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -705,7 +1155,7 @@ static const struct method thread_control_methods[] = {
     },
     [THREAD_CONTROL_METHOD_INTERRUPT] = {
         .name = "interrupt",
-        .handler = thread_control_interrupt,
+        .handler = decode_thread_control_interrupt,
         .results_data_words = THREAD_CONTROL_INTERRUPT_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_INTERRUPT_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -713,7 +1163,7 @@ static const struct method thread_control_methods[] = {
     },
     [THREAD_CONTROL_METHOD_SET_UPCALL] = {
         .name = "setUpcall",
-        .handler = thread_control_set_upcall,
+        .handler = decode_thread_control_set_upcall,
         .results_data_words = THREAD_CONTROL_SET_UPCALL_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_SET_UPCALL_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -721,7 +1171,7 @@ static const struct method thread_control_methods[] = {
     },
     [THREAD_CONTROL_METHOD_REPORT_DENIAL] = {
         .name = "reportDenial",
-        .handler = thread_control_report_denial,
+        .handler = decode_thread_control_report_denial,
         .results_data_words = THREAD_CONTROL_REPORT_DENIAL_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_REPORT_DENIAL_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -729,7 +1179,7 @@ static const struct method thread_control_methods[] = {
     },
     [THREAD_CONTROL_METHOD_PANIC_MESSAGE] = {
         .name = "panicMessage",
-        .handler = thread_control_panic_message,
+        .handler = decode_thread_control_panic_message,
         .results_data_words = THREAD_CONTROL_PANIC_MESSAGE_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_PANIC_MESSAGE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,
@@ -737,7 +1187,7 @@ static const struct method thread_control_methods[] = {
     },
     [THREAD_CONTROL_METHOD_SET_GS_BASE] = {
         .name = "setGsBase",
-        .handler = thread_control_set_gs_base,
+        .handler = decode_thread_control_set_gs_base,
         .results_data_words = THREAD_CONTROL_SET_GS_BASE_RESULTS_DATA_WORDS,
         .results_pointer_words = THREAD_CONTROL_SET_GS_BASE_RESULTS_POINTER_WORDS,
         .result_capabilities = 0,

@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > IMAGE_SIZE) {
         return 0;
     }
-    uint64_t frames = frame_free_count(), bytes = kmem_bytes(),
+    uint64_t frames = tally.frames_free, bytes = tally.kernel_bytes,
              charged = ledger_root.used[LEDGER_FRAMES];
     struct object *image;
     memset(arch_frame_address(IMAGE_FRAME), 0, IMAGE_SIZE);
@@ -105,8 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_and_map(image, size);
     object_put(image);
     object_reap();
-    CHECK_EQ(frame_free_count(), frames);
-    CHECK_EQ(kmem_bytes(), bytes);
+    CHECK_EQ(tally.frames_free, frames);
+    CHECK_EQ(tally.kernel_bytes, bytes);
     CHECK_EQ(ledger_root.used[LEDGER_FRAMES], charged);
     return 0;
 }

@@ -42,13 +42,14 @@ static uint64_t heap_check(const struct heap *heap, void (*each)(const struct he
         const struct heap_node *node = stack[--top];
         CHECK_LT(++count, NODES_MAX);
         each(node);
-        const struct heap_node *before = node;
-        for (const struct heap_node *child = node->child; child != NULL; child = child->next) {
-            CHECK(child->previous == before);
-            CHECK_GE(child->key, node->key);
-            CHECK_LT(top, NODES_MAX);
-            stack[top++] = child;
-            before = child;
+        for (uint32_t side = 0; side < 2; side++) {
+            const struct heap_node *child = node->child[side];
+            if (child != NULL) {
+                CHECK(child->parent == node);
+                CHECK_GE(child->key, node->key);
+                CHECK_LT(top, NODES_MAX);
+                stack[top++] = child;
+            }
         }
     }
     return count;
@@ -94,7 +95,7 @@ void invariants_accounts(void)
     for (int kind = 0; kind < LEDGER_KINDS; kind++) {
         CHECK_GE(ledger_root.used[kind], sum_of_processes((enum ledger_kind)kind));
     }
-    CHECK_LE(kmem_bytes(), ledger_root.used[LEDGER_KERNEL_BYTES]);
+    CHECK_LE(tally.kernel_bytes, ledger_root.used[LEDGER_KERNEL_BYTES]);
 }
 
 /* --- tables --- */
@@ -191,7 +192,7 @@ void invariants_frames(void)
         }
     }
     free(mapped);
-    uint64_t used = frame_total() - frame_free_count() - kmem_frames();
+    uint64_t used = tally.frames - tally.frames_free - tally.kernel_frames;
     CHECK_LE(used, ledger_root.used[LEDGER_FRAMES] + sim_frames_of_machine());
 }
 
@@ -305,7 +306,7 @@ void invariants_timers(void)
         cpu_walked = i;
         armed += heap_check(&arch_cpu_by_number(i)->timers, timer_check);
     }
-    CHECK_EQ(armed, timer_count());
+    CHECK_EQ(armed, tally.timers);
 }
 
 void invariants_check(void)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "abi/boot_package.h"
+#include "kernel/cap/root_objects.h"
 #include "kernel/core/boot_package.h"
 #include "kernel/core/frame.h"
 #include "kernel/core/host_link.h"
@@ -277,7 +278,7 @@ void sim_host_greets(void)
 
 void sim_host_connect(void)
 {
-    host_link_start(sim_machine.cpu_count, frame_total() * PAGE_SIZE);
+    host_link_start(sim_machine.cpu_count, tally.frames * PAGE_SIZE);
     sim_host_greets();
 }
 
@@ -295,11 +296,11 @@ size_t sim_host_takes(void *bytes, size_t size)
 struct counts counts_take(void)
 {
     struct counts c = {
-        .frames_free = frame_free_count(),
-        .kernel_bytes = kmem_bytes(),
-        .timers = timer_count(),
-        .processes = process_count(),
-        .threads = thread_count(),
+        .frames_free = tally.frames_free,
+        .kernel_bytes = tally.kernel_bytes,
+        .timers = tally.timers,
+        .processes = tally.processes,
+        .threads = tally.threads,
     };
     memcpy(c.used, ledger_root.used, sizeof(c.used));
     return c;
@@ -308,9 +309,17 @@ struct counts counts_take(void)
 void counts_start(void)
 {
     counts_at_boot = counts_take();
-    uint64_t used = frame_total() - frame_free_count() - kmem_frames();
+    uint64_t used = tally.frames - tally.frames_free - tally.kernel_frames;
     uint64_t charged = ledger_root.used[LEDGER_FRAMES];
     frames_of_machine = used > charged ? used - charged : 0;
+}
+
+void sim_drop_time_page(void)
+{
+    if (timer_page_frame != FRAME_NONE) {
+        frame_put(timer_page_frame);
+        timer_page_frame = FRAME_NONE;
+    }
 }
 
 uint64_t sim_frames_of_machine(void)

@@ -19,6 +19,7 @@
 #include "kernel/arch/arch.h"
 #include "kernel/core/entry.h"
 #include "kernel/core/process.h"
+#include "kernel/core/tally.h"
 #include "lib/wire/wire.h"
 #include "tests/lib/test.h"
 
@@ -66,6 +67,7 @@ struct counts counts_take(void);
 void counts_check(const struct counts *before); /* fails the test where one differs */
 /* From here on: what the machine makes once and keeps, as its time page, has been made. */
 void counts_start(void);
+void sim_drop_time_page(void); /* which is then made anew for the next who asks */
 uint64_t sim_frames_of_machine(void); /* that no account pays for */
 /* Ends every process, lets go of what the driver holds, reaps. */
 void sim_end_all(void);

@@ -211,8 +211,8 @@ struct user *user_of_thread(struct thread *t)
     object_get(&t->object);
     u->process = t->process;
     u->ring = t->ring.user_address;
-    CHECK_OK(address_space_map(u->process->space, 0, USER_SCRATCH_SIZE, PROTECTION_READ_WRITE,
-                               &u->scratch));
+    CHECK_OK(address_space_map(u->process->space, 0, false, USER_SCRATCH_SIZE,
+                               PROTECTION_READ_WRITE, &u->scratch));
     u->next = users;
     users = u;
     return u;
@@ -227,7 +227,7 @@ struct user *user_of(struct process *p)
 struct user *user_thread(struct process *p)
 {
     struct thread *t;
-    CHECK_OK(thread_create(p, 0, &t));
+    CHECK_OK(thread_create(p, p->space, 0, &t));
     arch_thread_start(t, PROGRAM_ADDRESS + 0x800, 0, 0, t->ring.user_address, 0, 0);
     thread_start(t);
     struct user *u = user_of_thread(t);

@@ -292,7 +292,7 @@ TEST(a_hog_takes_only_what_is_free)
     uint64_t at;
     uint64_t size = 64 * PAGE_SIZE;
     while (size >= PAGE_SIZE) {
-        if (address_space_map(scene.u->process->space, 0, size, PROTECTION_READ_WRITE, &at)
+        if (address_space_map(scene.u->process->space, 0, false, size, PROTECTION_READ_WRITE, &at)
             != STATUS_OK) {
             size /= 2;
             continue;

@@ -183,9 +183,9 @@ static void step(const struct explorer_plan *plan, struct choices *c)
         sim_tick(n);
     } else if (chance(c, 40)) {
         host_acts(c);
-    } else if (chance(c, 300) || process_count() > PROCESSES_MAX || thread_count() > THREADS_MAX) {
+    } else if (chance(c, 300) || tally.processes > PROCESSES_MAX || tally.threads > THREADS_MAX) {
         kill_one(c, n);
-    } else if (process_count() < plan->processes && chance(c, 8)) {
+    } else if (tally.processes < plan->processes && chance(c, 8)) {
         add_process(c, n);
     } else if (cpu->current != NULL && !(cpu->arch.poked && chance(c, 2))) {
         agent_act(agent_of(cpu->current), c);

@@ -463,7 +463,7 @@ static bool have_scratch(struct agent *a)
     }
     a->scratch = 0;
     uint64_t hint = SCRATCH_BASE + a->thread->id * SCRATCH_STEP;
-    return address_space_map(p->space, hint, BUFFERS * BUFFER_SIZE, PROTECTION_READ_WRITE,
+    return address_space_map(p->space, hint, false, BUFFERS * BUFFER_SIZE, PROTECTION_READ_WRITE,
                              &a->scratch)
            == STATUS_OK;
 }

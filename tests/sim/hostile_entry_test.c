@@ -309,7 +309,7 @@ TEST(a_buffer_unmapped_by_an_entry_before_is_missed)
 {
     begin();
     uint64_t at;
-    CHECK_OK(address_space_map(u->process->space, 0, PAGE_SIZE, PROTECTION_READ_WRITE, &at));
+    CHECK_OK(address_space_map(u->process->space, 0, false, PAGE_SIZE, PROTECTION_READ_WRITE, &at));
     for (int which = 0; which < 2; which++) {
         user_scratch_reset(u);
         struct ring_entry now = timer_now_entry();
@@ -329,7 +329,8 @@ TEST(a_buffer_unmapped_by_an_entry_before_is_missed)
         CHECK_OK(c.status);
         CHECK(user_reap(u, &c));
         CHECK_STATUS(-c.status, STATUS_BAD_ADDRESS);
-        CHECK_OK(address_space_map(u->process->space, at, PAGE_SIZE, PROTECTION_READ_WRITE, &at));
+        CHECK_OK(address_space_map(u->process->space, at, false, PAGE_SIZE, PROTECTION_READ_WRITE,
+                                   &at));
     }
     still_works();
 }
@@ -339,7 +340,7 @@ TEST(a_buffer_unmapped_while_a_call_waits_is_missed)
     begin();
     uint64_t at;
     struct ring_completion c;
-    CHECK_OK(address_space_map(u->process->space, 0, PAGE_SIZE, PROTECTION_READ_WRITE, &at));
+    CHECK_OK(address_space_map(u->process->space, 0, false, PAGE_SIZE, PROTECTION_READ_WRITE, &at));
     user_scratch_reset(u);
     struct ring_entry read =
         scene_entry(&scene, scene_find(&pipe_reader_interface, PIPE_READER_METHOD_READ));

@@ -145,7 +145,7 @@ TEST(nests_and_loops_are_refused)
            || c->method != PROCESS_SPAWNER_METHOD_SPAWN) {
         c++;
     }
-    uint32_t processes = (uint32_t)process_count();
+    uint32_t processes = (uint32_t)tally.processes;
     words[0] = (uint64_t)3999 << 32;
     words[1] = 8ull << 48;                /* a struct of eight pointers */
     for (uint32_t i = 2; i < 4000; i++) { /* each the list of one pointer, which is the next word */
@@ -157,7 +157,7 @@ TEST(nests_and_loops_are_refused)
     }
     status_t s = call_with(c, words, sizeof(words));
     CHECK(s != STATUS_OK && s != STATUS_PENDING);
-    CHECK_EQ(process_count(), processes);
+    CHECK_EQ(tally.processes, processes);
     still_works();
 }
 

@@ -150,11 +150,11 @@ TEST(rings_of_every_size)
     begin();
     struct process *p = u->process;
     struct thread *t;
-    CHECK_STATUS(thread_create(p, 3, &t), STATUS_BAD_ENTRY);
-    CHECK_STATUS(thread_create(p, 2 * RING_ENTRIES_MAX, &t), STATUS_BAD_ENTRY);
+    CHECK_STATUS(thread_create(p, p->space, 3, &t), STATUS_BAD_ENTRY);
+    CHECK_STATUS(thread_create(p, p->space, 2 * RING_ENTRIES_MAX, &t), STATUS_BAD_ENTRY);
     for (uint32_t entries = 1; entries <= RING_ENTRIES_MAX; entries *= 2) {
         test_context("%u entries", entries);
-        CHECK_OK(thread_create(p, entries, &t));
+        CHECK_OK(thread_create(p, p->space, entries, &t));
         arch_thread_start(t, 0x400800, 0, 0, t->ring.user_address, 0, 0);
         thread_start(t);
         u = user_of_thread(t);

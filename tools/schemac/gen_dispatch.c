@@ -1,5 +1,14 @@
 /* kernel/gen/dispatch.h and .c: what the kernel needs to hand a call to an object's handler. Only
- * interfaces that the schema marks $kernel. */
+ * interfaces that the schema marks $kernel.
+ *
+ * A method with parameters is reached through a function that reads them from the message, refuses
+ * what the schema rules out (a bad pointer, more than the $bound, a value that is none of its enum,
+ * a capability of another interface), and hands them to the handler as arguments. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/schemac/client.h"
 #include "tools/schemac/common.h"
 #include "tools/schemac/generate.h"
 #include "tools/schemac/output.h"
@@ -27,21 +36,139 @@ static const char *fork_policy(const struct schema *schema, const struct node *n
     return format("%s_%s", policy->upper, policy->enumerants[fork->value.bits].upper);
 }
 
+/* An interface of the kernel's own: then a handler gets the object itself. */
+static bool is_kernel_object(const struct type *type)
+{
+    return type->is_capability && type->node != NULL
+           && has_annotation(type->node->annotations, "kernel");
+}
+
+/* The next field from *i on that says something, or NULL. */
+static const struct field *next_argument(const struct node *params, uint32_t *i)
+{
+    while (*i < params->field_count && params->fields[*i].type.kind == TYPE_VOID) {
+        ++*i;
+    }
+    return *i < params->field_count ? &params->fields[(*i)++] : NULL;
+}
+
+static bool has_arguments(const struct method *method)
+{
+    uint32_t i = 0;
+    return next_argument(method->params, &i) != NULL;
+}
+
+static const char *argument_type(const struct type *type)
+{
+    return type->is_capability ? "struct object *" : format("%s ", c_type(type));
+}
+
 static void write_header(struct output *o, const struct node *node)
 {
     output(o, "\n/* %s */\n", node->title);
     output(o, "extern const struct interface %s_interface;\n", node->stem);
     for (uint32_t i = 0; i < node->method_count; i++) {
-        output(o, "status_t %s_%s(const struct invocation *in);\n", node->stem,
-               node->methods[i].stem);
+        const struct method *method = &node->methods[i];
+        const char *arguments = "";
+        const struct field *field;
+        for (uint32_t j = 0; (field = next_argument(method->params, &j)) != NULL;) {
+            arguments = format("%s, %s%s", arguments, argument_type(&field->type),
+                               argument_name(node, field->stem));
+        }
+        output(o, "status_t %s_%s(const struct invocation *in%s);\n", node->stem, method->stem,
+               arguments);
     }
+}
+
+static void write_argument(struct output *o, const struct method *method, const struct field *field,
+                           const char *name)
+{
+    const char *read = format("%s_%s(in->params)", method->params->stem, field->stem);
+    const char *type = argument_type(&field->type);
+    if (is_kernel_object(&field->type)) {
+        output(o, "    %s%s = call_sent_as(in->call, %s, &%s_class);\n", type, name, read,
+               field->type.node->stem);
+    } else if (field->type.is_capability) {
+        output(o, "    %s%s = call_sent(in->call, %s);\n", type, name, read);
+    } else {
+        output(o, "    %s%s = %s;\n", type, name, read);
+    }
+}
+
+static void write_refusal(struct output *o, const char *condition, const struct field *field,
+                          const char *reason)
+{
+    output(o, "    if (%s) {\n", condition);
+    output(o, "        return call_bad_argument(in->call, \"%s\", \"%s\");\n    }\n", field->name,
+           reason);
+}
+
+/* "64" or "32 KiB": a number, or bytes. */
+static uint64_t bound_of(const struct annotation *bound)
+{
+    char *unit;
+    uint64_t n = strtoull(text_of(bound->value.bytes), &unit, 10);
+    if (n == 0 || (*unit != 0 && strcmp(unit, " KiB") != 0)) {
+        die("$bound(%s) is neither a number nor one of KiB", text_of(bound->value.bytes));
+    }
+    return *unit != 0 ? n * 1024 : n;
+}
+
+static void write_check(struct output *o, const struct field *field, const char *name)
+{
+    const struct annotation *bound = annotation_find(field->annotations, "bound");
+    const struct type *type = &field->type;
+    if (bound != NULL) {
+        bool bytes = type->kind == TYPE_TEXT || type->kind == TYPE_DATA;
+        write_refusal(o, format("%s%s > %" PRIu64, name, bytes ? ".size" : "", bound_of(bound)),
+                      field, format("more than %s in one call", escaped(bound->value.bytes)));
+    }
+    if (type->kind == TYPE_ENUM) {
+        write_refusal(o, format("(uint32_t)%s >= %s_COUNT", name, type->node->upper), field,
+                      format("there is no such %s", field->name));
+    }
+    if (type->is_capability) {
+        const char *wanted = is_kernel_object(type) ? type->node->name : "capability";
+        write_refusal(o, format("%s == NULL", name), field, format("no %s was sent", wanted));
+    }
+}
+
+static void write_decoder(struct output *o, const struct node *node, const struct method *method)
+{
+    const struct node *params = method->params;
+    const char *arguments = "";
+    const struct field *field;
+    bool pointers = false;
+    output(o, "\n");
+    for (uint32_t i = 0; (field = next_argument(params, &i)) != NULL;) {
+        if (is_kernel_object(&field->type)) {
+            output(o, "extern const struct object_class %s_class;\n", field->type.node->stem);
+        }
+    }
+    output(o, "static status_t decode_%s_%s(const struct invocation *in)\n{\n", node->stem,
+           method->stem);
+    for (uint32_t i = 0; (field = next_argument(params, &i)) != NULL;) {
+        const char *name = argument_name(node, field->stem);
+        write_argument(o, method, field, name);
+        arguments = format("%s, %s", arguments, name);
+        pointers = pointers || type_is_pointer(&field->type);
+    }
+    if (pointers) {
+        output(o, "    if (in->params.message->error != WIRE_OK) {\n"
+                  "        return STATUS_BAD_MESSAGE;\n    }\n");
+    }
+    for (uint32_t i = 0; (field = next_argument(params, &i)) != NULL;) {
+        write_check(o, field, argument_name(node, field->stem));
+    }
+    output(o, "    return %s_%s(in%s);\n}\n", node->stem, method->stem, arguments);
 }
 
 static void write_method(struct output *o, const struct node *node, const struct method *method)
 {
     output(o, "    [%s_METHOD_%s] = {\n", node->upper, method->upper);
     output(o, "        .name = \"%s\",\n", method->name);
-    output(o, "        .handler = %s_%s,\n", node->stem, method->stem);
+    output(o, "        .handler = %s%s_%s,\n", has_arguments(method) ? "decode_" : "", node->stem,
+           method->stem);
     output(o, "        .results_data_words = %s_DATA_WORDS,\n", method->results->upper);
     output(o, "        .results_pointer_words = %s_POINTER_WORDS,\n", method->results->upper);
     output(o, "        .result_capabilities = %u,\n", capability_count(method->results));
@@ -51,6 +178,11 @@ static void write_method(struct output *o, const struct node *node, const struct
 
 static void write_source(struct output *o, const struct schema *schema, const struct node *node)
 {
+    for (uint32_t i = 0; i < node->method_count; i++) {
+        if (has_arguments(&node->methods[i])) {
+            write_decoder(o, node, &node->methods[i]);
+        }
+    }
     if (node->method_count != 0) {
         output(o, "\nstatic const struct method %s_methods[] = {\n", node->stem);
         for (uint32_t i = 0; i < node->method_count; i++) {
@@ -92,12 +224,15 @@ void generate_dispatch(const struct schema *schema)
     struct output *header = output_open("kernel/gen/dispatch.h");
     struct output *source = output_open("kernel/gen/dispatch.c");
     output_banner(header, schema,
-                  "The kernel's interfaces and the prototypes of their handlers. A handler fills "
-                  "`results`, whose sizes are its method's, and returns a status; STATUS_PENDING "
-                  "means that it has kept `call` and will finish it later (kernel/core/call.h).");
+                  "The kernel's interfaces and the prototypes of their handlers. A handler gets "
+                  "what its method's message says, with the schema's bounds, enums and interfaces "
+                  "checked, fills `results`, whose sizes are its method's, and returns a status; "
+                  "STATUS_PENDING means that it has kept `call` and will finish it later "
+                  "(kernel/core/call.h).");
     output(header, "#pragma once\n\n#include \"kernel/core/object.h\"\n");
     output_banner(source, schema, "The tables of the kernel's interfaces: methods by number.");
-    output(source, "#include \"kernel/gen/dispatch.h\"\n#include \"lib/wire/gen/sizes.h\"\n");
+    output(source, "#include \"kernel/gen/dispatch.h\"\n\n#include \"kernel/core/call.h\"\n"
+                   "#include \"lib/wire/gen/messages.h\"\n#include \"lib/wire/gen/sizes.h\"\n");
     for (uint32_t i = 0; i < schema->file->nested_count; i++) {
         const struct node *node = schema->file->nested[i];
         if (node->kind == NODE_INTERFACE && has_annotation(node->annotations, "kernel")) {

@@ -383,16 +383,11 @@ void arch_thread_set_registers(struct thread *t, const struct user_registers *in
     t->arch.dirty = true;
 }
 
-void arch_thread_set_fs_base(struct thread *t, uint64_t address)
+void arch_thread_set_bases(struct thread *t, uint64_t fs, uint64_t gs)
 {
     settle(t);
-    t->arch.registers.fs_base = address < USER_END ? address : 0;
-}
-
-void arch_thread_set_gs_base(struct thread *t, uint64_t address)
-{
-    settle(t);
-    t->arch.registers.gs_base = address < USER_END ? address : 0;
+    t->arch.registers.fs_base = fs < USER_END ? fs : 0;
+    t->arch.registers.gs_base = gs < USER_END ? gs : 0;
 }
 
 uint32_t arch_extended_size(void)

@@ -58,14 +58,10 @@ void arch_thread_set_registers(struct thread *t, const struct user_registers *in
     t->arch.registers.rflags = (in->rflags & FLAGS_HARMLESS) | FLAGS_INTERRUPT;
 }
 
-void arch_thread_set_fs_base(struct thread *t, uint64_t address)
+void arch_thread_set_bases(struct thread *t, uint64_t fs, uint64_t gs)
 {
-    t->arch.registers.fs_base = address;
-}
-
-void arch_thread_set_gs_base(struct thread *t, uint64_t address)
-{
-    t->arch.registers.gs_base = address;
+    t->arch.registers.fs_base = fs;
+    t->arch.registers.gs_base = gs;
 }
 
 uint32_t arch_extended_size(void)

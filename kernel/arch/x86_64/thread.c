@@ -42,51 +42,35 @@ static void load_extended(const void *area)
     }
 }
 
-static uint64_t read_fs_base(void)
-{
-    uint64_t v;
-    if (!x86_features.fsgsbase) {
-        return read_msr(MSR_FS_BASE);
-    }
-    __asm__ volatile("rdfsbase %0" : "=r"(v));
-    return v;
-}
-
-static void write_fs_base(uint64_t v)
+/* The user's bases; GS's is the other one while the kernel's own is in use. `swapgs` and back is
+ * cheaper than the MSR; what comes in between may be an NMI alone, which ends in a panic that does
+ * not rely on it. */
+static void save_bases(struct arch_thread *a)
 {
     if (x86_features.fsgsbase) {
-        __asm__ volatile("wrfsbase %0" ::"r"(v));
+        __asm__ volatile("rdfsbase %0\n\tswapgs\n\trdgsbase %1\n\tswapgs"
+                         : "=r"(a->fs_base), "=r"(a->gs_base));
     } else {
-        write_msr(MSR_FS_BASE, v);
+        a->fs_base = read_msr(MSR_FS_BASE);
+        a->gs_base = read_msr(MSR_KERNEL_GS_BASE);
     }
 }
 
-/* The user's, while the kernel's own is in use. `swapgs` and back is cheaper than the MSR; what
- * comes in between may be an NMI alone, which ends in a panic that does not rely on it. */
-static uint64_t read_user_gs_base(void)
-{
-    uint64_t v;
-    if (!x86_features.fsgsbase) {
-        return read_msr(MSR_KERNEL_GS_BASE);
-    }
-    __asm__ volatile("swapgs\n\trdgsbase %0\n\tswapgs" : "=r"(v));
-    return v;
-}
-
-static void write_user_gs_base(uint64_t v)
+static void load_bases(const struct arch_thread *a)
 {
     if (x86_features.fsgsbase) {
-        __asm__ volatile("swapgs\n\twrgsbase %0\n\tswapgs" ::"r"(v));
+        __asm__ volatile("wrfsbase %0\n\tswapgs\n\twrgsbase %1\n\tswapgs" ::"r"(a->fs_base),
+                         "r"(a->gs_base));
     } else {
-        write_msr(MSR_KERNEL_GS_BASE, v);
+        write_msr(MSR_FS_BASE, a->fs_base);
+        write_msr(MSR_KERNEL_GS_BASE, a->gs_base);
     }
 }
 
 static inline void save(struct arch_thread *a)
 {
     save_extended(a->extended);
-    a->fs_base = read_fs_base();
-    a->gs_base = read_user_gs_base();
+    save_bases(a);
 }
 
 void x86_save_running(void)
@@ -120,8 +104,7 @@ void x86_switch(struct thread *t)
         set_time_open(t->process->arch.time_open);
     }
     load_extended(t->arch.extended);
-    write_fs_base(t->arch.fs_base);
-    write_user_gs_base(t->arch.gs_base);
+    load_bases(&t->arch);
 }
 
 void arch_time_open(struct process *p)
@@ -201,8 +184,7 @@ void arch_thread_fork(struct thread *child, struct thread *parent)
 void arch_thread_registers(struct thread *t, struct user_registers *out)
 {
     if (loaded(t)) {
-        t->arch.fs_base = read_fs_base();
-        t->arch.gs_base = read_user_gs_base();
+        save_bases(&t->arch);
     }
     const struct arch_frame *f = &t->arch.frame;
     bool by_syscall = f->vector == FRAME_BY_SYSCALL; /* which has put rip and rflags there */
@@ -227,23 +209,15 @@ void arch_thread_set_registers(struct thread *t, const struct user_registers *in
         .rflags = (in->rflags & FLAGS_USER) | FLAG_IF | FLAG_RESERVED,
         .cs = SEGMENT_USER_CODE, .ss = SEGMENT_USER_DATA,
     };
-    arch_thread_set_fs_base(t, in->fs_base);
-    arch_thread_set_gs_base(t, in->gs_base);
+    arch_thread_set_bases(t, in->fs_base, in->gs_base);
 }
 
-void arch_thread_set_fs_base(struct thread *t, uint64_t address)
+void arch_thread_set_bases(struct thread *t, uint64_t fs, uint64_t gs)
 {
-    t->arch.fs_base = address < USER_END ? address : 0;
+    t->arch.fs_base = fs < USER_END ? fs : 0;
+    t->arch.gs_base = gs < USER_END ? gs : 0;
     if (loaded(t)) {
-        write_fs_base(t->arch.fs_base);
-    }
-}
-
-void arch_thread_set_gs_base(struct thread *t, uint64_t address)
-{
-    t->arch.gs_base = address < USER_END ? address : 0;
-    if (loaded(t)) {
-        write_user_gs_base(t->arch.gs_base);
+        load_bases(&t->arch);
     }
 }
 

@@ -29,7 +29,7 @@ static const uint8_t cause_of[VECTOR_EXCEPTIONS] = {
     [VECTOR_SIMD] = UPCALL_FLOATING_POINT,
 };
 
-/* Slow path of taking the lock: entry.S, and below. Returns with it. */
+/* Takes the lock; of entry.S only the slow path. */
 void x86_lock_wait(void)
 {
     while (__atomic_exchange_n(&kernel_lock, 1, __ATOMIC_ACQUIRE) != 0) {
@@ -37,13 +37,6 @@ void x86_lock_wait(void)
             x86_shootdown_serve();
             __asm__ volatile("pause");
         }
-    }
-}
-
-static void lock(void)
-{
-    if (__atomic_exchange_n(&kernel_lock, 1, __ATOMIC_ACQUIRE) != 0) {
-        x86_lock_wait();
     }
 }
 
@@ -88,7 +81,7 @@ bool x86_trap_user(struct arch_frame *f)
         return false;
     }
     uint64_t address = read_cr2();
-    lock();
+    x86_lock_wait();
     if (f->vector == VECTOR_PAGE_FAULT) {
         if (f->error & ERROR_RESERVED) {
             x86_trap_panic(f);
@@ -118,7 +111,7 @@ void x86_trap_kernel(struct arch_frame *f)
         x86_apic_end();
         x86_shootdown_serve();
     } else if (f->vector >= VECTOR_EXCEPTIONS) {
-        lock();
+        x86_lock_wait();
         interrupt(f->vector);
         unlock();
     } else {
@@ -149,5 +142,5 @@ void x86_idle(void)
     }
     unlock();
     __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory");
-    lock();
+    x86_lock_wait();
 }

@@ -44,11 +44,16 @@ struct virtio_rings {
     _Alignas(4) struct virtio_used used;
 };
 
+/* Where a transport has the features, 32 of them at a time: those that were selected. */
+struct virtio_features {
+    volatile uint32_t *offered_select, *offered, *accepted_select, *accepted;
+};
+
 /* Interrupts come as VECTOR_LINK once it was found. */
 struct virtio_transport {
     void (*set_status)(uint8_t status); /* 0: reset, waits until done */
     uint8_t (*status)(void);
-    bool (*accept)(uint64_t features); /* these and no others; false: the device lacks one */
+    struct virtio_features (*features)(void);
     bool (*set_queue)(uint16_t index, const struct virtio_rings *rings); /* false: no such queue */
     void (*notify)(uint16_t index);
     void (*acknowledge)(void); /* the interrupt; NULL: it needs none */

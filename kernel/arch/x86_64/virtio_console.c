@@ -21,6 +21,7 @@
 #define IN_BUFFER_SIZE 1024u
 #define OUT_BUFFER_SIZE 2048u
 #define MASK (VIRTIO_QUEUE_SIZE - 1)
+#define FEATURES (VIRTIO_FEATURE_VERSION_1 | VIRTIO_FEATURE_MULTIPORT)
 
 /* Our side of a queue. Indices run freely, as the rings' do. */
 struct queue {
@@ -170,8 +171,15 @@ static bool negotiate(const struct virtio_transport *t)
     uint8_t status = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
     t->set_status(0);
     t->set_status(status);
-    if (!t->accept(VIRTIO_FEATURE_VERSION_1 | VIRTIO_FEATURE_MULTIPORT)) {
-        return false;
+    const struct virtio_features f = t->features();
+    for (uint32_t half = 0; half < 2; half++) {
+        uint32_t wanted = (uint32_t)(FEATURES >> 32 * half);
+        *f.offered_select = half;
+        *f.accepted_select = half;
+        if ((*f.offered & wanted) != wanted) {
+            return false;
+        }
+        *f.accepted = wanted;
     }
     status |= VIRTIO_STATUS_FEATURES_OK;
     t->set_status(status);

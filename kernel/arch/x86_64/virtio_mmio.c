@@ -32,18 +32,11 @@ static uint8_t status(void)
     return (uint8_t)registers->status;
 }
 
-static bool accept(uint64_t features)
+static struct virtio_features features(void)
 {
-    for (uint32_t half = 0; half < 2; half++) {
-        uint32_t wanted = (uint32_t)(features >> 32 * half);
-        registers->device_features_select = half;
-        registers->driver_features_select = half;
-        if ((registers->device_features & wanted) != wanted) {
-            return false;
-        }
-        registers->driver_features = wanted;
-    }
-    return true;
+    return (struct virtio_features){
+        &registers->device_features_select, &registers->device_features,
+        &registers->driver_features_select, &registers->driver_features};
 }
 
 static bool set_queue(uint16_t index, const struct virtio_rings *rings)
@@ -71,7 +64,7 @@ static void acknowledge(void)
 }
 
 static const struct virtio_transport transport = {
-    .set_status = set_status, .status = status, .accept = accept, .set_queue = set_queue,
+    .set_status = set_status, .status = status, .features = features, .set_queue = set_queue,
     .notify = notify, .acknowledge = acknowledge,
 };
 

@@ -109,19 +109,12 @@ static uint8_t status(void)
     return common->status;
 }
 
-static bool accept(uint64_t features)
+static struct virtio_features features(void)
 {
-    for (uint32_t half = 0; half < 2; half++) {
-        uint32_t wanted = (uint32_t)(features >> 32 * half);
-        common->device_features_select = half;
-        common->driver_features_select = half;
-        if ((common->device_features & wanted) != wanted) {
-            return false;
-        }
-        common->driver_features = wanted;
-    }
     common->config_vector = NO_VECTOR; /* how many rows the console has is not asked */
-    return true;
+    return (struct virtio_features){
+        &common->device_features_select, &common->device_features,
+        &common->driver_features_select, &common->driver_features};
 }
 
 static bool set_queue(uint16_t index, const struct virtio_rings *rings)
@@ -170,7 +163,7 @@ static void notify(uint16_t index)
 }
 
 static const struct virtio_transport transport = {
-    .set_status = set_status, .status = status, .accept = accept, .set_queue = set_queue,
+    .set_status = set_status, .status = status, .features = features, .set_queue = set_queue,
     .notify = notify,
 };
 

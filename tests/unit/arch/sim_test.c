@@ -68,7 +68,7 @@ TEST(map_fails_without_a_trace)
     for (int i = 0; i < 600; i++) {
         CHECK_OK(frame_alloc(&pages[i]));
     }
-    uint64_t before = frame_free_count();
+    uint64_t before = tally.frames_free;
     uint64_t address =
         0x40000000 - 300 * PAGE_SIZE; /* over the border of two tables of each lower level */
     uint64_t needed = arch_tables_needed(address, 600);
@@ -78,12 +78,12 @@ TEST(map_fails_without_a_trace)
         if (arch_map(&as, address, pages, 600, PROTECTION_READ_WRITE) == STATUS_OK) {
             break;
         }
-        CHECK_EQ(frame_free_count(), before);
+        CHECK_EQ(tally.frames_free, before);
         CHECK_EQ(sim_table_count(&as), 1);
     }
     kmem_fail_after = -1;
     CHECK_EQ(failures, 5); /* one table of level 2, two each of levels 1 and 0 */
-    CHECK_EQ(before - frame_free_count(), 5);
+    CHECK_EQ(before - tally.frames_free, 5);
     CHECK_GE(needed, 5);
     arch_unmap(&as, address, 600, page_gone, NULL);
     arch_address_space_destroy(&as);

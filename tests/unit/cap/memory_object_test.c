@@ -231,11 +231,11 @@ TEST(neighbours_through_different_ways_stay_apart)
     forwarder = make_forwarder(object, &cutter);
     CHECK_OK(cap_table_look_up(&process->table, object, &face));
     uint64_t mappings = process->account->used[LEDGER_MAPPINGS];
-    CHECK_OK(address_space_map_object(process->space, face, address, true, 0, PAGE_SIZE,
+    CHECK_OK(address_space_map_object(process->space, face, NULL, true, address, true, 0, PAGE_SIZE,
                                       PROTECTION_READ, SHARING_SHARED, &got));
-    CHECK_OK(address_space_map_through(process->space, face, forwarder, address + PAGE_SIZE,
-                                       PAGE_SIZE, PAGE_SIZE, PROTECTION_READ, SHARING_SHARED,
-                                       &got));
+    CHECK_OK(address_space_map_object(process->space, face, forwarder, false, address + PAGE_SIZE,
+                                      false, PAGE_SIZE, PAGE_SIZE, PROTECTION_READ, SHARING_SHARED,
+                                      &got));
     CHECK_EQ(got, address + PAGE_SIZE);
     CHECK_EQ(process->account->used[LEDGER_MAPPINGS], mappings + 2);
     forwarder_cut(cutter);

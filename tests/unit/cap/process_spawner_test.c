@@ -134,7 +134,7 @@ TEST(a_refused_spawn_has_no_effect)
         .image = image, .grants = {{timer, CAP_TRANSFER_MOVE}}, .count = 1, .frames = 3};
     CHECK_STATUS(spawn(&poor, &reply), STATUS_FRAMES_EXHAUSTED);
     CHECK_OK(cap_table_look_up(&u->process->table, timer, &o));
-    CHECK_EQ(process_count(), 1);
+    CHECK_EQ(tally.processes, 1);
 }
 
 TEST(a_child_is_charged_to_its_parent)

@@ -1,7 +1,6 @@
 /* Timer: each method's contract, waits that are cancelled or abandoned, and that all is given back.
  */
 #include "kernel/cap/root_objects.h"
-#include "kernel/core/time_page.h"
 #include "kernel/core/timer_queue.h"
 #include "lib/wire/gen/timer.h"
 #include "tests/lib/sim.h"
@@ -41,13 +40,13 @@ TEST(sleep_ends_in_time_and_not_before)
     struct ring_completion c;
     user_submit(u, &e);
     CHECK_EQ(user_enter(u, 1, CAP_ENTER_FOREVER), USER_BLOCKED);
-    CHECK_EQ(timer_count(), 1);
+    CHECK_EQ(tally.timers, 1);
     sim_advance(4999);
     CHECK_EQ(user_state(u), USER_BLOCKED);
     sim_advance(1);
     CHECK(user_reap(u, &c));
     CHECK_OK(c.status);
-    CHECK_EQ(timer_count(), 0);
+    CHECK_EQ(tally.timers, 0);
     e = wait_entry(u, TIMER_METHOD_SLEEP, 0);
     CHECK_OK(user_run(u, e).status);
     e = wait_entry(u, TIMER_METHOD_SLEEP, UINT64_MAX); /* wraps: for ever */
@@ -112,12 +111,12 @@ TEST(a_sleep_is_cancelled_or_dies_with_its_thread)
     CHECK_STATUS(c.status, -STATUS_CANCELLED);
     CHECK(user_reap(u, &c));
     CHECK_OK(c.status);
-    CHECK_EQ(timer_count(), 0);
+    CHECK_EQ(tally.timers, 0);
     user_submit(u, &e);
     CHECK_EQ(user_enter(u, 0, 0), USER_RETURNED);
-    CHECK_EQ(timer_count(), 1);
+    CHECK_EQ(tally.timers, 1);
     process_end(p, &(struct exit_record){.kind = EXIT_KIND_TERMINATED});
-    CHECK_EQ(timer_count(), 0);
+    CHECK_EQ(tally.timers, 0);
 }
 
 TEST(the_page_is_mapped_once_and_read_only)
@@ -138,7 +137,7 @@ TEST(the_page_is_mapped_once_and_read_only)
     CHECK_OK(user_call(u, TIMER, TIMER_INTERFACE_ID, TIMER_METHOD_PAGE, NULL, NULL, 0, &reply));
     CHECK_EQ(timer_page_results_address(reply.root), address);
     CHECK(address_space_unmap(p->space, address, PAGE_SIZE) != STATUS_OK); /* the kernel's */
-    time_page_drop();
+    sim_drop_time_page();
 }
 
 static struct user *failing;
@@ -160,7 +159,7 @@ static void use_once(void)
     sim_advance(1000);
     (void)user_reap(failing, &reply.completion);
     (void)user_call(failing, TIMER, TIMER_INTERFACE_ID, TIMER_METHOD_PAGE, NULL, NULL, 0, &reply);
-    time_page_drop();
+    sim_drop_time_page();
 }
 
 TEST(timer_survives_every_failing_allocation)

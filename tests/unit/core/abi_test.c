@@ -26,7 +26,8 @@ TEST(the_example_of_the_page)
     uint32_t one = 1;
     uint8_t got[32];
     CHECK_OK(address_space_unmap(p->space, 0x20000, 2 * PAGE_SIZE)); /* whatever is there */
-    CHECK_OK(address_space_map_fixed(p->space, 0x20000, 2 * PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_map(p->space, 0x20000, true, 2 * PAGE_SIZE, PROTECTION_READ_WRITE,
+                               &(uint64_t){0}));
     CHECK(user_write(p, 0x20000, message, sizeof(message)));
     CHECK(user_write(p, u->ring + RING_DEFAULT_SQ_OFFSET, entry, sizeof(entry)));
     CHECK(user_write(p, u->ring + offsetof(struct ring_header, sq_tail), &one, sizeof(one)));

@@ -84,7 +84,7 @@ static void do_place(int i, uint64_t first, uint64_t count, enum placed_operatio
     inject();
     switch (what) {
     case PLACE_MAP:
-        status = address_space_map(spaces[i], hint_address, count * PAGE_SIZE, p, &address);
+        status = address_space_map(spaces[i], hint_address, false, count * PAGE_SIZE, p, &address);
         break;
     case PLACE_RESERVE:
         like.kind = REGION_RESERVED;
@@ -116,7 +116,8 @@ static void do_map_fixed(int i, uint64_t first, uint64_t count, enum protection 
     expected = p == PROTECTION_READ_EXECUTE ? STATUS_WRONG_INTERFACE : expected;
     fill(&after, first, count, &like);
     inject();
-    (void)settle(i, address_space_map_fixed(spaces[i], at(first), count * PAGE_SIZE, p), expected,
+    (void)settle(i, address_space_map(spaces[i], at(first), true, count * PAGE_SIZE, p,
+                                      &(uint64_t){0}), expected,
                  &after);
 }
 
@@ -149,8 +150,9 @@ static void do_map_object(int i, uint64_t first, uint64_t count, enum protection
     }
     uint64_t address = 0;
     inject();
-    status_t got = address_space_map_object(spaces[i], face, at(first), true, offset * PAGE_SIZE,
-                                            count * PAGE_SIZE, p, sharing, &address);
+    status_t got = address_space_map_object(spaces[i], face, NULL, true, at(first), true,
+                                            offset * PAGE_SIZE, count * PAGE_SIZE, p, sharing,
+                                            &address);
     (void)settle(i, got, expected, &after);
 }
 
@@ -238,7 +240,8 @@ static void do_protect(int i, uint64_t first, uint64_t count, enum protection p)
         expected = protect_page(&after.pages[k], p);
     }
     inject();
-    (void)settle(i, address_space_protect(spaces[i], at(first), count * PAGE_SIZE, p), expected,
+    (void)settle(i, address_space_change(spaces[i], CHANGE_PROTECT, at(first), count * PAGE_SIZE,
+                                         p), expected,
                  &after);
 }
 
@@ -255,7 +258,8 @@ static void do_commit(int i, uint64_t first, uint64_t count, enum protection p)
         after.pages[k].protection = (uint8_t)p;
     }
     inject();
-    (void)settle(i, address_space_commit(spaces[i], at(first), count * PAGE_SIZE, p), expected,
+    (void)settle(i, address_space_change(spaces[i], CHANGE_COMMIT, at(first), count * PAGE_SIZE,
+                                         p), expected,
                  &after);
 }
 
@@ -270,7 +274,8 @@ static void do_decommit(int i, uint64_t first, uint64_t count)
     like.charged = false;
     fill(&after, first, count, &like);
     inject();
-    (void)settle(i, address_space_decommit(spaces[i], at(first), count * PAGE_SIZE), expected,
+    (void)settle(i, address_space_change(spaces[i], CHANGE_DECOMMIT, at(first), count * PAGE_SIZE,
+                                         PROTECTION_NONE), expected,
                  &after);
 }
 

@@ -43,7 +43,7 @@ TEST(map_is_zeroed_and_charged)
 {
     begin();
     uint64_t address, frames = account->used[LEDGER_FRAMES];
-    CHECK_OK(address_space_map(space, 0, 16 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    CHECK_OK(address_space_map(space, 0, false, 16 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
     CHECK_EQ(account->used[LEDGER_FRAMES] - frames, 16 + 3);
     CHECK_EQ(account->used[LEDGER_RESERVED_PAGES], 16);
     CHECK_EQ(account->used[LEDGER_MAPPINGS], 1);
@@ -60,7 +60,7 @@ TEST(unmap_in_the_middle_splits)
 {
     begin();
     uint64_t address;
-    CHECK_OK(address_space_map(space, 0, 16 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    CHECK_OK(address_space_map(space, 0, false, 16 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
     put(address, 1);
     put(address + 15 * PAGE_SIZE, 2);
     CHECK_OK(address_space_unmap(space, address + 4 * PAGE_SIZE, 8 * PAGE_SIZE));
@@ -77,13 +77,13 @@ TEST(neighbours_merge)
 {
     begin();
     uint64_t a, b;
-    CHECK_OK(address_space_map(space, 0, PAGE_SIZE, PROTECTION_READ_WRITE, &a));
-    CHECK_OK(address_space_map(space, a + PAGE_SIZE, PAGE_SIZE, PROTECTION_READ_WRITE, &b));
+    CHECK_OK(address_space_map(space, 0, false, PAGE_SIZE, PROTECTION_READ_WRITE, &a));
+    CHECK_OK(address_space_map(space, a + PAGE_SIZE, false, PAGE_SIZE, PROTECTION_READ_WRITE, &b));
     CHECK_EQ(b, a + PAGE_SIZE);
     CHECK_EQ(account->used[LEDGER_MAPPINGS], 1);
-    CHECK_OK(address_space_protect(space, b, PAGE_SIZE, PROTECTION_READ));
+    CHECK_OK(address_space_change(space, CHANGE_PROTECT, b, PAGE_SIZE, PROTECTION_READ));
     CHECK_EQ(account->used[LEDGER_MAPPINGS], 2);
-    CHECK_OK(address_space_protect(space, b, PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_change(space, CHANGE_PROTECT, b, PAGE_SIZE, PROTECTION_READ_WRITE));
     CHECK_EQ(account->used[LEDGER_MAPPINGS], 1);
     end();
 }
@@ -95,10 +95,11 @@ TEST(reservations_of_many_gigabytes_cost_nothing)
     CHECK_OK(address_space_reserve(space, 0, 1ull << 40, &address));
     CHECK_EQ(account->used[LEDGER_FRAMES], 1);
     CHECK_LE(account->used[LEDGER_KERNEL_BYTES] - kernel, 128);
-    CHECK_OK(address_space_commit(space, address + (1ull << 39), PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_change(space, CHANGE_COMMIT, address + (1ull << 39), PAGE_SIZE,
+                                  PROTECTION_READ_WRITE));
     CHECK_EQ(account->used[LEDGER_FRAMES], 1 + 1 + 3);
     put(address + (1ull << 39), 3);
-    CHECK_OK(address_space_decommit(space, address, 1ull << 40));
+    CHECK_OK(address_space_change(space, CHANGE_DECOMMIT, address, 1ull << 40, PROTECTION_NONE));
     CHECK_EQ(account->used[LEDGER_FRAMES], 1);
     CHECK_EQ(account->used[LEDGER_MAPPINGS], 1);
     end();
@@ -108,15 +109,15 @@ TEST(fork_copies_on_write)
 {
     begin();
     uint64_t address;
-    CHECK_OK(address_space_map(space, 0, 4 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    CHECK_OK(address_space_map(space, 0, false, 4 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
     put(address, 1);
     put(address + PAGE_SIZE, 2);
-    uint64_t before = frame_free_count();
+    uint64_t before = tally.frames_free;
     struct address_space *child, *parent = space;
     CHECK_OK(address_space_create(account, &child));
     CHECK_OK(address_space_fork(parent, child));
     CHECK_EQ(child->charged_pages, 4);
-    CHECK_EQ(before - frame_free_count(), 4); /* the tables only */
+    CHECK_EQ(before - tally.frames_free, 4); /* the tables only */
     space = child;
     CHECK_EQ(get(address), 1);
     put(address, 9);
@@ -130,9 +131,9 @@ TEST(fork_copies_on_write)
     CHECK_EQ(get(address + PAGE_SIZE), 2);
     space = parent;
     address_space_destroy(child);
-    uint64_t free = frame_free_count();
+    uint64_t free = tally.frames_free;
     put(address, 4); /* alone again: made writable, not copied */
-    CHECK_EQ(frame_free_count(), free);
+    CHECK_EQ(tally.frames_free, free);
     end();
 }
 
@@ -142,9 +143,9 @@ TEST(objects_are_shared_or_private)
     struct object *o;
     uint64_t shared, private;
     CHECK_OK(memory_object_create(account, 4 * PAGE_SIZE, &o));
-    CHECK_OK(address_space_map_object(space, o, 0, false, 0, 4 * PAGE_SIZE, PROTECTION_READ_WRITE,
-                                      SHARING_SHARED, &shared));
-    CHECK_OK(address_space_map_object(space, o, 0, false, PAGE_SIZE, PAGE_SIZE,
+    CHECK_OK(address_space_map_object(space, o, NULL, true, 0, false, 0, 4 * PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, SHARING_SHARED, &shared));
+    CHECK_OK(address_space_map_object(space, o, NULL, true, 0, false, PAGE_SIZE, PAGE_SIZE,
                                       PROTECTION_READ_WRITE, SHARING_PRIVATE, &private));
     put(shared + PAGE_SIZE, 1);
     CHECK_EQ(get(private), 1);
@@ -155,8 +156,8 @@ TEST(objects_are_shared_or_private)
     CHECK_OK(address_space_unmap(space, shared, 4 * PAGE_SIZE));
     CHECK_OK(memory_object_make_image(o, account, &image));
     uint64_t code;
-    CHECK_OK(address_space_map_object(space, image, 0, false, 0, PAGE_SIZE, PROTECTION_READ_EXECUTE,
-                                      SHARING_SHARED, &code));
+    CHECK_OK(address_space_map_object(space, image, NULL, true, 0, false, 0, PAGE_SIZE,
+                                      PROTECTION_READ_EXECUTE, SHARING_SHARED, &code));
     object_put(o);
     object_put(image);
     end();
@@ -175,15 +176,17 @@ static void use_everything(void)
     }
     if (address_space_create(a, &as) == STATUS_OK) {
         if (address_space_reserve(as, 0, 64 * PAGE_SIZE, &reserved) == STATUS_OK) {
-            (void)!address_space_commit(as, reserved + PAGE_SIZE, 8 * PAGE_SIZE,
+            (void)!address_space_change(as, CHANGE_COMMIT, reserved + PAGE_SIZE, 8 * PAGE_SIZE,
                                         PROTECTION_READ_WRITE);
             (void)!user_copy_out(as, reserved + PAGE_SIZE, "x", 1);
-            (void)!address_space_protect(as, reserved + 2 * PAGE_SIZE, PAGE_SIZE, PROTECTION_READ);
+            (void)!address_space_change(as, CHANGE_PROTECT, reserved + 2 * PAGE_SIZE, PAGE_SIZE,
+                                        PROTECTION_READ);
             (void)!address_space_unmap(as, reserved + 4 * PAGE_SIZE, PAGE_SIZE);
-            (void)!address_space_decommit(as, reserved + 6 * PAGE_SIZE, PAGE_SIZE);
+            (void)!address_space_change(as, CHANGE_DECOMMIT, reserved + 6 * PAGE_SIZE, PAGE_SIZE,
+                                        PROTECTION_NONE);
         }
         if (memory_object_create(a, 3 * PAGE_SIZE, &o) == STATUS_OK) {
-            (void)!address_space_map_object(as, o, 0, false, 0, 3 * PAGE_SIZE,
+            (void)!address_space_map_object(as, o, NULL, true, 0, false, 0, 3 * PAGE_SIZE,
                                             PROTECTION_READ_WRITE, SHARING_SHARED, &address);
             (void)!user_copy_out(as, address, "x", 1);
             object_put(o);
@@ -225,19 +228,22 @@ TEST(committed_memory_is_mapped_in_one_run)
 {
     begin();
     sim_machine.prefers_runs = true;
-    uint64_t address, free = frame_free_count();
-    CHECK_OK(address_space_map(space, 0, 40 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
-    CHECK_LE(40, free - frame_free_count());
+    uint64_t address, free = tally.frames_free;
+    CHECK_OK(address_space_map(space, 0, false, 40 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    CHECK_LE(40, free - tally.frames_free);
     for (uint64_t i = 0; i < 40; i++) {
         CHECK_EQ(frame_at(address + i * PAGE_SIZE), frame_at(address) + i);
     }
     put(address + 7 * PAGE_SIZE, 1);
-    CHECK_OK(address_space_decommit(space, address, 40 * PAGE_SIZE));
+    CHECK_OK(address_space_change(space, CHANGE_DECOMMIT, address, 40 * PAGE_SIZE,
+                                  PROTECTION_NONE));
     CHECK_EQ(frame_at(address), FRAME_NONE);
-    CHECK_OK(address_space_commit(space, address, 20 * PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_change(space, CHANGE_COMMIT, address, 20 * PAGE_SIZE,
+                                  PROTECTION_READ_WRITE));
     CHECK_EQ(frame_at(address + 19 * PAGE_SIZE), frame_at(address) + 19);
     CHECK_EQ(get(address + 7 * PAGE_SIZE), 0);
-    CHECK_OK(address_space_commit(space, address + 20 * PAGE_SIZE, PAGE_SIZE, PROTECTION_NONE));
+    CHECK_OK(address_space_change(space, CHANGE_COMMIT, address + 20 * PAGE_SIZE, PAGE_SIZE,
+                                  PROTECTION_NONE));
     CHECK_EQ(frame_at(address + 20 * PAGE_SIZE), FRAME_NONE); /* nobody can touch it */
     end();
 }
@@ -247,7 +253,7 @@ TEST(who_writes_in_order_after_a_fork_gets_runs)
     begin();
     sim_machine.prefers_runs = true;
     uint64_t address;
-    CHECK_OK(address_space_map(space, 0, 40 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    CHECK_OK(address_space_map(space, 0, false, 40 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
     for (uint64_t i = 0; i < 40; i++) {
         put(address + i * PAGE_SIZE, (uint8_t)i);
     }
@@ -255,13 +261,13 @@ TEST(who_writes_in_order_after_a_fork_gets_runs)
     CHECK_OK(address_space_create(account, &child));
     CHECK_OK(address_space_fork(parent, child));
     space = child;
-    uint64_t free = frame_free_count();
+    uint64_t free = tally.frames_free;
     put(address, 100);
-    CHECK_EQ(free - frame_free_count(), 1); /* nobody knows that it goes on */
+    CHECK_EQ(free - tally.frames_free, 1); /* nobody knows that it goes on */
     put(address + PAGE_SIZE, 101);
-    CHECK_EQ(free - frame_free_count(), 1 + 16);
+    CHECK_EQ(free - tally.frames_free, 1 + 16);
     put(address + 30 * PAGE_SIZE, 130);
-    CHECK_EQ(free - frame_free_count(), 1 + 16 + 1);
+    CHECK_EQ(free - tally.frames_free, 1 + 16 + 1);
     for (uint64_t i = 1; i < 16; i++) {
         CHECK_EQ(frame_at(address + (i + 1) * PAGE_SIZE), frame_at(address + PAGE_SIZE) + i);
         CHECK_EQ(get(address + (i + 1) * PAGE_SIZE), i + 1); /* copied with what is in them */
@@ -271,11 +277,11 @@ TEST(who_writes_in_order_after_a_fork_gets_runs)
         CHECK_EQ(get(address + i * PAGE_SIZE), i);
     }
     address_space_destroy(child);
-    free = frame_free_count();
+    free = tally.frames_free;
     for (uint64_t i = 0; i < 40; i++) {
         put(address + i * PAGE_SIZE, 1); /* alone again: made writable, not copied */
     }
-    CHECK_EQ(frame_free_count(), free);
+    CHECK_EQ(tally.frames_free, free);
     end();
 }
 
@@ -284,7 +290,7 @@ TEST(committed_memory_without_a_run_comes_with_its_faults)
     begin();
     static frame_t taken[1 << 16];
     uint64_t address, count = 0;
-    while (count < ARRAY_SIZE(taken) && frame_free_count() > 300) {
+    while (count < ARRAY_SIZE(taken) && tally.frames_free > 300) {
         CHECK_OK(frame_alloc(&taken[count++]));
     }
     CHECK_LT(count, ARRAY_SIZE(taken));
@@ -295,7 +301,7 @@ TEST(committed_memory_without_a_run_comes_with_its_faults)
         frame_put(taken[i]);
     }
     sim_machine.prefers_runs = true;
-    CHECK_OK(address_space_map(space, 0, 100 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    CHECK_OK(address_space_map(space, 0, false, 100 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
     CHECK_EQ(frame_at(address + 99 * PAGE_SIZE), FRAME_NONE);
     for (uint64_t i = 0; i < 100; i++) {
         put(address + i * PAGE_SIZE, (uint8_t)i);

@@ -228,10 +228,10 @@ TEST(a_large_image_costs_what_is_touched)
     struct address_space *as;
     CHECK_OK(address_space_create(&ledger_root, &as));
     CHECK_OK(elf_check(memory_object_of(o), &plan, &reason));
-    uint64_t base, frames = frame_free_count();
+    uint64_t base, frames = tally.frames_free;
     CHECK_OK(elf_map(as, o, &plan, &base));
     CHECK_EQ(as->charged_pages, 3);
-    CHECK_LE(frames - frame_free_count(),
+    CHECK_LE(frames - tally.frames_free,
              5); /* tables, the page whose tail is zeroed, kernel memory */
     object_put(o);
     address_space_destroy(as);
@@ -246,7 +246,8 @@ TEST(an_image_does_not_map_over_what_is_there)
     struct address_space *as;
     CHECK_OK(address_space_create(&ledger_root, &as));
     CHECK_OK(elf_check(memory_object_of(o), &plan, &reason));
-    CHECK_OK(address_space_map_fixed(as, BASE + 0x4000, PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_map(as, BASE + 0x4000, true, PAGE_SIZE, PROTECTION_READ_WRITE,
+                               &(uint64_t){0}));
     uint64_t base;
     CHECK_STATUS(elf_map(as, o, &plan, &base), STATUS_ALREADY_EXISTS);
     object_put(o);

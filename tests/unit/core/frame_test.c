@@ -21,9 +21,9 @@ TEST(every_frame_is_given_out_once)
     start();
     frame_init(20, 1500);
     frame_init(2000, FRAMES);
-    uint64_t total = frame_total(), count = 0;
+    uint64_t total = tally.frames, count = 0;
     CHECK_EQ(total, 1478 + 1998); /* less the frames of the records: 1024 counts in each */
-    CHECK_EQ(frame_free_count(), total);
+    CHECK_EQ(tally.frames_free, total);
     static bool seen[FRAMES];
     while (frame_alloc(&taken[count]) == STATUS_OK) {
         frame_t f = taken[count++];
@@ -33,12 +33,12 @@ TEST(every_frame_is_given_out_once)
         memset(arch_frame_address(f), 0xff, PAGE_SIZE);
     }
     CHECK_EQ(count, total);
-    CHECK_EQ(frame_free_count(), 0);
+    CHECK_EQ(tally.frames_free, 0);
     for (uint64_t i = 0; i < count; i++) {
         CHECK_EQ(frame_count(taken[i]), 1); /* nobody's record was overwritten */
         frame_put(taken[i]);
     }
-    CHECK_EQ(frame_free_count(), total);
+    CHECK_EQ(tally.frames_free, total);
 }
 
 TEST(freed_frames_are_used_first)
@@ -66,18 +66,17 @@ TEST(counts_and_foreign_frames)
     frame_init(20, 100);
     frame_t f;
     CHECK_OK(frame_alloc(&f));
-    uint64_t free = frame_free_count();
+    uint64_t free = tally.frames_free;
     frame_get(f);
     CHECK_EQ(frame_count(f), 2);
     frame_put(f);
-    CHECK_EQ(frame_free_count(), free);
+    CHECK_EQ(tally.frames_free, free);
     frame_put(f);
-    CHECK_EQ(frame_free_count(), free + 1);
+    CHECK_EQ(tally.frames_free, free + 1);
     CHECK_EQ(frame_count(5), FRAME_COUNT_MANY); /* in no range */
     frame_get(5);
     frame_put(5);
-    CHECK_EQ(frame_free_count(), free + 1);
-    CHECK_EQ(frame_of_address((char *)arch_frame_address(f) + 77), f);
+    CHECK_EQ(tally.frames_free, free + 1);
 }
 
 static void put_twice(void)
@@ -116,12 +115,12 @@ TEST(runs_come_from_a_frontier_then_from_what_was_freed)
     start();
     frame_init(20, 500);
     frame_init(600, 700);
-    uint64_t total = frame_total(), count, second;
+    uint64_t total = tally.frames, count, second;
     frame_t first, other;
     CHECK_OK(frame_alloc_run(4, 100, &first, &count));
     CHECK_EQ(count, 100);
     check_run(first, count);
-    CHECK_EQ(frame_free_count(), total - 100);
+    CHECK_EQ(tally.frames_free, total - 100);
     CHECK_OK(frame_alloc_run(200, 4000, &other, &second)); /* the rest of the first range */
     CHECK_EQ(second, 500 - 21 - 100);
     check_run(other, second);
@@ -134,9 +133,9 @@ TEST(runs_come_from_a_frontier_then_from_what_was_freed)
     CHECK_EQ(other, 601);
     kmem_fail_after = 0;
     put_run(first, 100);
-    uint64_t free = frame_free_count();
+    uint64_t free = tally.frames_free;
     CHECK_STATUS(frame_alloc_run(1, 10, &first, &count), STATUS_FRAMES_EXHAUSTED);
-    CHECK_EQ(frame_free_count(), free);
+    CHECK_EQ(tally.frames_free, free);
 }
 
 TEST(a_run_is_taken_out_of_the_middle_of_what_was_freed)
@@ -146,7 +145,7 @@ TEST(a_run_is_taken_out_of_the_middle_of_what_was_freed)
     frame_t first, run;
     uint64_t all, count;
     CHECK_OK(frame_alloc_run(1, 4000, &first, &all));
-    CHECK_EQ(frame_free_count(), 0);
+    CHECK_EQ(tally.frames_free, 0);
     frame_put(first);
     frame_put(first + 2);
     put_run(first + 10, 20);
@@ -161,7 +160,7 @@ TEST(a_run_is_taken_out_of_the_middle_of_what_was_freed)
     CHECK_EQ(run, first + 10);
     CHECK_EQ(count, 12);
     check_run(run, count);
-    CHECK_EQ(frame_free_count(), 4);
+    CHECK_EQ(tally.frames_free, 4);
     for (int i = 0; i < 4; i++) {
         CHECK_OK(frame_alloc(&run));
         CHECK(run == first || run == first + 2 || run == first + 3 || run == first + 4);
@@ -186,7 +185,7 @@ TEST(freed_frames_are_cleaned_in_runs)
     put_run(first + 30, 10);
     CHECK(!frame_clean(21, 40, clear));
     CHECK(frame_clean(16, 18, clear));
-    CHECK_EQ(frame_free_count(), 30);
+    CHECK_EQ(tally.frames_free, 30);
     CHECK(!frame_clean(16, 18, clear));
     CHECK_OK(frame_alloc_run(18, 40, &run, &count));
     CHECK_EQ(run, first + 2);
@@ -196,7 +195,7 @@ TEST(freed_frames_are_cleaned_in_runs)
     CHECK(frame_clean(5, 5, clear));
     CHECK_OK(frame_alloc_zeroed(&run));
     check_run(run, 1);
-    CHECK_EQ(frame_free_count(), 30 - 18 + 4);
+    CHECK_EQ(tally.frames_free, 30 - 18 + 4);
 }
 
 TEST(ranges_too_small_for_anything_are_left_out)
@@ -204,9 +203,9 @@ TEST(ranges_too_small_for_anything_are_left_out)
     start();
     frame_init(0, 1); /* frame 0 is nobody's */
     frame_init(1, 2); /* its one frame would be its record's */
-    CHECK_EQ(frame_total(), 0);
+    CHECK_EQ(tally.frames, 0);
     frame_init(2, 4);
-    CHECK_EQ(frame_total(), 1);
+    CHECK_EQ(tally.frames, 1);
 }
 
 TEST(zeroed_frames_are_given_to_who_wants_them_zeroed)
@@ -220,7 +219,7 @@ TEST(zeroed_frames_are_given_to_who_wants_them_zeroed)
     CHECK_OK(frame_alloc_zeroed(&b));
     frame_put(dirty);
     frame_put_zeroed(a);
-    CHECK_EQ(frame_free_count(), 2);
+    CHECK_EQ(tally.frames_free, 2);
     CHECK_OK(frame_alloc(&c));
     CHECK_EQ(c, dirty); /* a zeroed one only when there is no other */
     CHECK_OK(frame_alloc(&c));

@@ -1,4 +1,4 @@
-/* The pairing heap against a plain array: random inserts and removals, all invariants after each
+/* The heap against a plain array: random inserts and removals, all invariants after each
  * step. */
 #include "kernel/core/heap.h"
 #include "tests/lib/test.h"
@@ -14,7 +14,7 @@ static uint32_t check_heap(void)
 {
     uint32_t count = 0;
     struct heap_node *at = heap.root;
-    CHECK(at == NULL || (at->previous == NULL && at->next == NULL));
+    CHECK(at == NULL || at->parent == NULL);
     struct heap_node *stack[NODES + 1];
     uint32_t depth = 0;
     if (at != NULL) {
@@ -24,13 +24,14 @@ static uint32_t check_heap(void)
         at = stack[--depth];
         CHECK(at >= nodes && at < nodes + NODES && inside[at - nodes]);
         count++;
-        struct heap_node *before = at;
-        for (struct heap_node *child = at->child; child != NULL; child = child->next) {
-            CHECK(child->previous == before);
-            CHECK(child->key >= at->key);
-            CHECK(depth < NODES);
-            stack[depth++] = child;
-            before = child;
+        for (uint32_t side = 0; side < 2; side++) {
+            struct heap_node *child = at->child[side];
+            if (child != NULL) {
+                CHECK(child->parent == at);
+                CHECK(child->key >= at->key);
+                CHECK(depth < NODES);
+                stack[depth++] = child;
+            }
         }
     }
     return count;
@@ -58,7 +59,7 @@ static void take_out(uint32_t i)
 {
     inside[i] = false;
     heap_remove(&heap, &nodes[i]);
-    CHECK(nodes[i].child == NULL && nodes[i].next == NULL && nodes[i].previous == NULL);
+    CHECK(nodes[i].child[0] == NULL && nodes[i].child[1] == NULL && nodes[i].parent == NULL);
 }
 
 TEST(heap_agrees_with_an_array)

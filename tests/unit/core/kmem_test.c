@@ -31,7 +31,7 @@ TEST(random_sizes_are_zeroed_apart_and_all_back)
         uint8_t mark;
     } pieces[PIECES];
     begin();
-    uint64_t frames = frame_free_count(), bytes = kmem_bytes();
+    uint64_t frames = tally.frames_free, bytes = tally.kernel_bytes;
     for (int step = 0; step < 60000; step++) {
         uint64_t i = random_below(&r, PIECES);
         if (pieces[i].bytes == NULL) {
@@ -51,15 +51,15 @@ TEST(random_sizes_are_zeroed_apart_and_all_back)
         CHECK_EQ(pieces[i].bytes[pieces[i].size - 1], pieces[i].mark);
         kmem_free(account, pieces[i].bytes, pieces[i].size);
         pieces[i].bytes = NULL;
-        CHECK_LE(account->used[LEDGER_KERNEL_BYTES], kmem_frames() * PAGE_SIZE);
+        CHECK_LE(account->used[LEDGER_KERNEL_BYTES], tally.kernel_frames * PAGE_SIZE);
     }
     for (int i = 0; i < PIECES; i++) {
         if (pieces[i].bytes != NULL) {
             kmem_free(account, pieces[i].bytes, pieces[i].size);
         }
     }
-    CHECK_EQ(frame_free_count(), frames);
-    CHECK_EQ(kmem_bytes(), bytes);
+    CHECK_EQ(tally.frames_free, frames);
+    CHECK_EQ(tally.kernel_bytes, bytes);
     end();
 }
 
@@ -67,16 +67,16 @@ TEST(kernel_memory_never_takes_the_users_share)
 {
     begin();
     uint64_t share = ledger_root.limit[LEDGER_KERNEL_BYTES] / PAGE_SIZE;
-    CHECK_GE(frame_total() - share, ledger_root.limit[LEDGER_FRAMES]);
+    CHECK_GE(tally.frames - share, ledger_root.limit[LEDGER_FRAMES]);
     static void *pages[8192];
     uint64_t count = 0;
     while (count < ARRAY_SIZE(pages)
            && kmem_alloc(account, PAGE_SIZE, &pages[count]) == STATUS_OK) {
         count++;
     }
-    CHECK_LE(kmem_frames(), share);
-    CHECK_GE(kmem_frames() + 1, share);
-    CHECK_GE(frame_free_count(), ledger_root.limit[LEDGER_FRAMES]);
+    CHECK_LE(tally.kernel_frames, share);
+    CHECK_GE(tally.kernel_frames + 1, share);
+    CHECK_GE(tally.frames_free, ledger_root.limit[LEDGER_FRAMES]);
     void *more;
     CHECK_STATUS(kmem_alloc(account, 2000, &more), STATUS_BYTES_EXHAUSTED);
     while (count > 0) {

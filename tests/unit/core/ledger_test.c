@@ -51,23 +51,23 @@ TEST(an_account_lives_as_long_as_something_is_charged)
 {
     struct account *parent, *child;
     sim_boot(NULL);
-    uint64_t bytes = kmem_bytes();
+    uint64_t bytes = tally.kernel_bytes;
     CHECK_OK(account_create(&ledger_root, NULL, &parent));
     CHECK_OK(account_create(parent, NULL, &child));
     CHECK_OK(ledger_charge(child, LEDGER_FRAMES, 5));
     account_put(child);
     account_put(parent);
-    CHECK_NE(kmem_bytes(), bytes);
+    CHECK_NE(tally.kernel_bytes, bytes);
     CHECK_EQ(child->used[LEDGER_FRAMES], 5); /* still there: the address sanitizer would say */
     ledger_refund(child, LEDGER_FRAMES, 5);
-    CHECK_EQ(kmem_bytes(), bytes); /* and its parent with it */
+    CHECK_EQ(tally.kernel_bytes, bytes); /* and its parent with it */
 }
 
 TEST(nesting_has_a_limit)
 {
     struct account *chain[ACCOUNT_DEPTH_MAX] = {&ledger_root};
     sim_boot(NULL);
-    uint64_t bytes = kmem_bytes();
+    uint64_t bytes = tally.kernel_bytes;
     int depth = 1;
     while (depth < ACCOUNT_DEPTH_MAX
            && account_create(chain[depth - 1], NULL, &chain[depth]) == STATUS_OK) {
@@ -79,7 +79,7 @@ TEST(nesting_has_a_limit)
     for (int i = 1; i < depth; i++) {
         account_put(chain[i]); /* from the top: each is held by its child */
     }
-    CHECK_EQ(kmem_bytes(), bytes);
+    CHECK_EQ(tally.kernel_bytes, bytes);
 }
 
 /* Whatever is charged as frames can be had: the promise at the head of ledger.c. */
@@ -92,7 +92,8 @@ TEST(charged_frames_can_always_be_taken)
     struct address_space *as;
     CHECK_OK(address_space_create(a, &as));
     uint64_t pages = 0, address;
-    while (address_space_map(as, 0, PAGE_SIZE, PROTECTION_READ_WRITE, &address) == STATUS_OK) {
+    while (address_space_map(as, 0, false, PAGE_SIZE, PROTECTION_READ_WRITE,
+                             &address) == STATUS_OK) {
         pages++;
     }
     CHECK_GT(pages, 600);

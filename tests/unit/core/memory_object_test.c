@@ -38,11 +38,11 @@ TEST(pages_of_trees_of_every_height)
     } cases[] = {{1, 0}, {2, 1}, {512, 1}, {513, 3}, {5000, 11}};
     begin();
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        uint64_t pages = cases[i].pages, free = frame_free_count();
+        uint64_t pages = cases[i].pages, free = tally.frames_free;
         struct object *o;
         CHECK_OK(memory_object_create(account, pages * PAGE_SIZE, &o));
         CHECK_EQ(account->used[LEDGER_FRAMES], pages + cases[i].nodes);
-        CHECK_LE(free - frame_free_count(), 2); /* kernel memory only: nothing is touched yet */
+        CHECK_LE(free - tally.frames_free, 2); /* kernel memory only: nothing is touched yet */
         uint64_t touched[] = {0, pages / 2, pages - 1, pages / 3};
         for (size_t k = 0; k < ARRAY_SIZE(touched); k++) {
             frame_t f = page(o, touched[k], true);
@@ -54,7 +54,7 @@ TEST(pages_of_trees_of_every_height)
         CHECK_EQ(account->used[LEDGER_FRAMES], pages + cases[i].nodes);
         object_put(o);
         sim_settle();
-        CHECK_EQ(frame_free_count(), free);
+        CHECK_EQ(tally.frames_free, free);
     }
     end();
 }
@@ -64,11 +64,11 @@ TEST(every_page_can_be_touched_within_the_charge)
     begin();
     struct object *o;
     CHECK_OK(memory_object_create(account, 3000 * PAGE_SIZE, &o));
-    uint64_t free = frame_free_count();
+    uint64_t free = tally.frames_free;
     for (uint64_t i = 0; i < 3000; i++) {
         (void)page(o, i, true);
     }
-    CHECK_EQ(free - frame_free_count(), account->used[LEDGER_FRAMES]);
+    CHECK_EQ(free - tally.frames_free, account->used[LEDGER_FRAMES]);
     object_put(o);
     end();
 }
@@ -107,13 +107,13 @@ TEST(a_mapping_keeps_the_memory)
     uint8_t value = 7;
     CHECK_OK(address_space_create(account, &as));
     CHECK_OK(memory_object_create(account, PAGE_SIZE, &o));
-    CHECK_OK(address_space_map_object(as, o, 0, false, 0, PAGE_SIZE, PROTECTION_READ_WRITE,
-                                      SHARING_SHARED, &address));
+    CHECK_OK(address_space_map_object(as, o, NULL, true, 0, false, 0, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, SHARING_SHARED, &address));
     CHECK_OK(user_copy_out(as, address, &value, 1));
     object_put(o);
     sim_settle();
-    CHECK_OK(address_space_protect(as, address, PAGE_SIZE, PROTECTION_READ));
-    CHECK_OK(address_space_protect(as, address, PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_change(as, CHANGE_PROTECT, address, PAGE_SIZE, PROTECTION_READ));
+    CHECK_OK(address_space_change(as, CHANGE_PROTECT, address, PAGE_SIZE, PROTECTION_READ_WRITE));
     value = 0;
     CHECK_OK(user_copy_in(as, &value, address, 1));
     CHECK_EQ(value, 7);
@@ -130,30 +130,32 @@ TEST(sealing_waits_for_all_who_can_write)
     CHECK_OK(address_space_create(account, &as));
     CHECK_OK(memory_object_create(account, PAGE_SIZE, &o));
     CHECK_OK(memory_object_make_read_only(memory_object_of(o), account, &reader));
-    CHECK_OK(address_space_map_object(as, o, 0, false, 0, PAGE_SIZE, PROTECTION_READ_WRITE,
-                                      SHARING_SHARED, &address));
-    CHECK_OK(address_space_map_object(as, reader, 0, false, 0, PAGE_SIZE, PROTECTION_READ_WRITE,
-                                      SHARING_PRIVATE, &private));
+    CHECK_OK(address_space_map_object(as, o, NULL, true, 0, false, 0, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, SHARING_SHARED, &address));
+    CHECK_OK(address_space_map_object(as, reader, NULL, true, 0, false, 0, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, SHARING_PRIVATE, &private));
     CHECK_STATUS(memory_object_make_image(o, account, &image), STATUS_BAD_STATE);
-    CHECK_OK(address_space_protect(as, address, PAGE_SIZE,
-                                   PROTECTION_READ)); /* not unmapped: read-only is enough */
+    CHECK_OK(address_space_change(as, CHANGE_PROTECT, address, PAGE_SIZE,
+                                  PROTECTION_READ)); /* not unmapped: read-only is enough */
     object_get(o);
     CHECK_STATUS(memory_object_make_image(o, account, &image), STATUS_BAD_STATE);
     object_put(o);
     CHECK_OK(memory_object_make_image(o, account, &image));
     CHECK(memory_object_sealed(memory_object_of(reader)));
     /* From now on nobody writes to it, by no way. */
-    CHECK_STATUS(address_space_protect(as, address, PAGE_SIZE, PROTECTION_READ_WRITE),
+    CHECK_STATUS(address_space_change(as, CHANGE_PROTECT, address, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE),
                  STATUS_WRONG_INTERFACE);
-    CHECK_STATUS(address_space_map_object(as, o, 0, false, 0, PAGE_SIZE, PROTECTION_READ_WRITE,
-                                          SHARING_SHARED, &address),
+    CHECK_STATUS(address_space_map_object(as, o, NULL, true, 0, false, 0, PAGE_SIZE,
+                                          PROTECTION_READ_WRITE, SHARING_SHARED, &address),
                  STATUS_WRONG_INTERFACE);
-    CHECK_STATUS(address_space_map_object(as, reader, 0, false, 0, PAGE_SIZE,
+    CHECK_STATUS(address_space_map_object(as, reader, NULL, true, 0, false, 0, PAGE_SIZE,
                                           PROTECTION_READ_EXECUTE, SHARING_SHARED, &address),
                  STATUS_WRONG_INTERFACE);
-    CHECK_OK(address_space_map_object(as, image, 0, false, 0, PAGE_SIZE, PROTECTION_READ_EXECUTE,
-                                      SHARING_SHARED, &address));
-    CHECK_STATUS(address_space_protect(as, address, PAGE_SIZE, PROTECTION_READ_WRITE),
+    CHECK_OK(address_space_map_object(as, image, NULL, true, 0, false, 0, PAGE_SIZE,
+                                      PROTECTION_READ_EXECUTE, SHARING_SHARED, &address));
+    CHECK_STATUS(address_space_change(as, CHANGE_PROTECT, address, PAGE_SIZE,
+                                      PROTECTION_READ_WRITE),
                  STATUS_WRONG_INTERFACE);
     object_put(o);
     object_put(image);
@@ -171,15 +173,17 @@ TEST(what_was_written_never_runs)
     CHECK_OK(address_space_create(account, &as));
     CHECK_OK(memory_object_create(account, 2 * PAGE_SIZE, &o));
     CHECK_OK(memory_object_make_image(o, account, &image));
-    CHECK_OK(address_space_map_object(as, image, 0, false, 0, 2 * PAGE_SIZE,
+    CHECK_OK(address_space_map_object(as, image, NULL, true, 0, false, 0, 2 * PAGE_SIZE,
                                       PROTECTION_READ_EXECUTE, SHARING_PRIVATE, &code));
     CHECK_OK(
-        address_space_protect(as, code, PAGE_SIZE, PROTECTION_READ_WRITE)); /* private: a copy */
+        address_space_change(as, CHANGE_PROTECT, code, PAGE_SIZE,
+                             PROTECTION_READ_WRITE)); /* private: a copy */
     CHECK_STATUS(address_space_fault(as, code, UPCALL_ACCESS_EXECUTE), STATUS_BAD_ADDRESS);
-    CHECK_STATUS(address_space_protect(as, code, 2 * PAGE_SIZE, PROTECTION_READ_EXECUTE),
+    CHECK_STATUS(address_space_change(as, CHANGE_PROTECT, code, 2 * PAGE_SIZE,
+                                      PROTECTION_READ_EXECUTE),
                  STATUS_WRONG_INTERFACE);
-    CHECK_OK(address_space_protect(as, code, PAGE_SIZE, PROTECTION_READ));
-    CHECK_STATUS(address_space_protect(as, code, PAGE_SIZE, PROTECTION_READ_EXECUTE),
+    CHECK_OK(address_space_change(as, CHANGE_PROTECT, code, PAGE_SIZE, PROTECTION_READ));
+    CHECK_STATUS(address_space_change(as, CHANGE_PROTECT, code, PAGE_SIZE, PROTECTION_READ_EXECUTE),
                  STATUS_WRONG_INTERFACE);
     CHECK_OK(address_space_fault(as, code + PAGE_SIZE, UPCALL_ACCESS_EXECUTE));
     object_put(o);

@@ -71,7 +71,7 @@ TEST(park_answers_at_once_when_there_is_nothing_to_wait_for)
     CHECK_STATUS(user_run(u, unpark_entry(1, address + 1, 1)).status, -STATUS_BAD_ADDRESS);
     CHECK_STATUS(user_run(u, unpark_entry(1, USER_END + 4, 1)).status, -STATUS_BAD_ADDRESS);
     CHECK_EQ(wake(u, address, 7), 0);
-    CHECK_EQ(park_count(), 0);
+    CHECK_EQ(tally.parked, 0);
 }
 
 TEST(unpark_wakes_in_order_of_arrival_and_no_more_than_asked)
@@ -89,7 +89,7 @@ TEST(unpark_wakes_in_order_of_arrival_and_no_more_than_asked)
         user_submit(u[i], &e);
         CHECK_EQ(user_enter(u[i], 2, FOREVER), USER_BLOCKED);
     }
-    CHECK_EQ(park_count(), 4);
+    CHECK_EQ(tally.parked, 4);
     CHECK_EQ(wake(waker, address, 0), 0);
     CHECK_EQ(wake(waker, address, 1), 1);
     CHECK_EQ(user_state(u[0]), USER_RETURNED);
@@ -113,7 +113,7 @@ TEST(park_times_out_and_is_cancelled)
     uint64_t address = user_place(u, &word, sizeof word);
     start(u, park_entry(1, address, 1, 5000));
     start(u, park_entry(2, address, 1, UINT64_MAX - 1));
-    CHECK_EQ(timer_count(), 2);
+    CHECK_EQ(tally.timers, 2);
     sim_advance(4999);
     take_none(u);
     sim_advance(1);
@@ -121,8 +121,8 @@ TEST(park_times_out_and_is_cancelled)
     start(u, (struct ring_entry){.opcode = RING_OP_CANCEL, .user_data = 3, .interface_id = 2});
     CHECK_EQ(take(u, 2), -STATUS_CANCELLED);
     CHECK_EQ(take(u, 3), 0);
-    CHECK_EQ(timer_count(), 0);
-    CHECK_EQ(park_count(), 0);
+    CHECK_EQ(tally.timers, 0);
+    CHECK_EQ(tally.parked, 0);
 }
 
 TEST(unmapping_wakes_who_waits_there)
@@ -131,16 +131,16 @@ TEST(unmapping_wakes_who_waits_there)
     struct process *p = sim_process(NULL, 0);
     struct user *u = user_of(p);
     uint64_t first;
-    CHECK_OK(address_space_map(p->space, 0, 3 * PAGE_SIZE, PROTECTION_READ_WRITE, &first));
+    CHECK_OK(address_space_map(p->space, 0, false, 3 * PAGE_SIZE, PROTECTION_READ_WRITE, &first));
     for (uint64_t i = 0; i < 3; i++) {
         start(u, park_entry(i + 1, first + i * PAGE_SIZE + 8, 0, FOREVER));
     }
-    CHECK_EQ(park_count(), 3);
+    CHECK_EQ(tally.parked, 3);
     CHECK_OK(address_space_unmap(p->space, first + PAGE_SIZE, PAGE_SIZE));
     CHECK_EQ(take(u, 2), 0);
-    CHECK_EQ(park_count(), 2);
+    CHECK_EQ(tally.parked, 2);
     CHECK_OK(address_space_unmap(p->space, first, 3 * PAGE_SIZE));
-    CHECK_EQ(park_count(), 0);
+    CHECK_EQ(tally.parked, 0);
 }
 
 TEST(shared_words_have_one_queue_and_private_ones_their_own)
@@ -151,9 +151,9 @@ TEST(shared_words_have_one_queue_and_private_ones_their_own)
     struct object *object;
     uint64_t at_a, at_b;
     CHECK_OK(memory_object_create(&ledger_root, 2 * PAGE_SIZE, &object));
-    CHECK_OK(address_space_map_object(p->space, object, 0, false, 0, 2 * PAGE_SIZE,
+    CHECK_OK(address_space_map_object(p->space, object, NULL, true, 0, false, 0, 2 * PAGE_SIZE,
                                       PROTECTION_READ_WRITE, SHARING_SHARED, &at_a));
-    CHECK_OK(address_space_map_object(q->space, object, 0, false, PAGE_SIZE, PAGE_SIZE,
+    CHECK_OK(address_space_map_object(q->space, object, NULL, true, 0, false, PAGE_SIZE, PAGE_SIZE,
                                       PROTECTION_READ_WRITE, SHARING_SHARED, &at_b));
     object_put(object);
     start(a, park_entry(1, at_a + PAGE_SIZE + 4, 0, FOREVER)); /* the word that b has at 4 */
@@ -164,8 +164,10 @@ TEST(shared_words_have_one_queue_and_private_ones_their_own)
     take_none(a);
     /* the same address in two spaces: different words */
     uint64_t own = 0x200000000ull;
-    CHECK_OK(address_space_map_fixed(p->space, own, PAGE_SIZE, PROTECTION_READ_WRITE));
-    CHECK_OK(address_space_map_fixed(q->space, own, PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_map(p->space, own, true, PAGE_SIZE, PROTECTION_READ_WRITE,
+                               &(uint64_t){0}));
+    CHECK_OK(address_space_map(q->space, own, true, PAGE_SIZE, PROTECTION_READ_WRITE,
+                               &(uint64_t){0}));
     start(a, park_entry(3, own, 0, FOREVER));
     CHECK_EQ(wake(b, own, 10), 0);
     CHECK_EQ(wake(user_thread(p), own, 10), 1);
@@ -180,12 +182,12 @@ TEST(the_end_of_a_thread_and_of_a_process_takes_its_waiters)
     start(u, park_entry(1, u->scratch, 0, FOREVER));
     start(v, park_entry(1, u->scratch, 0, FOREVER));
     start(w, park_entry(1, w->scratch, 0, FOREVER));
-    CHECK_EQ(park_count(), 3);
+    CHECK_EQ(tally.parked, 3);
     thread_exit(v->thread, 0);
-    CHECK_EQ(park_count(), 2);
+    CHECK_EQ(tally.parked, 2);
     CHECK_EQ(wake(user_thread(p), u->scratch, 10), 1);
     process_end(q, &(struct exit_record){.kind = EXIT_KIND_TERMINATED});
-    CHECK_EQ(park_count(), 0);
+    CHECK_EQ(tally.parked, 0);
 }
 
 /* --- random programs --- */
@@ -240,7 +242,7 @@ static void reap_all(struct user *const *users)
     for (uint32_t i = 0; i < model_count; i++) {
         CHECK_EQ(model[i].expected, 1);
     }
-    CHECK_EQ(park_count(), model_count);
+    CHECK_EQ(tally.parked, model_count);
 }
 
 static void random_park(struct random *r, struct user *u, uint32_t word, uint64_t address,

@@ -2,7 +2,6 @@
  * fails. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/park.h"
-#include "kernel/core/time_page.h"
 #include "kernel/core/timer_queue.h"
 #include "lib/wire/gen/process_spawner.h"
 #include "lib/wire/gen/timer.h"
@@ -61,7 +60,7 @@ TEST(exec_keeps_what_is_listed_and_nothing_else)
     CHECK_EQ(user_enter(u, 1, CAP_ENTER_FOREVER), USER_DIED);
     CHECK_EQ(user_state(v), USER_DIED);
     CHECK(!p->ended && p->thread_count == 1 && p->space != NULL && p->space != before);
-    CHECK_EQ(park_count(), 0);
+    CHECK_EQ(tally.parked, 0);
     struct object *o;
     CHECK_OK(cap_table_look_up(&p->table, console, &o));
     CHECK(o == &console_object);
@@ -80,7 +79,7 @@ TEST(exec_keeps_what_is_listed_and_nothing_else)
     CHECK(user_read(p, u->thread->arch.registers.rdi, start, sizeof start));
     CHECK_EQ(start[2], 0x5151);
     CHECK_OK(user_run(u, (struct ring_entry){.opcode = RING_OP_NOP, .user_data = 1}).status);
-    time_page_drop();
+    sim_drop_time_page();
 }
 
 TEST(what_took_the_slot_of_an_own_object_goes_unless_it_is_listed)

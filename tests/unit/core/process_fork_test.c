@@ -1,7 +1,6 @@
 /* fork: what the child has of its parent, what it has not, and that failing leaves nothing. */
 #include "kernel/cap/root_objects.h"
 #include "kernel/core/park.h"
-#include "kernel/core/time_page.h"
 #include "lib/wire/gen/process_handle.h"
 #include "lib/wire/gen/process_spawner.h"
 #include "lib/wire/gen/timer.h"
@@ -91,7 +90,7 @@ TEST(private_memory_is_copied_and_shared_memory_shared)
     struct object *object;
     uint64_t shared;
     CHECK_OK(memory_object_create(p->account, PAGE_SIZE, &object));
-    CHECK_OK(address_space_map_object(p->space, object, 0, false, 0, PAGE_SIZE,
+    CHECK_OK(address_space_map_object(p->space, object, NULL, true, 0, false, 0, PAGE_SIZE,
                                       PROTECTION_READ_WRITE, SHARING_SHARED, &shared));
     object_put(object);
     uint64_t value = 1, private = user_place(u, &value, sizeof value);
@@ -160,7 +159,7 @@ TEST(only_the_caller_and_its_fork_go_on_in_the_child)
     CHECK_EQ(user_enter(u, 2, CAP_ENTER_FOREVER), USER_RETURNED);
     struct process *child = child_of(p);
     CHECK_EQ(child->thread_count, 1);
-    CHECK_EQ(park_count(), 1);
+    CHECK_EQ(tally.parked, 1);
     struct user *c = user_of(child);
     uint8_t byte;
     CHECK(!user_read(child, v->ring, &byte, 1)); /* the other thread's ring */
@@ -202,7 +201,7 @@ TEST(a_child_has_the_time_page_where_its_parent_has_it)
     CHECK(user_reap(user_of(child), &reply.completion));
     CHECK_OK(user_call(user_of(child), TIMER, TIMER_INTERFACE_ID, TIMER_METHOD_NOW, NULL, NULL, 0,
                        &reply));
-    time_page_drop();
+    sim_drop_time_page();
 }
 
 TEST(a_result_that_does_not_fit_is_said_to_both)

@@ -111,7 +111,7 @@ TEST(making_a_process_fails_without_effect)
         CHECK_STATUS(sim_process_try(&ledger_root, NULL, 0, limits, &p), cases[i].status);
     }
     sim_settle();
-    CHECK_EQ(process_count(), 0);
+    CHECK_EQ(tally.processes, 0);
 }
 
 static void make_image(void)
@@ -356,8 +356,8 @@ static void busy_process_ends(void)
     (void)user_enter(u, 30, CAP_ENTER_FOREVER);
     process_end(p, &exited_7);
     CHECK(p->ended && p->thread_count == 0);
-    CHECK_EQ(timer_count(), 0);
-    CHECK_EQ(park_count(), 0);
+    CHECK_EQ(tally.timers, 0);
+    CHECK_EQ(tally.parked, 0);
 }
 
 TEST(the_end_of_a_busy_process_gives_everything_back)

@@ -18,7 +18,7 @@ static struct user *new_thread(struct process *p, enum ring_kind kind)
 {
     static const uint32_t entries[RING_KINDS] = {0, 8, 64};
     struct thread *t;
-    CHECK_OK(thread_create(p, entries[kind], &t));
+    CHECK_OK(thread_create(p, p->space, entries[kind], &t));
     thread_start(t);
     return user_of_thread(t);
 }

@@ -104,7 +104,7 @@ TEST(entries_in_flight_take_room_too)
 static void check_ring_of(uint32_t entries)
 {
     struct thread *t;
-    CHECK_OK(thread_create(u->process, entries, &t));
+    CHECK_OK(thread_create(u->process, u->process->space, entries, &t));
     thread_start(t);
     struct user *big = user_of_thread(t);
     struct ring_header h = user_ring(big);
@@ -129,15 +129,16 @@ TEST(rings_of_every_size)
         check_ring_of(entries);
     }
     struct thread *t;
-    CHECK_STATUS(thread_create(u->process, 3, &t), STATUS_BAD_ENTRY);
-    CHECK_STATUS(thread_create(u->process, 2 * RING_ENTRIES_MAX, &t), STATUS_BAD_ENTRY);
+    struct process *p = u->process;
+    CHECK_STATUS(thread_create(p, p->space, 3, &t), STATUS_BAD_ENTRY);
+    CHECK_STATUS(thread_create(p, p->space, 2 * RING_ENTRIES_MAX, &t), STATUS_BAD_ENTRY);
 }
 
 TEST(thousands_in_flight_are_found_and_end_with_their_thread)
 {
     boot();
     struct thread *t;
-    CHECK_OK(thread_create(u->process, RING_ENTRIES_MAX, &t));
+    CHECK_OK(thread_create(u->process, u->process->space, RING_ENTRIES_MAX, &t));
     thread_start(t);
     struct user *big = user_of_thread(t);
     cap_id_t endpoint = ipc_endpoint(u->process);

@@ -231,11 +231,11 @@ TEST(cap_enter_waits_for_as_many_as_asked)
                               .result_size = 1};
     CHECK_EQ(user_run(v, wake).aux, 1);
     CHECK_EQ(user_state(u), USER_BLOCKED);
-    CHECK_EQ(timer_count(), 1);
+    CHECK_EQ(tally.timers, 1);
     CHECK_EQ(user_run(v, wake).aux, 1);
     CHECK_EQ(user_state(u), USER_RETURNED);
     CHECK_EQ(user_result(u), 2);
-    CHECK_EQ(timer_count(), 0);
+    CHECK_EQ(tally.timers, 0);
     CHECK_EQ(user_enter(u, 2, 5000), USER_RETURNED); /* they still wait to be taken */
     CHECK_EQ(user_enter(u, 3, 5000), USER_BLOCKED);
     sim_advance(5000);

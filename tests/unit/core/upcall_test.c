@@ -17,7 +17,8 @@ static struct user_registers *registers(struct user *u)
 static uint64_t set_upcall(struct user *u, uint64_t size)
 {
     uint64_t base;
-    CHECK_OK(address_space_map(u->process->space, 0, STACK_SIZE, PROTECTION_READ_WRITE, &base));
+    CHECK_OK(address_space_map(u->process->space, 0, false, STACK_SIZE, PROTECTION_READ_WRITE,
+                               &base));
     struct user_message m;
     struct user_reply reply;
     struct wire_builder params = user_message(&m, THREAD_CONTROL_SET_UPCALL_PARAMS_DATA_WORDS, 0);
@@ -160,7 +161,8 @@ TEST(a_frame_that_cannot_be_written_ends_the_process)
             CHECK_OK(address_space_unmap(p->space, base, STACK_SIZE));
             break;
         case 1:
-            CHECK_OK(address_space_protect(p->space, base, STACK_SIZE, PROTECTION_READ));
+            CHECK_OK(address_space_change(p->space, CHANGE_PROTECT, base, STACK_SIZE,
+                                          PROTECTION_READ));
             break;
         case 2: /* smaller than a frame */
             u->thread->upcall_stack_size = 64;

@@ -16,7 +16,7 @@ static uint64_t map_alone(struct process *p)
 {
     uint64_t address;
     CHECK_OK(address_space_reserve(p->space, 0, SIZE + PAGE_SIZE, &address));
-    CHECK_OK(address_space_commit(p->space, address, SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_change(p->space, CHANGE_COMMIT, address, SIZE, PROTECTION_READ_WRITE));
     return address;
 }
 
@@ -131,7 +131,7 @@ TEST(read_only_memory_is_not_written_for_anybody)
 {
     begin();
     uint8_t byte = 1;
-    CHECK_OK(address_space_protect(ours->space, our_memory, SIZE, PROTECTION_READ));
+    CHECK_OK(address_space_change(ours->space, CHANGE_PROTECT, our_memory, SIZE, PROTECTION_READ));
     for (int current = 0; current < 2; current++) {
         make_current(current == 0 ? ours : theirs);
         CHECK_STATUS(user_copy_out(ours->space, our_memory, &byte, 1), STATUS_BAD_ADDRESS);
@@ -139,7 +139,7 @@ TEST(read_only_memory_is_not_written_for_anybody)
                  USER_TARGET_BAD);
         CHECK_OK(user_copy_in(ours->space, &byte, our_memory, 1));
     }
-    CHECK_OK(address_space_protect(ours->space, our_memory, SIZE, PROTECTION_NONE));
+    CHECK_OK(address_space_change(ours->space, CHANGE_PROTECT, our_memory, SIZE, PROTECTION_NONE));
     CHECK_STATUS(user_copy_in(ours->space, &byte, our_memory, 1), STATUS_BAD_ADDRESS);
 }
 

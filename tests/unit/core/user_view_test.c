@@ -103,7 +103,7 @@ static void check_old_frame(void)
 
 static void map_anonymous(void)
 {
-    CHECK_OK(address_space_map(space(), 0, 4 * PAGE_SIZE, PROTECTION_READ_WRITE, &page));
+    CHECK_OK(address_space_map(space(), 0, false, 4 * PAGE_SIZE, PROTECTION_READ_WRITE, &page));
     page += PAGE_SIZE;
 }
 
@@ -152,23 +152,25 @@ static void unmap_all(void)
 static void map_anew(void)
 {
     unmap();
-    CHECK_OK(address_space_map_fixed(space(), page, PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_map(space(), page, true, PAGE_SIZE, PROTECTION_READ_WRITE,
+                               &(uint64_t){0}));
 }
 
 static void protect_read(void)
 {
-    CHECK_OK(address_space_protect(space(), page, PAGE_SIZE, PROTECTION_READ));
+    CHECK_OK(address_space_change(space(), CHANGE_PROTECT, page, PAGE_SIZE, PROTECTION_READ));
 }
 
 static void protect_none(void)
 {
-    CHECK_OK(address_space_protect(space(), page - PAGE_SIZE, 2 * PAGE_SIZE, PROTECTION_NONE));
+    CHECK_OK(address_space_change(space(), CHANGE_PROTECT, page - PAGE_SIZE, 2 * PAGE_SIZE,
+                                  PROTECTION_NONE));
 }
 
 static void protect_and_back(void)
 {
     protect_none();
-    CHECK_OK(address_space_protect(space(), page, PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_change(space(), CHANGE_PROTECT, page, PAGE_SIZE, PROTECTION_READ_WRITE));
 }
 
 static void body_unmap(void)
@@ -238,18 +240,18 @@ static void map_committed(void)
 {
     CHECK_OK(address_space_reserve(space(), 0, 4 * PAGE_SIZE, &page));
     page += PAGE_SIZE;
-    CHECK_OK(address_space_commit(space(), page, PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_change(space(), CHANGE_COMMIT, page, PAGE_SIZE, PROTECTION_READ_WRITE));
 }
 
 static void decommit(void)
 {
-    CHECK_OK(address_space_decommit(space(), page, PAGE_SIZE));
+    CHECK_OK(address_space_change(space(), CHANGE_DECOMMIT, page, PAGE_SIZE, PROTECTION_NONE));
 }
 
 static void commit_anew(void)
 {
     decommit();
-    CHECK_OK(address_space_commit(space(), page, PAGE_SIZE, PROTECTION_READ_WRITE));
+    CHECK_OK(address_space_change(space(), CHANGE_COMMIT, page, PAGE_SIZE, PROTECTION_READ_WRITE));
 }
 
 static void body_decommit(void)
@@ -363,8 +365,8 @@ TEST(forked_again)
 static void map_object(enum sharing sharing, struct object *through)
 {
     CHECK_OK(memory_object_create(&ledger_root, 2 * PAGE_SIZE, &object));
-    CHECK_OK(address_space_map_through(space(), object, through, 0, 0, 2 * PAGE_SIZE,
-                                       PROTECTION_READ_WRITE, sharing, &page));
+    CHECK_OK(address_space_map_object(space(), object, through, false, 0, false, 0, 2 * PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, sharing, &page));
 }
 
 static void map_shared(void)
@@ -383,14 +385,14 @@ static void replace_with_object(void)
     if (object == NULL) {
         CHECK_OK(memory_object_create(&ledger_root, 2 * PAGE_SIZE, &object));
     }
-    CHECK_OK(address_space_map_object(space(), object, page, true, 0, PAGE_SIZE,
+    CHECK_OK(address_space_map_object(space(), object, NULL, true, page, true, 0, PAGE_SIZE,
                                       PROTECTION_READ_WRITE, SHARING_SHARED, &page));
 }
 
 static void replace_with_other_page(void)
 {
     unmap();
-    CHECK_OK(address_space_map_object(space(), object, page, true, PAGE_SIZE, PAGE_SIZE,
+    CHECK_OK(address_space_map_object(space(), object, NULL, true, page, true, PAGE_SIZE, PAGE_SIZE,
                                       PROTECTION_READ_WRITE, SHARING_SHARED, &page));
 }
 
@@ -438,11 +440,11 @@ static void body_private_read_first(void)
 {
     uint64_t at;
     frame_put(before);
-    CHECK_OK(address_space_map_object(space(), object, 0, false, 0, PAGE_SIZE,
+    CHECK_OK(address_space_map_object(space(), object, NULL, true, 0, false, 0, PAGE_SIZE,
                                       PROTECTION_READ_WRITE, SHARING_SHARED, &at));
     CHECK(user_write(owner(), at, "the object's", 12));
     unmap();
-    CHECK_OK(address_space_map_object(space(), object, page, true, 0, PAGE_SIZE,
+    CHECK_OK(address_space_map_object(space(), object, NULL, true, page, true, 0, PAGE_SIZE,
                                       PROTECTION_READ_WRITE, SHARING_PRIVATE, &page));
     CHECK(!page_has(NEW)); /* a read maps the object's own frame here */
     CHECK_OK(round_trip(NEW, NULL));
@@ -487,8 +489,8 @@ static void map_through_forwarder(void)
     struct object *forwarder;
     CHECK_OK(memory_object_create(&ledger_root, 2 * PAGE_SIZE, &object));
     CHECK_OK(forwarder_create(&ledger_root, object, &forwarder, &cutter));
-    CHECK_OK(address_space_map_through(space(), object, forwarder, 0, 0, 2 * PAGE_SIZE,
-                                       PROTECTION_READ_WRITE, SHARING_SHARED, &page));
+    CHECK_OK(address_space_map_object(space(), object, forwarder, false, 0, false, 0, 2 * PAGE_SIZE,
+                                      PROTECTION_READ_WRITE, SHARING_SHARED, &page));
     object_put(forwarder); /* the mapping has one */
 }
 
@@ -515,7 +517,7 @@ static struct thread *other;
 /* Behind the header and both queues of another thread's ring. */
 static void map_ring(void)
 {
-    CHECK_OK(thread_create(owner(), 1, &other));
+    CHECK_OK(thread_create(owner(), owner()->space, 1, &other));
     page = other->ring.user_address;
 }
 
