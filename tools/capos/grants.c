@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/capos/folders.h"
 #include "tools/capos/gen/grants.h"
 #include "tools/capos/run.h"
 
@@ -40,6 +41,9 @@ struct manifest_grant grants_parse(const char *text)
         if (grants[i].spec[0] != 0 && grants[i].spec[0] != '[' && spec[0] == 0) {
             fail(TOOL_USAGE, "the grant %s needs a value: --grant %s=%s", name, name,
                  grants[i].spec);
+        }
+        if (strcmp(grants[i].interface, MANIFEST_DIRECTORY) == 0) {
+            return folders_parse(spec);
         }
         return (struct manifest_grant){
             .name = name, .interface = grants[i].interface, .spec = spec};

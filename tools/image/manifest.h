@@ -14,7 +14,10 @@ struct manifest_grant {
     const char *name;      /* under which the program finds it */
     const char *interface; /* "": the one that the grant of this name has */
     const char *spec;
+    const char *host;      /* of a Directory: the host's folder; NULL: it is none */
 };
+#define MANIFEST_DIRECTORY "Directory" /* the interface of those with a host's folder */
+#define MANIFEST_READ_ONLY "ro"        /* their spec, or "" */
 
 struct manifest_binary {
     const char *name;
