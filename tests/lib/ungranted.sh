@@ -13,6 +13,15 @@ found_nothing='ok not in the CapSet
 ok forged ids lead nowhere
 ok nothing else answers for it'
 
+# to_add GRANT: the last line of a denial that this grant would have allowed; its SPEC stands there as it is explained.
+to_add() {
+    spec=$(awk -F '\t' -v name="$1" '$1 == name && $2 != "-" { print $2 }' tools/capos/gen/grants.txt)
+    case $1 in
+    dir) echo "add: --dir $spec" ;;
+    *) echo "add: --grant $1${spec:+=$spec}" ;;
+    esac
+}
+
 # ungranted STEM GRANT: an interface that a grant gives. The program is told which.
 ungranted() {
     all_but "$2"
@@ -21,7 +30,7 @@ ungranted() {
         status 126
         said "$found_nothing"
         stderr_has "ungranted was denied: \"$2\" was not granted"
-        stderr_last "add: --grant $2"
+        stderr_last "$(to_add "$2")"
     done
 }
 

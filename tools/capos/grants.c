@@ -67,6 +67,10 @@ const char *grants_for_interface(uint64_t interface_id)
 
 static const char *allows(const struct manifest_grant *grant)
 {
+    if (grant->host != NULL) {
+        return format("read%s the files of the host's folder %s",
+                      grant->spec[0] != 0 ? "" : " and write", grant->host);
+    }
     for (uint32_t i = 0; i < GRANT_COUNT; i++) {
         if (strcmp(grants[i].name, grant->name) == 0 ||
             strcmp(grants[i].interface, grant->interface) == 0) {
@@ -103,7 +107,8 @@ void grants_explain(const struct run_options *o, const struct manifest *m,
     printf("\nThe program may, within its own memory and threads, compute, and besides:\n");
     for (uint32_t i = 0; i < m->grant_count; i++) {
         const struct manifest_grant *g = &m->grants[i];
-        char *label = g->spec[0] != 0 ? format("%s=%s", g->name, g->spec) : format("%s", g->name);
+        bool has_spec = g->spec[0] != 0 && g->host == NULL;
+        char *label = has_spec ? format("%s=%s", g->name, g->spec) : format("%s", g->name);
         printf("  %-10s %s\n", label, allows(g));
     }
     printf(m->grant_count == 0 ? "  nothing at all\n" : "and nothing else.\n");
