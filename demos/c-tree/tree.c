@@ -214,7 +214,9 @@ static const char *list_folder(cap_t folder, struct listing *list)
             add_entry(list, wire_list_get_struct(part.entries, i));
         }
     } while (what == NULL && part.next != 0);
-    qsort(list->entries, list->count, sizeof *list->entries, by_name);
+    if (list->count > 0) {
+        qsort(list->entries, list->count, sizeof *list->entries, by_name);
+    }
     return what;
 }
 

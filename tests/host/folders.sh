@@ -105,6 +105,8 @@ would "  /usr/bin   read the files of the host's folder $(readlink -f /usr/bin)"
 mkdir 'a::b' 'c:ro'
 would "  /x         read and write the files of the host's folder $here/a::b" --dir 'a::b::/x'
 would "  /c:ro      read the files of the host's folder $here/c:ro" --dir 'c:ro:ro'
+mkdir "$(printf 'x\n  all')"
+would "  /x         read the files of the host's folder \"$here/x\\u000a  all\"" --dir "$(printf 'x\n  all')::/x:ro"
 expect "why this machine" grep -q '^machine: linux (only it has host folders so far)' "$out"
 would "machine: linux (--machine linux), 1 CPU, 256 MiB of memory" --machine linux --dir data
 would '        {"name": "/d", "interface": "Directory", "host": "'"$here"'/data", "readOnly": true}' \
@@ -215,7 +217,7 @@ shown() {
 host_line() {
     printf '%s' "$1" | tr -cd / | sed 's,/,  ,g'
     printf '%s' "${1##*/}" | shown 10000
-    if [ -L "$1" ] || [ ! -d "$1" ] && [ ! -f "$1" ]; then
+    if [ -L "$1" ] || { [ ! -d "$1" ] && [ ! -f "$1" ]; }; then
         echo '  (a link, a device or the like)'
     elif [ -d "$1" ]; then
         echo /
@@ -278,7 +280,7 @@ printf '\303\050 \300\200 \355\240\200 \302\233m \342\200\256x \364\220\200\200\
 printf '\303' >"$(printf 'strange/b\377')"
 start --dir strange "$tree" </dev/null
 expect "strange characters" same "$(cat "$out")" '/strange
-  a  24  \xc3( \xc0\x80 \xed\xa0\x80 \xc2\x9bm \xe2\x80\xaex ...
+  a  24  \xc3( \xc0\x80 \xed\xa0\x80 \xc2\x9bm \xe2\x80\xaex \xf4\x90...
   b\xff  1  \xc3'
 
 # Many names, and many folders within each other.

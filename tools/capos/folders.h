@@ -11,7 +11,7 @@
 #include "tools/capos/run.h"
 
 #define FOLDERS_MAX 32
-#define FOLDERS_GUEST_MAX (HOST_LINK_NAME_SIZE - 1) /* a denial must be able to name it whole */
+#define FOLDERS_GUEST_MAX (HOST_LINK_NAME_SIZE - 1) /* as a record of a denial has room for */
 
 struct folder {
     const struct manifest_grant *grant;

@@ -5,6 +5,7 @@
 #include "tools/capos/folders.h"
 #include "tools/capos/gen/grants.h"
 #include "tools/capos/run.h"
+#include "tools/image/json.h"
 
 #define GRANT_COUNT (sizeof(grants) / sizeof(grants[0]))
 
@@ -65,11 +66,22 @@ const char *grants_for_interface(uint64_t interface_id)
     return NULL;
 }
 
+/* A path as it is, or quoted where a control character would make another line of it. */
+static const char *path_words(const char *path)
+{
+    for (const char *c = path; *c != 0; c++) {
+        if ((uint8_t)*c < ' ' || *c == 0x7f) {
+            return json_quote(path);
+        }
+    }
+    return path;
+}
+
 static const char *allows(const struct manifest_grant *grant)
 {
     if (grant->host != NULL) {
         return format("read%s the files of the host's folder %s",
-                      grant->spec[0] != 0 ? "" : " and write", grant->host);
+                      grant->spec[0] != 0 ? "" : " and write", path_words(grant->host));
     }
     for (uint32_t i = 0; i < GRANT_COUNT; i++) {
         if (strcmp(grants[i].name, grant->name) == 0 ||
@@ -108,8 +120,8 @@ void grants_explain(const struct run_options *o, const struct manifest *m,
     for (uint32_t i = 0; i < m->grant_count; i++) {
         const struct manifest_grant *g = &m->grants[i];
         bool has_spec = g->spec[0] != 0 && g->host == NULL;
-        char *label = has_spec ? format("%s=%s", g->name, g->spec) : format("%s", g->name);
-        printf("  %-10s %s\n", label, allows(g));
+        const char *name = path_words(g->name);
+        printf("  %-10s %s\n", has_spec ? format("%s=%s", name, g->spec) : name, allows(g));
     }
     printf(m->grant_count == 0 ? "  nothing at all\n" : "and nothing else.\n");
 }
