@@ -2,8 +2,8 @@
  * every kernel object.
  *
  * What init is handed, and under which names, is the table below, and behind it what the machine
- * adds; the names of the table are those of the schema's $grant. Init is the only process that the kernel makes by itself; all others get what
- * their parents hand on. */
+ * adds; the names of the table are those of the schema's $grant. Init is the only process that the
+ * kernel makes by itself; all others get what their parents hand on. */
 #include "abi/boot_package.h"
 #include "kernel/arch/arch.h"
 #include "kernel/cap/root_objects.h"

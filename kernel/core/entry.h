@@ -16,8 +16,8 @@ struct boot_info {
     frame_t package_first; /* the boot package */
     uint64_t package_size; /* bytes */
     uint32_t cpu_count;
-    /* what only this machine has, for init beside the kernel's own; they live as long as the machine,
-     * as their names do */
+    /* what only this machine has, for init beside the kernel's own; objects and names live as long
+     * as the machine */
     struct boot_object {
         const char *name;
         struct object *object;

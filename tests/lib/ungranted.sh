@@ -7,6 +7,8 @@ all_but() {
     for g in console stdio timer random code boot spawn "launch=$programs/std_io.elf"; do
         [ "${g%%=*}" = "${1:-}" ] || others="$others --grant $g"
     done
+    # on the machine that has them so far
+    [ "$MACHINE" != linux ] || [ "${1:-}" = dir ] || others="$others --dir $dir::/data"
 }
 
 found_nothing='ok not in the CapSet

@@ -1,5 +1,6 @@
-/* kernel/gen/dispatch.h and .c: what the kernel needs to hand a call to an object's handler, for the
- * interfaces that the schema marks $kernel; hosted.h and .c the same for those marked $hosted. */
+/* kernel/gen/dispatch.h and .c: what the kernel needs to hand a call to an object's handler, for
+ * the interfaces that the schema marks $kernel; hosted.h and .c the same for those marked $hosted.
+ */
 #include "tools/schemac/common.h"
 #include "tools/schemac/generate.h"
 #include "tools/schemac/output.h"

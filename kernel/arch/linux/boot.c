@@ -7,8 +7,9 @@
  * With --gdb the user's debugger may attach to its processes, and the program waits for one.
  *
  * In this order: the process shuts itself off (no new privileges, no core files, not dumpable),
- * makes its memory and the pipe of the managers, forks the folder process and the zygote, maps the memory, and gives up
- * all calls of Linux that it does not need. The package's frames are the last of memory. */
+ * makes its memory and the pipe of the managers, forks the folder process and the zygote, maps the
+ * memory, and gives up all calls of Linux that it does not need. The package's frames are the last
+ * of memory. */
 #include "abi/qemu.h"
 #include "kernel/arch/linux/linux.h"
 

@@ -80,7 +80,7 @@ status_t directory_open(const struct invocation *in)
         return folder_answer_error(in, directory_open_results_set_error, FILE_ERROR_BAD_NAME);
     }
     if (writes && d->read_only) {
-        return folder_refuse(in, directory_open_results_set_error, name);
+        return folder_refuse(in, d, directory_open_results_set_error, name);
     }
     struct folder_request r = request(in, FOLDER_OPEN, name, directory_open_results_set_error);
     r.question.flags = flags;
@@ -122,6 +122,7 @@ static status_t fill_create(struct folder_work *w, struct wire_builder results)
 
 status_t directory_create_directory(const struct invocation *in)
 {
+    const struct folder_node *d = folder_node(in->self);
     folder_error_setter *set_error = directory_create_directory_results_set_error;
     struct wire_span name = directory_create_directory_params_name(in->params);
     if (malformed(in)) {
@@ -130,8 +131,8 @@ status_t directory_create_directory(const struct invocation *in)
     if (!name_is_good(name)) {
         return folder_answer_error(in, set_error, FILE_ERROR_BAD_NAME);
     }
-    if (folder_node(in->self)->read_only) {
-        return folder_refuse(in, set_error, name);
+    if (d->read_only) {
+        return folder_refuse(in, d, set_error, name);
     }
     struct folder_request r = request(in, FOLDER_CREATE, name, set_error);
     r.question.writable = true;
@@ -144,6 +145,7 @@ status_t directory_create_directory(const struct invocation *in)
 
 status_t directory_remove(const struct invocation *in)
 {
+    const struct folder_node *d = folder_node(in->self);
     struct wire_span name = directory_remove_params_name(in->params);
     if (malformed(in)) {
         return STATUS_BAD_MESSAGE;
@@ -151,8 +153,8 @@ status_t directory_remove(const struct invocation *in)
     if (!name_is_good(name)) {
         return folder_answer_error(in, directory_remove_results_set_error, FILE_ERROR_BAD_NAME);
     }
-    if (folder_node(in->self)->read_only) {
-        return folder_refuse(in, directory_remove_results_set_error, name);
+    if (d->read_only) {
+        return folder_refuse(in, d, directory_remove_results_set_error, name);
     }
     struct folder_request r = request(in, FOLDER_REMOVE, name, directory_remove_results_set_error);
     return folder_ask(in, &r);
@@ -177,8 +179,11 @@ status_t directory_rename(const struct invocation *in)
     if (!name_is_good(name) || !name_is_good(new_name)) {
         return folder_answer_error(in, set_error, FILE_ERROR_BAD_NAME);
     }
-    if (folder_node(in->self)->read_only || folder_node(into)->read_only) {
-        return folder_refuse(in, set_error, folder_node(in->self)->read_only ? name : new_name);
+    if (folder_node(in->self)->read_only) {
+        return folder_refuse(in, folder_node(in->self), set_error, name);
+    }
+    if (folder_node(into)->read_only) {
+        return folder_refuse(in, folder_node(into), set_error, new_name);
     }
     struct folder_request r = request(in, FOLDER_RENAME, name, set_error);
     put_name(r.question.new_name, new_name);

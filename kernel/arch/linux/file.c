@@ -167,7 +167,7 @@ status_t file_write(const struct invocation *in)
         return call_bad_argument(in->call, "data", "more than 64 KiB in one call");
     }
     if (folder_node(in->self)->read_only) {
-        return folder_refuse(in, file_write_results_set_error, no_name);
+        return folder_refuse(in, folder_node(in->self), file_write_results_set_error, no_name);
     }
     if (data.size == 0) {
         return STATUS_OK;
@@ -208,7 +208,7 @@ status_t file_truncate(const struct invocation *in)
         return STATUS_BAD_MESSAGE;
     }
     if (folder_node(in->self)->read_only) {
-        return folder_refuse(in, file_truncate_results_set_error, no_name);
+        return folder_refuse(in, folder_node(in->self), file_truncate_results_set_error, no_name);
     }
     if (size > INT64_MAX) {
         return folder_answer_error(in, file_truncate_results_set_error, FILE_ERROR_TOO_BIG);

@@ -87,8 +87,8 @@ int64_t linux_filter_manager(void)
     return install(program, ARRAY_SIZE(program));
 }
 
-/* The kernel's process, once the machine runs. What is not here ends it. A read of a file is one that
- * never waits. */
+/* The kernel's process, once the machine runs. What is not here ends it. A read of a file is
+ * one that never waits. */
 int64_t linux_filter_kernel(void)
 {
     static const struct sock_filter program[] = {

@@ -17,7 +17,6 @@
 #include "kernel/core/kmem.h"
 #include "kernel/core/process.h"
 #include "kernel/core/sched.h"
-#include "kernel/gen/dispatch.h"
 
 #include <asm/errno.h>
 #include <asm/mman.h>
@@ -67,6 +66,7 @@ void linux_folders_option(const char *value, bool read_only)
     list_init(&root->closing);
     root->file = (int32_t)file;
     root->read_only = read_only;
+    root->grant = read_only ? at + 1 : NULL;
 }
 
 uint64_t linux_folders_last(void)
@@ -210,16 +210,17 @@ status_t folder_answer_error(const struct invocation *in, folder_error_setter *s
     return STATUS_OK;
 }
 
-status_t folder_refuse(const struct invocation *in, folder_error_setter *set_error,
-                       struct wire_span name)
+status_t folder_refuse(const struct invocation *in, const struct folder_node *n,
+                       folder_error_setter *set_error, struct wire_span name)
 {
     const struct call *call = in->call;
     char text[FOLDER_NAME_MAX + 1];
+    KASSERT(n->read_only);
     size_t size = name.size < FOLDER_NAME_MAX ? name.size : FOLDER_NAME_MAX;
     memcpy(text, name.data != NULL ? name.data : "", size);
     text[size] = 0;
     denial_record(call->process, call->interface_id, call->method_number, DENIAL_REASON_ATTENUATED,
-                  text, interface_grant(DIRECTORY_INTERFACE_ID));
+                  text, n->grant);
     return folder_answer_error(in, set_error, FILE_ERROR_READ_ONLY);
 }
 
@@ -244,6 +245,7 @@ status_t folder_node_make(const struct invocation *in, const struct object_class
         n->account = a;
         n->file = -1;
         n->read_only = read_only;
+        n->grant = folder_node(in->self)->grant;
         *out = n;
     }
     return s;

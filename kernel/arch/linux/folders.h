@@ -123,6 +123,8 @@ struct folder_node {
     struct list closing;       /* without references: until a worker is free to close it */
     int32_t file;
     bool read_only;
+    /* the name of the folder that was granted to be read only, if it is so for that */
+    const char *grant;
 };
 
 typedef void folder_error_setter(struct wire_builder results, enum file_error error);
@@ -168,7 +170,7 @@ status_t folder_ask(const struct invocation *in, struct folder_request *r) MUST_
 /* For who found the answer without a worker. */
 status_t folder_answer_error(const struct invocation *in, folder_error_setter *set_error,
                              enum file_error error) MUST_CHECK;
-/* The same for what a read-only object does not do, with the record of it. */
-status_t folder_refuse(const struct invocation *in, folder_error_setter *set_error,
-                       struct wire_span name) MUST_CHECK;
+/* The same for what this read-only object does not do, with the record of it. */
+status_t folder_refuse(const struct invocation *in, const struct folder_node *n,
+                       folder_error_setter *set_error, struct wire_span name) MUST_CHECK;
 enum file_error folder_error(int64_t result); /* of Linux's: negated errors, or success */

@@ -6,9 +6,10 @@
  * value that the other changes first, and no wake-up is lost.
  *
  * Whatever else the virtual CPU is wanted for comes as a signal of Linux (the link has news, a
- * child has ended, the folder process has answered while the kernel slept), whose handler changes the word that is waited for. A hostile thread may write
- * the word at any moment: then the wait ends early, or, if it hits a few instructions, as late as
- * NAP_MAX_NS; and one that will not let the kernel sleep is killed. */
+ * child has ended, the folder process has answered while the kernel slept), whose handler changes
+ * the word that is waited for. A hostile thread may write the word at any moment: then the wait
+ * ends early, or, if it hits a few instructions, as late as NAP_MAX_NS; and one that will not let
+ * the kernel sleep is killed. */
 #include "kernel/arch/linux/linux.h"
 
 #include "kernel/core/frame.h"
