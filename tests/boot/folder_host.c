@@ -2,8 +2,8 @@
  *
  *   folder_host socket PATH        makes one there
  *   folder_host swap SECONDS A B   exchanges the two for so long, as fast as it can
- *   folder_host without CALLS COMMAND...   runs it without openat2(): as a filter that does not know
- *                                  the call would have it, CALLS is the error to answer */
+ *   folder_host without ERROR COMMAND...   runs it without openat2(), which answers ERROR, as with
+ *                                  a filter that does not know the call */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>

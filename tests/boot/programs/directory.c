@@ -1,5 +1,5 @@
-/* Directory: what a program can do in a folder of the host (/data, and /ro, the same read-only), and
- * what it cannot. tests/boot/directory.test makes the folder and looks at it afterwards. */
+/* Directory: what a program can do in a folder of the host (/data, and /ro, the same read-only),
+ * and what it cannot. tests/boot/directory.test makes the folder and looks at it afterwards. */
 #include "folder.h"
 
 #define WRITE OPEN_FLAGS_WRITE
