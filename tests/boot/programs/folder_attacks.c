@@ -1,5 +1,5 @@
-/* Folders of the host while the host changes them, and while programs do not wait for their answers.
- * tests/boot/host_folders.test has the host's part. The argument says which. */
+/* Folders of the host while the host changes them, and while programs do not wait for answers.
+ * tests/boot/host_folders.test has the host's part. The arguments say which. */
 #include "folder.h"
 
 #define WRITE OPEN_FLAGS_WRITE
