@@ -42,7 +42,7 @@ struct options {
 struct cpu linux_first_cpu;
 uint8_t *linux_helper;
 int linux_helper_file, linux_memory_file;
-uint32_t linux_spin;
+uint32_t linux_spin, linux_spin_aside;
 bool linux_debugged;
 uint64_t linux_frames;
 
@@ -210,6 +210,7 @@ static void measure_spin(void)
     }
     uint64_t ns = linux_monotonic_ns() - before + 1;
     linux_spin = (uint32_t)(SPIN_NS * SPIN_SAMPLE / ns);
+    linux_spin_aside = count < 3 ? 0 : linux_spin;
 }
 
 /* A short write wakes whoever is at the other end of the link; news of it come as SIGIO. */

@@ -135,7 +135,7 @@ void linux_folders_start(void)
     }
     folder_pid = (int32_t)pid;
     linux_folder_news = (struct linux_folder_news){
-        .done = &memory->done, .kernel_sleeps = &memory->kernel_sleeps, .seen = 0};
+        .done = &memory->done, .kernel_sleeps = &memory->kernel_sleeps};
 }
 
 void linux_folders_look(void)
@@ -304,6 +304,7 @@ static void ask(struct folder_work *w)
 {
     struct folder_slot *s = slot_of(w);
     KASSERT(w->busy);
+    linux_folder_news.asked++;
     uint32_t before = __atomic_exchange_n(&s->word, FOLDER_ASKED, __ATOMIC_SEQ_CST);
     if ((before & FOLDER_SLEEPS) != 0) {
         LINUX_CALL(__NR_futex, &s->word, FUTEX_WAKE, 1);

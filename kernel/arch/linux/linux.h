@@ -103,6 +103,7 @@ extern int linux_helper_file, linux_memory_file;
 extern uint8_t *linux_helper;  /* the file of helper pages, mapped */
 extern bool linux_debugged;    /* --gdb: the user's debugger may look at processes and stop them */
 extern uint32_t linux_spin;    /* rounds of waiting that take 20 us; 0: only one CPU */
+extern uint32_t linux_spin_aside; /* the same where a third one wants a processor too */
 extern uint64_t linux_frames;  /* of memory and package, from 0 */
 extern const char linux_stub[], linux_stub_end[], linux_gate_posts[], linux_gate_posted[],
     linux_gate_deep[], linux_gate_end[], linux_gate_returns[], linux_stub_handler[],
@@ -159,8 +160,14 @@ int64_t linux_filter_folders(int32_t kernel); /* pid, which may be signalled */
 extern struct linux_folder_news {
     const uint32_t *done; /* NULL: there are no folders */
     uint32_t *kernel_sleeps;
-    uint32_t seen;
+    uint32_t seen, asked; /* answers, questions: ever */
 } linux_folder_news;
+/* Somebody is at a question, and wants a processor for it. */
+static inline bool linux_folders_at_work(void)
+{
+    const struct linux_folder_news *n = &linux_folder_news;
+    return n->done != NULL && __atomic_load_n(n->done, __ATOMIC_SEQ_CST) != n->asked;
+}
 static inline bool linux_folders_answered(void)
 {
     const struct linux_folder_news *n = &linux_folder_news;

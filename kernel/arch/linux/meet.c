@@ -318,7 +318,9 @@ static enum linux_event wait_on(uint32_t *word, const struct thread *t)
     const struct arch_cpu *c = linux_cpu();
     bool clean = false; /* nothing is left to give back */
     for (uint32_t tries = 0;; tries++) {
-        for (uint32_t round = 0; round <= linux_spin; round++) {
+        /* with few processors the one that waits here is the one that the folder process needs */
+        uint32_t rounds = t == NULL && linux_folders_at_work() ? linux_spin_aside : linux_spin;
+        for (uint32_t round = 0; round <= rounds; round++) {
             if (t != NULL && posted(word)) {
                 return LINUX_EVENT_POSTED;
             }
