@@ -1,7 +1,8 @@
 /* A file system whose root is there and which never says what is in it: whoever asks for a name
  * waits until it ends. For root.
  *
- *   slow_folder PATH   mounts it there and prints a line; ends, and with it the mount, by a signal */
+ *   slow_folder PATH   mounts it there and prints a line; is ended, and with it the mount, by a
+ *                      signal */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
