@@ -13,7 +13,9 @@
  * since somebody may put something else there in between, opened without waiting and looked
  * at again.
  *
- * Landlock is a wall more where Linux has it. Workers are threads without a C library. All their memory is static, and none is freed. */
+ * Landlock is a wall more where Linux has it.
+ *
+ * Workers are threads without a C library. All their memory is static, and none is freed. */
 #include "kernel/arch/linux/folders.h"
 
 #include <asm/errno.h>
