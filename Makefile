@@ -30,7 +30,7 @@ clean:
 
 help:
 	@echo 'make            the kernel, libcapos, init, the command: what ./capos run needs'
-	@echo 'make run        a tour of the demos; run-c-hello, run-c-pipe, run-smoke, run-spawn: one of them'
+	@echo 'make run        a tour of the demos; run-c-hello, run-c-pipe, run-c-tree, run-smoke, run-spawn: one of them'
 	@echo 'make run-panic  what a kernel panic looks like'
 	@echo 'make test       everything that gates a change; test-unit, test-boot, fuzz: parts of it'
 	@echo '                test-boot MACHINE=linux: the boot tests on the linux machine'

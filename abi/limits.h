@@ -11,8 +11,9 @@
 #define USER_END 0x00007fffc0000000ull
 
 /* A message, whether to a kernel object or from process to process: bounds every copy in the
- * kernel. Larger data goes through a MemoryObject. */
-#define MESSAGE_MAX (64 * 1024)
+ * kernel. 64 KiB of data and a page for all else; larger data goes through a MemoryObject. */
+#define MESSAGE_MAX (68 * 1024)
+#define FILE_CHUNK_MAX (64 * 1024) /* data in one read or write of a File */
 #define CONSOLE_WRITE_MAX 1024    /* a Console call: a line, not a file */
 #define ENTROPY_FILL_MAX 64       /* bytes an EntropySource call */
 #define STREAM_CHUNK_MAX (32 * 1024) /* data in one read or write of StdIO and Pipe */

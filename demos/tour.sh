@@ -15,5 +15,6 @@ show ./capos run demos/c-clock/clock.c
 show ./capos run --bare --grant stdio demos/c-clock/clock.c
 show ./capos run --bare --grant stdio --print-manifest demos/c-clock/clock.c
 show ./capos run --grant spawn demos/c-pipe/pipe.c
+show ./capos run --machine linux --dir manifests:ro demos/c-tree/tree.c
 show './capos boot manifests/smoke.json | tail -n 4'
 printf '\nMore: ./capos --help\n'

@@ -8,6 +8,10 @@
 annotation kernel @0xca905ca905000010 (interface) :Void;
 # The object lives in the kernel: schemac writes its dispatch table.
 
+annotation hosted @0xca905ca905000015 (interface) :Void;
+# The object lives in the kernel of the linux machine only, where the host does the work; elsewhere a service has it.
+# Its dispatch table is a file of its own.
+
 annotation fork @0xca905ca905000011 (interface) :ForkPolicy;
 # What a forked child finds under the same id.
 
@@ -277,7 +281,7 @@ struct OpenFlags {
   const truncate :UInt32 = 8;
 }
 
-interface Directory $fork(copy)
+interface Directory $hosted $fork(copy)
     $grant((name = "dir", spec = "HOST[::GUEST][:ro]",
             allows = "read and write the files of this folder of the host, and nothing outside it; with :ro only read")) {
   # A folder. A name is one component: who wants a path walks it by sub(). What is got from a read-only Directory is
@@ -290,13 +294,13 @@ interface Directory $fork(copy)
   remove @4 (name :Text) -> (error :FileError);
   # A file, or an empty folder.
   rename @5 (name :Text, into :Directory, newName :Text) -> (error :FileError);
-  # Without `into`: within this folder. Replaces a file, or an empty folder by a folder.
+  # into: where it goes, this folder or another. Replaces a file, or an empty folder by a folder.
   stat @6 (name :Text) -> (size :UInt64, modified :Int64, kind :FileKind, error :FileError);
   # modified: seconds since 1970. No fraction: who may write is not to have a clock by that.
   readOnly @7 () -> (directory :Directory);
 }
 
-interface File $fork(copy) {
+interface File $hosted $fork(copy) {
   # A regular file. Offsets and sizes in bytes; no position is kept.
   read @0 (offset :UInt64, length :UInt32 $bound("64 KiB")) -> (data :Data, error :FileError);
   # At least one byte, unless the offset is at the end or behind it.

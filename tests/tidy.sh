@@ -21,16 +21,20 @@ sources_check() {
 }
 
 # --- the stem rule: an interface of the kernel has its handler, its page, a granted and an ungranted test ---
+# A hosted one has its handler on the machine whose host it is.
 stems_check() {
-    sed -n 's/^interface \([A-Za-z0-9]*\) \$kernel.*/\1/p' schema/capos.capnp | while read -r interface; do
-        stem=$(echo "$interface" | sed 's/StdIO/StdIo/; s/\([A-Z]\)/_\1/g; s/^_//' | tr A-Z a-z)
-        handler= # ParkSpace has no methods, and so no handlers
-        grep -q "^status_t ${stem}_" kernel/gen/dispatch.h && handler=kernel/cap/$stem.c
-        for f in $handler "docs/objects/$stem.md" "tests/boot/$stem.test" \
-            "tests/boot/${stem}_ungranted.test"; do
-            [ -e "$f" ] || echo "schema/capos.capnp:1: $interface is incomplete: there is no $f"
+    sed -n 's/^interface \([A-Za-z0-9]*\) \$\(kernel\|hosted\).*/\1 \2/p' schema/capos.capnp |
+        while read -r interface where; do
+            stem=$(echo "$interface" | sed 's/StdIO/StdIo/; s/\([A-Z]\)/_\1/g; s/^_//' | tr A-Z a-z)
+            folder=kernel/cap
+            [ "$where" = kernel ] || folder=kernel/arch/linux
+            handler=$folder/$stem.c # ParkSpace has no methods, and so no handlers
+            grep -qs "^status_t ${stem}_" kernel/gen/dispatch.h kernel/gen/hosted.h || handler=
+            for f in $handler "docs/objects/$stem.md" "tests/boot/$stem.test" \
+                "tests/boot/${stem}_ungranted.test"; do
+                [ -e "$f" ] || echo "schema/capos.capnp:1: $interface is incomplete: there is no $f"
+            done
         done
-    done
 }
 
 # --- the floors: nothing reaches up ---

@@ -1,9 +1,9 @@
 /* The start of the machine: brings up core, then makes init from the boot package and hands it
  * every kernel object.
  *
- * What init is handed, and under which names, is the table below; the names are those of the
- * schema's $grant. It is the only process that the kernel makes by itself; all others get what
- * their parents hand on. */
+ * What init is handed, and under which names, is the table below, and behind it what the machine
+ * adds; the names of the table are those of the schema's $grant. Init is the only process that the
+ * kernel makes by itself; all others get what their parents hand on. */
 #include "abi/boot_package.h"
 #include "kernel/arch/arch.h"
 #include "kernel/cap/root_objects.h"
@@ -46,6 +46,7 @@ void kernel_bring_up(const struct boot_info *info)
 {
     KASSERT(info->cpu_count >= 1 && info->cpu_count <= CPUS_MAX);
     KASSERT(info->memory_count >= 1 && info->memory_count <= ARRAY_SIZE(info->memory));
+    KASSERT(info->object_count <= ARRAY_SIZE(info->objects));
     frame_reset();
     for (uint32_t i = 0; i < info->memory_count; i++) {
         KASSERT(info->memory[i].first < info->memory[i].end);
@@ -66,10 +67,20 @@ static struct wire_span text(const char *s)
     return (struct wire_span){s, __builtin_strlen(s)};
 }
 
+static void write_entry(struct wire_list_builder set, uint32_t index, const char *name,
+                        uint64_t interface_id)
+{
+    struct wire_builder entry = wire_list_at(set, index);
+    cap_set_entry_set_name(entry, text(name));
+    cap_set_entry_set_id(entry, CAP_ID(CAP_SLOT_MEMORY + index, 1));
+    cap_set_entry_set_interface_id(entry, interface_id);
+}
+
 /* Returns its size. */
-static size_t write_start_block(void *buffer, size_t room)
+static size_t write_start_block(void *buffer, size_t room, const struct boot_info *info)
 {
     struct wire_message_builder message;
+    uint32_t known = ARRAY_SIZE(handed);
     wire_message_begin(&message, buffer, room);
     struct wire_builder start = start_block_init(&message);
     struct wire_list_builder arguments = start_block_init_arguments(start, 1);
@@ -77,12 +88,13 @@ static size_t write_start_block(void *buffer, size_t room)
     start_block_init_environment(start, 0);
     start_block_set_current_directory(start, text("/"));
     start_block_set_entry_gate(start, arch_gate_address());
-    struct wire_list_builder set = start_block_init_cap_set(start, ARRAY_SIZE(handed));
-    for (uint32_t i = 0; i < ARRAY_SIZE(handed); i++) {
-        struct wire_builder entry = wire_list_at(set, i);
-        cap_set_entry_set_name(entry, text(handed[i].name));
-        cap_set_entry_set_id(entry, CAP_ID(CAP_SLOT_MEMORY + i, 1));
-        cap_set_entry_set_interface_id(entry, handed[i].interface_id);
+    struct wire_list_builder set = start_block_init_cap_set(start, known + info->object_count);
+    for (uint32_t i = 0; i < known; i++) {
+        write_entry(set, i, handed[i].name, handed[i].interface_id);
+    }
+    for (uint32_t i = 0; i < info->object_count; i++) {
+        write_entry(set, known + i, info->objects[i].name,
+                    object_interface_id(info->objects[i].object));
     }
     arch_entropy(start_block_init_random_seed(start, RANDOM_SEED_SIZE), RANDOM_SEED_SIZE);
     size_t size = wire_message_finish(&message);
@@ -90,7 +102,7 @@ static size_t write_start_block(void *buffer, size_t room)
     return size;
 }
 
-static status_t make_init(const char **reason)
+static status_t make_init(const struct boot_info *info, const char **reason)
 {
     struct object *image;
     status_t status = boot_package_image(BOOT_PACKAGE_INIT, sizeof BOOT_PACKAGE_INIT - 1, &image);
@@ -98,15 +110,19 @@ static status_t make_init(const char **reason)
         *reason = "the boot package has no init";
         return status;
     }
-    struct object *grants[GRANTS];
-    for (size_t i = 0; i < GRANTS; i++) {
-        grants[i] = handed[OWN_COUNT + i].object;
+    struct object *grants[GRANTS + BOOT_OBJECTS_MAX];
+    uint32_t count = 0;
+    for (; count < GRANTS; count++) {
+        grants[count] = handed[OWN_COUNT + count].object;
+    }
+    for (uint32_t i = 0; i < info->object_count; i++) {
+        grants[count++] = info->objects[i].object;
     }
     void *start = arch_cpu()->request;
-    size_t start_size = write_start_block(start, sizeof arch_cpu()->request);
+    size_t start_size = write_start_block(start, sizeof arch_cpu()->request, info);
     struct process *init;
     status = process_create(&ledger_root, BOOT_PACKAGE_INIT, sizeof BOOT_PACKAGE_INIT - 1, image,
-                            start, start_size, grants, GRANTS, NULL, &init, reason);
+                            start, start_size, grants, count, NULL, &init, reason);
     object_put(image);
     if (status == STATUS_OK) {
         process_init = init;
@@ -123,7 +139,7 @@ void kernel_start(const struct boot_info *info)
     const char *reason;
     status_t status = boot_package_open(info->package_first, info->package_size, &reason);
     if (status == STATUS_OK) {
-        status = make_init(&reason);
+        status = make_init(info, &reason);
     }
     if (status != STATUS_OK) {
         log_line("boot: %s (status %d)",

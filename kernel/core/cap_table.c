@@ -1,7 +1,7 @@
 /* The capability table of a process. See cap_table.h.
  *
- * An index has three parts: directory (3 bits), page (9 bits), slot (8 bits). The first page has its
- * place in the table itself, so that a small process pays for it and for nothing else.
+ * An index has three parts: directory (3 bits), page (9 bits), slot (8 bits). The first page has
+ * its place in the table itself, so that a small process pays for it and for nothing else.
  *
  * A slot's generation is the one that it has (live, reserved, in transit) or will have next
  * (free). So an id with a lower generation was given out once, and one with a higher never was.

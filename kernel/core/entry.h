@@ -6,6 +6,8 @@
 #include "abi/upcall.h"
 #include "kernel/core/sched.h"
 
+#define BOOT_OBJECTS_MAX 32 /* a command line has no more; each is a slot of init's */
+
 struct boot_info {
     struct {
         frame_t first, end;
@@ -14,6 +16,13 @@ struct boot_info {
     frame_t package_first; /* the boot package */
     uint64_t package_size; /* bytes */
     uint32_t cpu_count;
+    /* what only this machine has, for init beside the kernel's own; objects and names live as long
+     * as the machine */
+    struct boot_object {
+        const char *name;
+        struct object *object;
+    } objects[BOOT_OBJECTS_MAX];
+    uint32_t object_count;
 };
 
 /* Once, on the first CPU: frames, ledger, every CPU's scheduler, and all other state of core; no

@@ -1,12 +1,13 @@
 /* init: the one program that the kernel starts. It reads the manifest from the boot package, starts
  * the manifest's program with exactly the manifest's grants, waits for its end and ends.
  *
- * The kernel hands init every object there is, under the names of `capos run --grant`. What init
- * hands on is what the manifest lists, nothing else. It ends the machine by ending: the kernel then
- * sends the host the exit record of the first process that init started, which is the program; if
- * there is none, a record that says that the boot failed, and why stands in the log
- * (kernel/core/exit_record.h). So the program's whole record, with its backtrace and denials,
- * reaches the host without passing through here. */
+ * The kernel hands init every object there is, under the names of `capos run --grant`, and the
+ * host's folders, each under its place in the program's name space. What init hands on is what the
+ * manifest lists, nothing else. It ends the machine by ending: the kernel then sends the host the
+ * exit record of the first process that init started, which is the program; if there is none, a
+ * record that says that the boot failed, and why stands in the log (kernel/core/exit_record.h). So
+ * the program's whole record, with its backtrace and denials, reaches the host without passing
+ * through here. */
 #include <capos.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ static const struct {
     {"BootPackage", BOOT_PACKAGE_INTERFACE_ID},
     {"ProcessSpawner", PROCESS_SPAWNER_INTERFACE_ID},
     {"RestrictedLauncher", RESTRICTED_LAUNCHER_INTERFACE_ID},
+    {"Directory", DIRECTORY_INTERFACE_ID},
 };
 
 static void tell(const char *what, const char *which)
@@ -102,29 +104,36 @@ static const char **strings(struct wire_list list)
     return out;
 }
 
-static const struct capos_grant *own_by_interface(const char *name)
+static uint64_t interface_id(const char *name)
 {
     for (size_t i = 0; i < sizeof interfaces / sizeof interfaces[0]; i++) {
-        if (strcmp(interfaces[i].interface, name) != 0) {
-            continue;
-        }
-        for (size_t j = 0; j < capos_grant_count(); j++) {
-            if (capos_grant_at(j)->interface_id == interfaces[i].id) {
-                return capos_grant_at(j);
-            }
+        if (strcmp(interfaces[i].interface, name) == 0) {
+            return interfaces[i].id;
         }
     }
-    return NULL;
+    return 0;
 }
 
-static const struct capos_grant *own_by_name(const char *name)
+/* What init holds that the manifest means. Of a Directory there may be several: there the name
+ * decides, and no other folder takes its place. */
+static const struct capos_grant *own_grant(const char *name, const char *interface)
 {
+    uint64_t id = interface_id(interface);
+    bool any = interface[0] == '\0';
+    const struct capos_grant *by_interface = NULL;
     for (size_t i = CAP_SLOT_FIRST_GRANT - 1; i < capos_grant_count(); i++) {
-        if (strcmp(capos_grant_at(i)->name, name) == 0) {
-            return capos_grant_at(i);
+        const struct capos_grant *own = capos_grant_at(i);
+        if (!any && own->interface_id != id) {
+            continue;
+        }
+        if (strcmp(own->name, name) == 0) {
+            return own;
+        }
+        if (!any && by_interface == NULL && id != DIRECTORY_INTERFACE_ID) {
+            by_interface = own;
         }
     }
-    return NULL;
+    return by_interface;
 }
 
 static size_t collect_grants(struct wire_list list, struct capos_child_grant *out)
@@ -136,8 +145,7 @@ static size_t collect_grants(struct wire_list list, struct capos_child_grant *ou
         struct wire_reader grant = wire_list_get_struct(list, i);
         const char *name = string(manifest_grant_name(grant));
         const char *interface = string(manifest_grant_interface(grant));
-        const struct capos_grant *own =
-            interface[0] == '\0' ? own_by_name(name) : own_by_interface(interface);
+        const struct capos_grant *own = own_grant(name, interface);
         if (own == NULL) {
             fail("the manifest grants what this machine does not have", name);
         }

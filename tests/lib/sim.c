@@ -102,6 +102,8 @@ static struct boot_info start_machine(const struct sim_options *options, const v
         memcpy(arch_frame_address(SIM_FIRST_FRAME + SIM_IMAGE_PAGES), package, package_size);
     }
     return (struct boot_info){
+        .objects = {{o.extra_name, o.extra}},
+        .object_count = o.extra != NULL ? 1 : 0,
         .memory = {{first, pages}},
         .memory_count = 1,
         .package_first = SIM_FIRST_FRAME + SIM_IMAGE_PAGES,

@@ -29,6 +29,8 @@ struct sim_options {
     uint64_t seed;
     const void *package; /* a boot package that is opened, though no init is started; NULL: none */
     size_t package_size;
+    struct object *extra; /* what the machine has beside the kernel's own objects; NULL: nothing */
+    const char *extra_name;
 };
 
 /* Brings up the kernel without a package, notes the counts, and arranges for the check at the end

@@ -7,11 +7,22 @@ all_but() {
     for g in console stdio timer random code boot spawn "launch=$programs/std_io.elf"; do
         [ "${g%%=*}" = "${1:-}" ] || others="$others --grant $g"
     done
+    # on the machine that has them so far
+    [ "$MACHINE" != linux ] || [ "${1:-}" = dir ] || others="$others --dir $dir::/data"
 }
 
 found_nothing='ok not in the CapSet
 ok forged ids lead nowhere
 ok nothing else answers for it'
+
+# to_add GRANT: the last line of a denial that this grant would have allowed; its SPEC stands there as it is explained.
+to_add() {
+    spec=$(awk -F '\t' -v name="$1" '$1 == name && $2 != "-" { print $2 }' tools/capos/gen/grants.txt)
+    case $1 in
+    dir) echo "add: --dir $spec" ;;
+    *) echo "add: --grant $1${spec:+=$spec}" ;;
+    esac
+}
 
 # ungranted STEM GRANT: an interface that a grant gives. The program is told which.
 ungranted() {
@@ -21,7 +32,7 @@ ungranted() {
         status 126
         said "$found_nothing"
         stderr_has "ungranted was denied: \"$2\" was not granted"
-        stderr_last "add: --grant $2"
+        stderr_last "$(to_add "$2")"
     done
 }
 

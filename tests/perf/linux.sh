@@ -42,6 +42,18 @@ pairs_of_both() {
     pairs 9 fault fault '"linux_fault_ns ns %d %d\nhost_fault_ns ns %d 0\n", $2, $4 * $1, $1'
 }
 
+# 64 KiB at a time from and to a file of a granted folder that the host has in memory, as a part of what the host's own
+# pread and pwrite of it reach.
+folders() {
+    mkdir -p "$work/folder"
+    export PERF_FILE=$work/folder/file
+    head -c 16777216 /dev/urandom >"$PERF_FILE"
+    guest="$capos run --machine linux --dir $work/folder::/data $perf/machine.elf --"
+    pairs 15 read read '"linux_dir_read_ratio ratio %.2f %.2f\n", 1 / $3, $4'
+    pairs 9 write write '"linux_dir_write_ratio ratio %.2f %.2f\n", 1 / $3, $4'
+    rm "$PERF_FILE"
+}
+
 # The kernel's paths as bench.json names them, in ticks; seven machines.
 paths() {
     for i in 1 2 3 4 5 6 7; do
@@ -66,4 +78,5 @@ row() {
 
 whole_commands
 pairs_of_both
+folders
 paths

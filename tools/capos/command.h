@@ -4,7 +4,7 @@
 
 #include "tools/image/base.h"
 
-#define COMMAND_WORDS_MAX 64 /* more than any command line of ours has */
+#define COMMAND_WORDS_MAX 96 /* more than any command line of ours has */
 
 struct command {
     const char *words[COMMAND_WORDS_MAX];

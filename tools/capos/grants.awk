@@ -2,7 +2,7 @@
 BEGIN {
     FS = "\t"
     print "Grants for `capos run --grant NAME[=SPEC]`. Those with * are given without being asked for;"
-    print "--bare takes them away.\n"
+    print "--bare takes them away. --dir X is --grant dir=X.\n"
 }
 /^#/ { next }
 {

@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/capos/folders.h"
 #include "tools/capos/gen/grants.h"
 #include "tools/capos/run.h"
+#include "tools/image/json.h"
 
 #define GRANT_COUNT (sizeof(grants) / sizeof(grants[0]))
 
@@ -41,6 +43,9 @@ struct manifest_grant grants_parse(const char *text)
             fail(TOOL_USAGE, "the grant %s needs a value: --grant %s=%s", name, name,
                  grants[i].spec);
         }
+        if (strcmp(grants[i].interface, MANIFEST_DIRECTORY) == 0) {
+            return folders_parse(spec);
+        }
         return (struct manifest_grant){
             .name = name, .interface = grants[i].interface, .spec = spec};
     }
@@ -61,8 +66,23 @@ const char *grants_for_interface(uint64_t interface_id)
     return NULL;
 }
 
+/* A path as it is, or quoted where a control character would make another line of it. */
+static const char *path_words(const char *path)
+{
+    for (const char *c = path; *c != 0; c++) {
+        if ((uint8_t)*c < ' ' || *c == 0x7f) {
+            return json_quote(path);
+        }
+    }
+    return path;
+}
+
 static const char *allows(const struct manifest_grant *grant)
 {
+    if (grant->host != NULL) {
+        return format("read%s the files of the host's folder %s",
+                      grant->spec[0] != 0 ? "" : " and write", path_words(grant->host));
+    }
     for (uint32_t i = 0; i < GRANT_COUNT; i++) {
         if (strcmp(grants[i].name, grant->name) == 0 ||
             strcmp(grants[i].interface, grant->interface) == 0) {
@@ -99,8 +119,9 @@ void grants_explain(const struct run_options *o, const struct manifest *m,
     printf("\nThe program may, within its own memory and threads, compute, and besides:\n");
     for (uint32_t i = 0; i < m->grant_count; i++) {
         const struct manifest_grant *g = &m->grants[i];
-        char *label = g->spec[0] != 0 ? format("%s=%s", g->name, g->spec) : format("%s", g->name);
-        printf("  %-10s %s\n", label, allows(g));
+        bool has_spec = g->spec[0] != 0 && g->host == NULL;
+        const char *name = path_words(g->name);
+        printf("  %-10s %s\n", has_spec ? format("%s=%s", name, g->spec) : name, allows(g));
     }
     printf(m->grant_count == 0 ? "  nothing at all\n" : "and nothing else.\n");
 }

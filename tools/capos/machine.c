@@ -34,8 +34,12 @@ static struct machine_choice with_qemu(const struct run_options *o)
     return (struct machine_choice){.machine = MACHINE_QEMU, .accel = accel, .reason = reason};
 }
 
-static struct machine_choice by_itself(void)
+static struct machine_choice by_itself(const struct run_options *o)
 {
+    if (o->has_folders) { /* no other will do */
+        return (struct machine_choice){.machine = MACHINE_LINUX,
+                                       .reason = "only it has host folders so far"};
+    }
     const char *problem = accel_kvm_problem();
     bool could_be = problem != NULL && access("/dev/kvm", R_OK | W_OK) == 0 &&
                     qemu_look() == NULL && processor_virtualises();
@@ -59,8 +63,12 @@ struct machine_choice machine_choose(const struct run_options *o)
     if (o->machine == MACHINE_LINUX) {
         return (struct machine_choice){.machine = MACHINE_LINUX, .reason = o->machine_asked};
     }
-    struct machine_choice choice = by_itself();
-    if (choice.machine == MACHINE_LINUX) {
+    struct machine_choice choice = by_itself(o);
+    if (o->has_folders) {
+        accel_say_once("folders-advice",
+                       "only the linux machine has host folders so far, so this program runs on "
+                       "it; " PAGE_ABOUT " says what that protects from");
+    } else if (choice.machine == MACHINE_LINUX) {
         accel_say_once("machine-advice",
                        format("%s, so programs run on the linux machine; " PAGE_ABOUT
                               " says what that protects from",
@@ -91,7 +99,7 @@ struct machine_choice machine_instead(const struct machine_choice *choice, const
 struct machine_choice machine_choose_tried(const struct run_options *o)
 {
     struct machine_choice choice =
-        o->machine == MACHINE_AUTO ? by_itself() : machine_choose(o);
+        o->machine == MACHINE_AUTO ? by_itself(o) : machine_choose(o);
     if (choice.machine != MACHINE_LINUX) {
         return choice;
     }

@@ -10,6 +10,7 @@
 #include "abi/boot_package.h"
 #include "abi/limits.h"
 #include "tools/capos/compile.h"
+#include "tools/capos/folders.h"
 #include "tools/capos/qemu.h"
 #include "tools/capos/run.h"
 #include "tools/image/elf_file.h"
@@ -123,18 +124,24 @@ static void print_manifest(const struct run_options *options, struct manifest *m
     }
 }
 
-static int command_run(const struct run_options *options)
+static int command_run(struct run_options *options)
 {
-    struct manifest manifest = options->verb == VERB_BOOT
-                                   ? manifest_from_json(options->program, path_root())
-                                   : manifest_from_options(options);
+    struct manifest manifest;
+    struct folders folders;
+    if (options->verb == VERB_BOOT) {
+        manifest = manifest_from_json(options->program, path_root());
+        folders = folders_open(options, manifest.grants, manifest.grant_count);
+    } else { /* the manifest has the same array */
+        folders = folders_open(options, options->grants, options->grant_count);
+        manifest = manifest_from_options(options);
+    }
     if (options->print_manifest) {
         print_manifest(options, &manifest);
         return 0;
     }
     struct bytes package = manifest_to_package(&manifest, path_in_root(INIT_PATH));
     struct machine_choice choice = machine_choose(options);
-    return session_run(options, &manifest, package, &choice);
+    return session_run(options, &manifest, package, &choice, &folders);
 }
 
 int main(int argc, char **argv)

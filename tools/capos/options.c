@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/capos/folders.h"
 #include "tools/capos/run.h"
 
 #define CPUS_LIMIT 64
@@ -37,18 +38,28 @@ static uint32_t choose(const char *what, const char *value, const char *const *n
          near != NULL ? "; did you mean " : "", near != NULL ? near : "", near != NULL ? "?" : "");
 }
 
-static void set_grant(struct parser *p, const char *value)
+static void put_grant(struct parser *p, struct manifest_grant grant)
 {
     struct run_options *o = &p->options;
-    struct manifest_grant grant = grants_parse(value);
     for (uint32_t i = 0; i < o->grant_count; i++) {
         if (strcmp(o->grants[i].name, grant.name) == 0) {
+            folders_not_twice(&o->grants[i], &grant);
             o->grants[i] = grant; /* the last SPEC counts */
             return;
         }
     }
     o->grants = reallocate(o->grants, (o->grant_count + 1) * sizeof(*o->grants));
     o->grants[o->grant_count++] = grant;
+}
+
+static void set_dir(struct parser *p, const char *value)
+{
+    put_grant(p, folders_parse(value));
+}
+
+static void set_grant(struct parser *p, const char *value)
+{
+    put_grant(p, grants_parse(value));
 }
 
 static void set_env(struct parser *p, const char *value)
@@ -173,6 +184,7 @@ static const struct option_row {
     void (*set)(struct parser *, const char *);
 } rows[] = {
     {"--grant", VALUE_NEEDED, VERB_RUN, set_grant},
+    {"--dir", VALUE_NEEDED, VERB_RUN, set_dir},
     {"--bare", VALUE_NONE, VERB_RUN, set_bare},
     {"--env", VALUE_NEEDED, VERB_RUN, set_env},
     {"--cpus", VALUE_NEEDED, MACHINE_VERBS, set_cpus},
@@ -241,8 +253,7 @@ static void add_default_grants(struct parser *p)
         }
     }
     for (uint32_t i = 0; i < count; i++) {
-        set_grant(p, asked[i].spec[0] != 0 ? format("%s=%s", asked[i].name, asked[i].spec)
-                                           : asked[i].name);
+        put_grant(p, asked[i]);
     }
 }
 

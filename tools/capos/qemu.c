@@ -19,8 +19,14 @@
 
 #define QEMU_NAME "qemu-system-x86_64"
 
-/* The child's descriptors, below which it has only the standard three. */
-enum child_fd { CHILD_LINK = 3, CHILD_SERIAL = 4, CHILD_PACKAGE = 5, CHILD_END = 6 };
+/* The child's descriptors, below which it has only the standard three; the folders come last. */
+enum child_fd {
+    CHILD_LINK = 3,
+    CHILD_SERIAL = 4,
+    CHILD_PACKAGE = 5,
+    CHILD_FOLDERS = 6,
+    CHILD_MOST = CHILD_FOLDERS + FOLDERS_MAX
+};
 
 static void add(struct command *c, const char *first, const char *second)
 {
@@ -134,6 +140,11 @@ static void linux_words(struct command *w, const struct qemu_options *o)
     add(w, "--cpus", format("%u", o->cpus));
     add(w, "--link", format("%d", CHILD_LINK));
     add(w, "--log", format("%d", CHILD_SERIAL));
+    for (uint32_t i = 0; o->folders != NULL && i < o->folders->count; i++) {
+        const struct folder *f = &o->folders->items[i];
+        add(w, f->read_only ? "--dir-ro" : "--dir",
+            format("%u:%s", CHILD_FOLDERS + i, f->grant->name));
+    }
     if (o->gdb) {
         add(w, "--gdb", "1");
     }
@@ -161,16 +172,16 @@ static void make_pair(int pair[2])
  * numbers. */
 static void place_descriptors(const int *from, int errors)
 {
-    int high[CHILD_END];
+    int high[CHILD_MOST];
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = CHILD_LINK; i < CHILD_END; i++) {
-        high[i] = from[i] >= 0 ? fcntl(from[i], F_DUPFD_CLOEXEC, CHILD_END + 8) : -1;
+    for (int i = CHILD_LINK; i < CHILD_MOST; i++) {
+        high[i] = from[i] >= 0 ? fcntl(from[i], F_DUPFD_CLOEXEC, CHILD_MOST) : -1;
     }
-    int high_errors = fcntl(errors, F_DUPFD_CLOEXEC, CHILD_END + 8);
+    int high_errors = fcntl(errors, F_DUPFD_CLOEXEC, CHILD_MOST);
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
     dup2(high_errors, STDERR_FILENO);
-    for (int i = CHILD_LINK; i < CHILD_END; i++) {
+    for (int i = CHILD_LINK; i < CHILD_MOST; i++) {
         if (high[i] >= 0) {
             dup2(high[i], i);
         }
@@ -198,7 +209,11 @@ struct qemu qemu_start(const struct qemu_options *o)
         fail(TOOL_FAILED, "the machine could not be started: %s", strerror(errno));
     }
     if (pid == 0) {
-        int from[CHILD_END] = {-1, -1, -1, link[1], serial[1], package};
+        int from[CHILD_MOST] = {-1, -1, -1, link[1], serial[1], package};
+        for (uint32_t i = 0; i < FOLDERS_MAX; i++) {
+            bool has = o->folders != NULL && i < o->folders->count;
+            from[CHILD_FOLDERS + i] = has ? o->folders->items[i].fd : -1;
+        }
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);

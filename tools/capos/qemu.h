@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include "tools/capos/folders.h"
 #include "tools/capos/run.h"
 
 struct qemu_options {
@@ -13,6 +14,7 @@ struct qemu_options {
     uint32_t cpus;
     enum accel accel;
     bool no_link; /* the probe has none */
+    const struct folders *folders; /* linux: what it inherits of the host's; NULL: none */
     bool gdb;               /* linux: the user's gdb may attach, and the program waits for it */
     const char *gdb_socket; /* QEMU: starts stopped and serves gdb there; NULL: does not */
 };

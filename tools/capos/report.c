@@ -178,12 +178,13 @@ static const char *method_name(const struct host_link_denial *d)
                : info->name;
 }
 
-/* NAME or NAME=SPEC of a grant that there is. A runtime may name any. */
-static bool is_grant(const char *text)
+/* NAME or NAME=SPEC of a grant that there is; it is in *view. A runtime may name any. */
+static bool is_grant(const char *text, struct grant_view *view)
 {
     for (uint32_t i = 0; i < grants_count(); i++) {
-        size_t size = strlen(grants_at(i).name);
-        if (strncmp(text, grants_at(i).name, size) == 0 && (text[size] == 0 || text[size] == '=')) {
+        *view = grants_at(i);
+        size_t size = strlen(view->name);
+        if (strncmp(text, view->name, size) == 0 && (text[size] == 0 || text[size] == '=')) {
             return true;
         }
     }
@@ -191,19 +192,66 @@ static bool is_grant(const char *text)
 }
 
 /* What --grant would have allowed it; NULL: none would, or none is known. */
-static const char *missing_grant(const struct host_link_denial *d)
+static const char *missing_grant(const struct host_link_denial *d, struct grant_view *view)
 {
     if (d->reason != HOST_LINK_NOT_GRANTED && d->reason != HOST_LINK_ATTENUATED) {
         return NULL;
     }
-    if (is_grant(d->grant)) {
+    if (is_grant(d->grant, view)) {
         return d->grant;
     }
     const char *by_interface = grants_for_interface(d->interface_id);
     if (by_interface != NULL) {
-        return by_interface;
+        return is_grant(by_interface, view) ? by_interface : NULL;
     }
-    return is_grant(d->name) ? d->name : NULL;
+    return is_grant(d->name, view) ? d->name : NULL;
+}
+
+/* The folder that was granted only to read and is meant: the one that the record names, or the only
+ * one. NULL: it could be any. */
+static const struct manifest_grant *read_only_folder(const struct session *s,
+                                                     const struct host_link_denial *d)
+{
+    const struct manifest_grant *only = NULL;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < s->manifest->grant_count; i++) {
+        const struct manifest_grant *g = &s->manifest->grants[i];
+        if (g->host == NULL || g->spec[0] == 0) {
+            continue;
+        }
+        if (strcmp(g->name, d->name) == 0 || strcmp(g->name, d->grant) == 0) {
+            return g;
+        }
+        only = g;
+        count++;
+    }
+    return count == 1 ? only : NULL;
+}
+
+/* The last line about a folder: what to type, with what only the user knows in capitals. */
+static char *folder_to_add(const struct session *s, const struct host_link_denial *d,
+                           const struct grant_view *view)
+{
+    if (d->reason == HOST_LINK_ATTENUATED) {
+        const struct manifest_grant *g = read_only_folder(s, d);
+        return g != NULL ? format("without :ro: --dir %s::%s", g->host, g->name)
+                         : format("without :ro: --dir HOST[::GUEST]");
+    }
+    const char *place = d->name[0] == '/' ? d->name : d->grant;
+    return place[0] == '/' ? format("add: --dir HOST::%s", place)
+                           : format("add: --dir %s", view->spec);
+}
+
+/* The same about any grant. A SPEC in brackets may be left out. */
+static char *what_to_add(const struct session *s, const struct host_link_denial *d,
+                         const char *grant, const struct grant_view *view)
+{
+    if (strcmp(view->interface, MANIFEST_DIRECTORY) == 0) {
+        return folder_to_add(s, d, view);
+    }
+    bool lacks_spec = strchr(grant, '=') == NULL && view->spec[0] != 0 && view->spec[0] != '[';
+    return format("add: --grant %s%s%s", grant, lacks_spec ? "=" : "",
+                  lacks_spec ? view->spec : "");
 }
 
 /* The last denial of the process that ended, or of any. */
@@ -228,7 +276,8 @@ static int report_denial(const struct session *s)
         return STATUS_CODE_DENIED;
     }
     const char *method = method_name(d);
-    const char *grant = missing_grant(d);
+    struct grant_view view;
+    const char *grant = missing_grant(d, &view);
     const char *what = d->name[0] != 0 ? format("\"%s\"", d->name)
                        : method != NULL ? method
                                         : "a capability";
@@ -238,14 +287,8 @@ static int report_denial(const struct session *s)
             method != NULL && d->name[0] != 0 ? " to call " : "",
             method != NULL && d->name[0] != 0 ? method : "", "", reason_words(d->reason));
     if (grant != NULL) {
-        for (uint32_t i = 0; i < grants_count(); i++) {
-            struct grant_view view = grants_at(i);
-            size_t size = strlen(view.name);
-            if (strncmp(grant, view.name, size) == 0 && (grant[size] == 0 || grant[size] == '=')) {
-                fprintf(stderr, "The grant %s lets a program %s.\n\n", view.name, view.allows);
-            }
-        }
-        fprintf(stderr, "add: --grant %s\n", grant);
+        fprintf(stderr, "The grant %s lets a program %s.\n\n", view.name, view.allows);
+        fprintf(stderr, "%s\n", what_to_add(s, d, grant, &view));
     }
     return STATUS_CODE_DENIED;
 }

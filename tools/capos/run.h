@@ -4,6 +4,8 @@
 
 #include "tools/image/manifest.h"
 
+struct folders; /* folders.h */
+
 enum verb { VERB_RUN = 1, VERB_BOOT = 2, VERB_SETUP = 4 };
 enum machine { MACHINE_AUTO, MACHINE_QEMU, MACHINE_LINUX };
 enum accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG };
@@ -23,6 +25,7 @@ struct run_options {
     const char *kernel_log; /* NULL: none */
     bool print_manifest, print_json;
     enum verb verb;        /* boot: program is a manifest in JSON; setup: there is no program */
+    bool has_folders;      /* of the host's: which machines are there for them */
     bool gdb;              /* stop at the program's first instruction */
     bool trace_start;      /* how long each step of the start took, on standard error */
 };
@@ -87,6 +90,7 @@ void accel_say_once(const char *name, const char *line);
 /* Starts the machine, talks to it to the end, tells the user what happened. The exit status of
  * capos. */
 int session_run(const struct run_options *options, const struct manifest *manifest,
-                struct bytes package, const struct machine_choice *choice);
+                struct bytes package, const struct machine_choice *choice,
+                const struct folders *folders);
 /* Whether the linux machine comes up here: NULL, or why not. */
 const char *session_try_linux(struct bytes package);

@@ -391,7 +391,7 @@ static int open_log(const char *path)
     return fd;
 }
 
-static void begin(struct session *s, struct bytes package)
+static void begin(struct session *s, struct bytes package, const struct folders *folders)
 {
     struct host_link_host_hello hello = {.magic = HOST_LINK_MAGIC, .version = HOST_LINK_VERSION};
     bool is_linux = s->choice->machine == MACHINE_LINUX;
@@ -399,6 +399,7 @@ static void begin(struct session *s, struct bytes package)
                                 .kernel = path_in_root(is_linux ? "build/linux/capos-kernel"
                                                                 : "build/x86_64/kernel.elf"),
                                 .package = package,
+                                .folders = folders,
                                 .memory = s->options->memory,
                                 .cpus = s->options->cpus,
                                 .accel = s->choice->accel,
@@ -455,7 +456,7 @@ const char *session_try_linux(struct bytes package)
     struct session *s = allocate(sizeof(*s));
     s->options = &options;
     s->choice = &choice;
-    begin(s, package);
+    begin(s, package, NULL);
     while (s->ending == ENDING_NONE && !s->link.greeted) {
         run_once(s);
     }
@@ -466,14 +467,15 @@ const char *session_try_linux(struct bytes package)
 }
 
 int session_run(const struct run_options *options, const struct manifest *manifest,
-                struct bytes package, const struct machine_choice *choice)
+                struct bytes package, const struct machine_choice *choice,
+                const struct folders *folders)
 {
     struct session *s = allocate(sizeof(*s));
     struct termios terminal;
     s->options = options;
     s->manifest = manifest;
     s->choice = choice;
-    begin(s, package);
+    begin(s, package, folders);
     bool is_terminal = tcgetattr(STDIN_FILENO, &terminal) == 0;
     while (s->ending == ENDING_NONE) {
         run_once(s);
@@ -487,7 +489,7 @@ int session_run(const struct run_options *options, const struct manifest *manife
     if (problem != NULL) {
         struct machine_choice other = machine_instead(choice, problem);
         close(s->signals); /* the next session has its own */
-        return session_run(options, manifest, package, &other);
+        return session_run(options, manifest, package, &other, folders);
     }
     return report(s);
 }

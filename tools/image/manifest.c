@@ -62,8 +62,59 @@ static struct strings strings_member(const char *path, const struct json *object
     return list;
 }
 
-/* A grant is its name, or an object with name, interface and spec. */
-static void read_grants(const char *path, const struct json *init, struct manifest *m)
+static const char *below(const char *root, const char *path)
+{
+    return path[0] == '/' ? path : format("%s/%s", root, path);
+}
+
+#define FOLDER_SHAPE                                                                               \
+    "a folder is {\"name\": \"/data\", \"interface\": \"" MANIFEST_DIRECTORY                       \
+    "\", \"host\": \"PATH\", \"readOnly\": true}"
+
+/* A host's folder: host says which, readOnly that it is not written; a spec would say it again. */
+static void read_folder(const char *path, const struct json *item, const char *root,
+                        struct manifest_grant *grant)
+{
+    const struct json *read_only = json_member(item, "readOnly");
+    grant->host = text_member(path, item, "host");
+    if (grant->host[0] == 0 || grant->name[0] != '/' || grant->spec[0] != 0) {
+        json_fail(path, item, FOLDER_SHAPE);
+    }
+    if (read_only != NULL) {
+        expect(path, read_only, JSON_BOOL, "true or false");
+        grant->spec = read_only->truth ? MANIFEST_READ_ONLY : "";
+    }
+    grant->host = below(root, grant->host);
+}
+
+static struct manifest_grant read_grant(const char *path, const struct json *item,
+                                        const char *root)
+{
+    static const char *const fields[] = {"name", "interface", "spec", "host", "readOnly"};
+    struct manifest_grant grant = {.name = text_member(path, item, "name"),
+                                   .interface = text_member(path, item, "interface"),
+                                   .spec = text_member(path, item, "spec")};
+    bool is_folder = strcmp(grant.interface, MANIFEST_DIRECTORY) == 0;
+    uint32_t known = is_folder ? 5 : 3;
+    for (struct json *field = item->first; field != NULL; field = field->next) {
+        uint32_t i = 0;
+        while (i < known && strcmp(field->name, fields[i]) != 0) {
+            i++;
+        }
+        if (i == known) {
+            json_fail(path, field, "a grant has name, interface and spec, not \"%s\"%s",
+                      field->name, is_folder ? "; a folder has host and readOnly besides" : "");
+        }
+    }
+    if (is_folder) {
+        read_folder(path, item, root, &grant);
+    }
+    return grant;
+}
+
+/* A grant is its name, or an object. */
+static void read_grants(const char *path, const struct json *init, const char *root,
+                        struct manifest *m)
 {
     struct json *value = json_member(init, "grants");
     if (value == NULL) {
@@ -73,21 +124,15 @@ static void read_grants(const char *path, const struct json *init, struct manife
     for (struct json *item = value->first; item != NULL; item = item->next) {
         struct manifest_grant grant = {.name = item->text, .interface = "", .spec = ""};
         if (item->kind == JSON_OBJECT) {
-            grant = (struct manifest_grant){.name = text_member(path, item, "name"),
-                                            .interface = text_member(path, item, "interface"),
-                                            .spec = text_member(path, item, "spec")};
-            for (struct json *field = item->first; field != NULL; field = field->next) {
-                if (strcmp(field->name, "name") != 0 && strcmp(field->name, "interface") != 0 &&
-                    strcmp(field->name, "spec") != 0) {
-                    json_fail(path, field, "a grant has name, interface and spec, not \"%s\"",
-                              field->name);
-                }
-            }
+            grant = read_grant(path, item, root);
         } else if (item->kind != JSON_STRING) {
             json_fail(path, item, "a grant must be a name or an object");
         }
         if (grant.name[0] == 0) {
             json_fail(path, item, "a grant must have a name");
+        }
+        if (strcmp(grant.name, "dir") == 0) { /* as the command line has it */
+            json_fail(path, item, FOLDER_SHAPE);
         }
         manifest_add_grant(m, grant);
     }
@@ -103,8 +148,7 @@ static void read_binaries(const char *path, const struct json *top, const char *
     expect(path, value, JSON_OBJECT, "an object of names and paths");
     for (struct json *item = value->first; item != NULL; item = item->next) {
         expect(path, item, JSON_STRING, "a path");
-        const char *file = item->text[0] == '/' ? item->text : format("%s/%s", root, item->text);
-        manifest_add_binary(m, (struct manifest_binary){.name = item->name, .path = file});
+        manifest_add_binary(m, (struct manifest_binary){item->name, below(root, item->text)});
     }
 }
 
@@ -133,7 +177,7 @@ struct manifest manifest_from_json(const char *path, const char *root)
     m.arguments = strings_member(path, init, "arguments");
     m.environment = strings_member(path, init, "environment");
     m.launchable = strings_member(path, init, "launchable");
-    read_grants(path, init, &m);
+    read_grants(path, init, root, &m);
     read_binaries(path, top, root, &m);
     if (m.program[0] == 0) {
         json_fail(path, top, "initConfig.init.program must name the binary to start");
@@ -160,14 +204,22 @@ static char *strings_to_json(struct strings list)
     return format("%s]", out);
 }
 
+static char *grant_to_json(const struct manifest_grant *g)
+{
+    char *rest = format("\"spec\": %s", json_quote(g->spec));
+    if (g->host != NULL) {
+        rest = format("\"host\": %s, \"readOnly\": %s", json_quote(g->host),
+                      g->spec[0] != 0 ? "true" : "false");
+    }
+    return format("{\"name\": %s, \"interface\": %s, %s}", json_quote(g->name),
+                  json_quote(g->interface), rest);
+}
+
 char *manifest_to_json(const struct manifest *m)
 {
     char *grants = format("["), *binaries = format("{");
     for (uint32_t i = 0; i < m->grant_count; i++) {
-        const struct manifest_grant *g = &m->grants[i];
-        grants = format("%s%s\n        {\"name\": %s, \"interface\": %s, \"spec\": %s}", grants,
-                        i > 0 ? "," : "", json_quote(g->name), json_quote(g->interface),
-                        json_quote(g->spec));
+        grants = format("%s%s\n        %s", grants, i > 0 ? "," : "", grant_to_json(&m->grants[i]));
     }
     for (uint32_t i = 0; i < m->binary_count; i++) {
         binaries = format("%s%s\n    %s: %s", binaries, i > 0 ? "," : "",

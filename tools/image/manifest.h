@@ -14,7 +14,10 @@ struct manifest_grant {
     const char *name;      /* under which the program finds it */
     const char *interface; /* "": the one that the grant of this name has */
     const char *spec;
+    const char *host;      /* of a Directory: the host's folder; NULL: it is none */
 };
+#define MANIFEST_DIRECTORY "Directory" /* the interface of those with a host's folder */
+#define MANIFEST_READ_ONLY "ro"        /* their spec, or "" */
 
 struct manifest_binary {
     const char *name;
@@ -38,8 +41,8 @@ void manifest_add_binary(struct manifest *manifest, struct manifest_binary binar
 
 /* Reads the JSON form (see manifests/README.md). The tool fails with file, line and column when it
  * is not well-formed, an unknown field is at its top level, or a field has the wrong type. Unknown
- * fields under initConfig.init are ignored, and so is "machine" at the top. Paths of binaries are
- * relative to `root`. */
+ * fields under initConfig.init are ignored, and so is "machine" at the top. Paths of binaries and
+ * of the host's folders are relative to `root`. */
 struct manifest manifest_from_json(const char *path, const char *root);
 /* The same, as JSON text for people and tools. */
 char *manifest_to_json(const struct manifest *manifest);

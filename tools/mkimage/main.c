@@ -36,6 +36,14 @@ int main(int argc, char **argv)
         return TOOL_USAGE;
     }
     struct manifest manifest = manifest_from_json(manifest_path, root);
+    for (uint32_t i = 0; i < manifest.grant_count; i++) {
+        if (manifest.grants[i].host != NULL) {
+            fail(TOOL_USAGE,
+                 "%s: the grant %s is a folder of the host, which a package does not carry; "
+                 "`capos boot --machine linux %s` has it",
+                 manifest_path, manifest.grants[i].name, manifest_path);
+        }
+    }
     struct bytes package = manifest_to_package(&manifest, init);
     int fd = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0 || !write_all(fd, package.data, package.size) || close(fd) != 0) {

@@ -1,5 +1,5 @@
-/* kernel/gen/dispatch.h and .c: what the kernel needs to hand a call to an object's handler. Only
- * interfaces that the schema marks $kernel.
+/* kernel/gen/dispatch.h and .c: what the kernel needs to hand a call to an object's handler, for
+ * the interfaces that the schema marks $kernel; hosted.h and .c the same for those marked $hosted.
  *
  * A method with parameters is reached through a function that reads them from the message, refuses
  * what the schema rules out (a bad pointer, more than the $bound, a value that is none of its enum,
@@ -40,7 +40,8 @@ static const char *fork_policy(const struct schema *schema, const struct node *n
 static bool is_kernel_object(const struct type *type)
 {
     return type->is_capability && type->node != NULL
-           && has_annotation(type->node->annotations, "kernel");
+           && (has_annotation(type->node->annotations, "kernel")
+               || has_annotation(type->node->annotations, "hosted"));
 }
 
 /* The next field from *i on that says something, or NULL. */
@@ -219,7 +220,23 @@ static void write_grants(struct output *header, struct output *source, const str
     output(source, "    default:\n        return NULL;\n    }\n}\n");
 }
 
-void generate_dispatch(const struct schema *schema)
+static void write_interfaces(struct output *header, struct output *source, const char *stem,
+                             const struct schema *schema, const char *mark)
+{
+    output(header, "#pragma once\n\n#include \"kernel/core/object.h\"\n");
+    output(source, "#include \"kernel/gen/%s.h\"\n\n#include \"kernel/core/call.h\"\n"
+                   "#include \"lib/wire/gen/messages.h\"\n#include \"lib/wire/gen/sizes.h\"\n",
+           stem);
+    for (uint32_t i = 0; i < schema->file->nested_count; i++) {
+        const struct node *node = schema->file->nested[i];
+        if (node->kind == NODE_INTERFACE && has_annotation(node->annotations, mark)) {
+            write_header(header, node);
+            write_source(source, schema, node);
+        }
+    }
+}
+
+static void generate_kernel(const struct schema *schema)
 {
     struct output *header = output_open("kernel/gen/dispatch.h");
     struct output *source = output_open("kernel/gen/dispatch.c");
@@ -229,18 +246,29 @@ void generate_dispatch(const struct schema *schema)
                   "checked, fills `results`, whose sizes are its method's, and returns a status; "
                   "STATUS_PENDING means that it has kept `call` and will finish it later "
                   "(kernel/core/call.h).");
-    output(header, "#pragma once\n\n#include \"kernel/core/object.h\"\n");
     output_banner(source, schema, "The tables of the kernel's interfaces: methods by number.");
-    output(source, "#include \"kernel/gen/dispatch.h\"\n\n#include \"kernel/core/call.h\"\n"
-                   "#include \"lib/wire/gen/messages.h\"\n#include \"lib/wire/gen/sizes.h\"\n");
-    for (uint32_t i = 0; i < schema->file->nested_count; i++) {
-        const struct node *node = schema->file->nested[i];
-        if (node->kind == NODE_INTERFACE && has_annotation(node->annotations, "kernel")) {
-            write_header(header, node);
-            write_source(source, schema, node);
-        }
-    }
+    write_interfaces(header, source, "dispatch", schema, "kernel");
     write_grants(header, source, schema);
     output_close(header);
     output_close(source);
+}
+
+static void generate_hosted(const struct schema *schema)
+{
+    struct output *header = output_open("kernel/gen/hosted.h");
+    struct output *source = output_open("kernel/gen/hosted.c");
+    output_banner(header, schema,
+                  "The interfaces that only the linux machine's kernel has, because its host does "
+                  "the work, and the prototypes of their handlers (kernel/gen/dispatch.h says the "
+                  "rest).");
+    output_banner(source, schema, "The tables of the hosted interfaces: methods by number.");
+    write_interfaces(header, source, "hosted", schema, "hosted");
+    output_close(header);
+    output_close(source);
+}
+
+void generate_dispatch(const struct schema *schema)
+{
+    generate_kernel(schema);
+    generate_hosted(schema);
 }

@@ -121,7 +121,9 @@ static void write_interface(const struct schema *schema, const struct node *node
     output(o, "%s| | |\n|---|---|\n", node->doc[0] == 0 ? "" : "\n");
     output(o, "| interface id | `0x%016" PRIx64 "` |\n", node->id);
     output(o, "| served by | %s |\n",
-           has_annotation(node->annotations, "kernel") ? "the kernel" : "a process");
+           has_annotation(node->annotations, "kernel")   ? "the kernel"
+           : has_annotation(node->annotations, "hosted") ? "the linux machine's kernel"
+                                                         : "a process");
     output(o, "| grant | %s |\n", grant_meaning(schema, node));
     output(o, "| after fork | %s |\n", fork_meaning(schema, node));
     for (uint32_t i = 0; i < node->method_count; i++) {

@@ -1,12 +1,15 @@
 /* From the first instruction to core's kernel_start().
  *
  *   capos-kernel --package FILE --mem BYTES --cpus N --link FD [--log FD] [--gdb 1]
+ *                [--dir FD:NAME | --dir-ro FD:NAME]...
  *
+ * A --dir is a folder of the host that capos has opened; init gets it by that name.
  * With --gdb the user's debugger may attach to its processes, and the program waits for one.
  *
  * In this order: the process shuts itself off (no new privileges, no core files, not dumpable),
- * makes its memory and the pipe of the managers, forks the zygote, maps the memory, and gives up
- * all calls of Linux that it does not need. The package's frames are the last of memory. */
+ * makes its memory and the pipe of the managers, forks the folder process and the zygote, maps the
+ * memory, and gives up all calls of Linux that it does not need. The package's frames are the last
+ * of memory. */
 #include "abi/qemu.h"
 #include "kernel/arch/linux/linux.h"
 
@@ -39,7 +42,7 @@ struct options {
 struct cpu linux_first_cpu;
 uint8_t *linux_helper;
 int linux_helper_file, linux_memory_file;
-uint32_t linux_spin;
+uint32_t linux_spin, linux_spin_aside;
 bool linux_debugged;
 uint64_t linux_frames;
 
@@ -99,6 +102,10 @@ static struct options parse(int count, const char *const *words)
             o.log = parse_number(value);
         } else if (same(word, "--gdb")) {
             o.gdb = parse_number(value);
+        } else if (same(word, "--dir")) {
+            linux_folders_option(value, false);
+        } else if (same(word, "--dir-ro")) {
+            linux_folders_option(value, true);
         } else {
             linux_fail("unknown option", 0);
         }
@@ -137,6 +144,7 @@ static void check_processor(const uint64_t *stack)
 static void shut_off(const struct options *o)
 {
     uint64_t last = o->link > o->log ? o->link : o->log;
+    last = last > linux_folders_last() ? last : linux_folders_last();
     last = last > PACKAGE_FD ? last : PACKAGE_FD; /* whatever else was left open is not for us */
     checked(LINUX_CALL(__NR_close_range, last + 1, ~0u, 0), "close_range");
     struct rlimit64 none = {0, 0};
@@ -202,6 +210,7 @@ static void measure_spin(void)
     }
     uint64_t ns = linux_monotonic_ns() - before + 1;
     linux_spin = (uint32_t)(SPIN_NS * SPIN_SAMPLE / ns);
+    linux_spin_aside = count < 3 ? 0 : linux_spin;
 }
 
 /* A short write wakes whoever is at the other end of the link; news of it come as SIGIO. */
@@ -240,6 +249,7 @@ _Noreturn void linux_start(const uint64_t *stack)
     linux_memory_file = memory;
     linux_helper_file = memory_file("capos-helper", HELPER_FILE_SIZE);
     checked(LINUX_CALL(__NR_pipe2, done, O_CLOEXEC), "no pipe");
+    linux_folders_start();
     linux_helper = map_file(linux_helper_file, 0, HELPER_FILE_SIZE);
     memcpy(linux_helper, linux_stub, (size_t)(linux_stub_end - linux_stub));
     linux_zygote_start(memory, linux_helper_file, done[1]);
@@ -251,6 +261,7 @@ _Noreturn void linux_start(const uint64_t *stack)
     open_link(&o);
     checked(linux_filter_kernel(), "no seccomp filter");
     linux_cpu()->deadline_ns = UINT64_MAX;
+    linux_folders_hand(&info);
     linux_process_bring_up(done[0]);
     kernel_start(&info);
     linux_run();

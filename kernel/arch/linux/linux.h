@@ -103,6 +103,7 @@ extern int linux_helper_file, linux_memory_file;
 extern uint8_t *linux_helper;  /* the file of helper pages, mapped */
 extern bool linux_debugged;    /* --gdb: the user's debugger may look at processes and stop them */
 extern uint32_t linux_spin;    /* rounds of waiting that take 20 us; 0: only one CPU */
+extern uint32_t linux_spin_aside; /* the same where a third one wants a processor too */
 extern uint64_t linux_frames;  /* of memory and package, from 0 */
 extern const char linux_stub[], linux_stub_end[], linux_gate_posts[], linux_gate_posted[],
     linux_gate_deep[], linux_gate_end[], linux_gate_returns[], linux_stub_handler[],
@@ -151,6 +152,51 @@ void linux_slot_interrupt(const struct linux_slot *s);
 uint32_t linux_filter_thread(struct sock_filter out[FILTER_MAX], uint64_t word);
 int64_t linux_filter_manager(void); /* installs it in the caller */
 int64_t linux_filter_kernel(void);
+uint32_t linux_filter_worker(struct sock_filter out[FILTER_MAX], int32_t kernel);
+int64_t linux_filter_folders(int32_t kernel); /* pid, which may be signalled */
+
+/* Where the folder process says that it has answered. Whoever is about to sleep says so first and
+ * looks again, so no answer is slept over. */
+extern struct linux_folder_news {
+    const uint32_t *done; /* NULL: there are no folders */
+    uint32_t *kernel_sleeps;
+    uint32_t seen, asked; /* answers, questions: ever */
+} linux_folder_news;
+/* Somebody is at a question, and wants a processor for it. */
+static inline bool linux_folders_at_work(void)
+{
+    const struct linux_folder_news *n = &linux_folder_news;
+    return n->done != NULL && __atomic_load_n(n->done, __ATOMIC_SEQ_CST) != n->asked;
+}
+static inline bool linux_folders_answered(void)
+{
+    const struct linux_folder_news *n = &linux_folder_news;
+    return n->done != NULL && __atomic_load_n(n->done, __ATOMIC_SEQ_CST) != n->seen;
+}
+static inline bool linux_folders_may_sleep(void)
+{
+    if (linux_folder_news.done != NULL) {
+        __atomic_store_n(linux_folder_news.kernel_sleeps, 1, __ATOMIC_SEQ_CST);
+    }
+    return !linux_folders_answered();
+}
+static inline void linux_folders_awake(void)
+{
+    if (linux_folder_news.done != NULL) {
+        __atomic_store_n(linux_folder_news.kernel_sleeps, 0, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* folders.c: --dir */
+struct boot_info;
+void linux_folders_option(const char *value, bool read_only); /* DESCRIPTOR:NAME */
+uint64_t linux_folders_last(void); /* the highest of the descriptors */
+/* Forks the folder process, if there are folders: before the kernel's process has anything mapped
+ * that is not for it. */
+void linux_folders_start(void);
+void linux_folders_hand(struct boot_info *info);
+void linux_folders_serve(void); /* after linux_folders_answered() */
+void linux_folders_look(void);  /* SIGCHLD has come */
 
 /* mirror.c: what the tables say, said to the Linux process. */
 void linux_mirror_all(struct arch_address_space *as, struct linux_process *p);
@@ -180,6 +226,7 @@ void linux_stop(struct thread *t); /* RUNNING: it is in the kernel on return, an
 void linux_deepen(struct thread *t); /* GATE: FRAME on return */
 #define LINUX_SIGNAL_LINK 1u
 #define LINUX_SIGNAL_CHILD 2u
+#define LINUX_SIGNAL_FOLDERS 4u
 uint32_t linux_take_signals(void); /* LINUX_SIGNAL_*, cleared */
 bool linux_child_ended(void);      /* one is there */
 /* process.c waits for a manager: a dead child ends its wait. */

@@ -6,9 +6,10 @@
  * value that the other changes first, and no wake-up is lost.
  *
  * Whatever else the virtual CPU is wanted for comes as a signal of Linux (the link has news, a
- * child has ended), whose handler changes the word that is waited for. A hostile thread may write
- * the word at any moment: then the wait ends early, or, if it hits a few instructions, as late as
- * NAP_MAX_NS; and one that will not let the kernel sleep is killed. */
+ * child has ended, the folder process has answered while the kernel slept), whose handler changes
+ * the word that is waited for. A hostile thread may write the word at any moment: then the wait
+ * ends early, or, if it hits a few instructions, as late as NAP_MAX_NS; and one that will not let
+ * the kernel sleep is killed. */
 #include "kernel/arch/linux/linux.h"
 
 #include "kernel/core/frame.h"
@@ -40,7 +41,8 @@ void linux_signal_restorer(void);
 static void on_signal(int number)
 {
     bool child = number == SIGCHLD;
-    __atomic_or_fetch(&signals, child ? LINUX_SIGNAL_CHILD : LINUX_SIGNAL_LINK, __ATOMIC_SEQ_CST);
+    uint32_t news = number == SIGUSR2 ? LINUX_SIGNAL_FOLDERS : LINUX_SIGNAL_LINK;
+    __atomic_or_fetch(&signals, child ? LINUX_SIGNAL_CHILD : news, __ATOMIC_SEQ_CST);
     if (child && linux_waits_for_manager) {
         uint64_t nobody = 0;
         LINUX_CALL(__NR_write, done_pipe, &nobody, sizeof(nobody));
@@ -69,6 +71,7 @@ void linux_meet_bring_up(int done_write)
     waited_for = &idle_word;
     catch(SIGIO, on_signal);
     catch(SIGCHLD, on_signal);
+    catch(SIGUSR2, on_signal);
     catch(SIGSEGV, on_fault);
     catch(SIGBUS, on_fault);
     catch(SIGILL, on_fault);
@@ -315,11 +318,13 @@ static enum linux_event wait_on(uint32_t *word, const struct thread *t)
     const struct arch_cpu *c = linux_cpu();
     bool clean = false; /* nothing is left to give back */
     for (uint32_t tries = 0;; tries++) {
-        for (uint32_t round = 0; round <= linux_spin; round++) {
+        /* with few processors the one that waits here is the one that the folder process needs */
+        uint32_t rounds = t == NULL && linux_folders_at_work() ? linux_spin_aside : linux_spin;
+        for (uint32_t round = 0; round <= rounds; round++) {
             if (t != NULL && posted(word)) {
                 return LINUX_EVENT_POSTED;
             }
-            if (any_signal()) {
+            if (any_signal() || linux_folders_answered()) {
                 return LINUX_EVENT_SIGNAL;
             }
             __builtin_ia32_pause();
@@ -337,7 +342,10 @@ static enum linux_event wait_on(uint32_t *word, const struct thread *t)
             uint64_t most_ns = t != NULL || !clean ? NAP_MAX_NS : IDLE_MAX_NS;
             left_ns = left_ns < most_ns ? left_ns : most_ns;
             uint64_t before = now_ns;
-            sleep_on(word, linux_monotonic_ns() + left_ns);
+            if (linux_folders_may_sleep()) {
+                sleep_on(word, linux_monotonic_ns() + left_ns);
+            }
+            linux_folders_awake();
             if (arch_now_ns() - before > NAP_MAX_NS / 2) { /* there is time for it */
                 tries = 0;
                 clean = !frame_clean(GIVE_BACK_LEAST, GIVE_BACK_MOST, give_back);

@@ -114,9 +114,13 @@ static void serve_host(void)
     uint32_t signals = linux_take_signals();
     if ((signals & LINUX_SIGNAL_CHILD) != 0) {
         linux_process_reap();
+        linux_folders_look();
     }
     if ((signals & LINUX_SIGNAL_LINK) != 0) {
         kernel_link_input();
+    }
+    if (linux_folders_answered()) {
+        linux_folders_serve();
     }
 }
 

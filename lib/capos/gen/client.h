@@ -237,8 +237,8 @@ status_t capos_directory_remove_await(struct capos_call *call,
 void capos_directory_remove_take(struct capos_call *call,
     struct capos_directory_remove_results *results);
 
-/* Directory.rename. Without `into`: within this folder. Replaces a file, or an empty folder by a
- * folder. */
+/* Directory.rename. into: where it goes, this folder or another. Replaces a file, or an empty
+ * folder by a folder. */
 struct capos_directory_rename_results {
     enum file_error error;
 };

@@ -84,7 +84,16 @@ static cap_t make_thread(void)
     return capos_thread_handle(thread);
 }
 
+static cap_t make_file(void)
+{
+    cap_t folder = capos_need("/data", DIRECTORY_INTERFACE_ID);
+    struct capos_directory_open_results got;
+    CHECK_OK(capos_directory_open(folder, "made", 4, OPEN_FLAGS_WRITE | OPEN_FLAGS_CREATE, &got));
+    return got.file;
+}
+
 static const struct target targets[] = {
+    {"file", FILE_INTERFACE_ID, make_file},
     {"memory_object", MEMORY_OBJECT_INTERFACE_ID, make_object},
     {"read_only_memory", READ_ONLY_MEMORY_INTERFACE_ID, make_read_only},
     {"image", IMAGE_INTERFACE_ID, make_image},

@@ -20,6 +20,8 @@ static const struct target {
     {"boot_package", "boot", BOOT_PACKAGE_INTERFACE_ID},
     {"process_spawner", "spawn", PROCESS_SPAWNER_INTERFACE_ID},
     {"restricted_launcher", "launch", RESTRICTED_LAUNCHER_INTERFACE_ID},
+    {"directory", "dir", DIRECTORY_INTERFACE_ID},
+    {"file", "file", FILE_INTERFACE_ID},
     {"memory_object", "object", MEMORY_OBJECT_INTERFACE_ID},
     {"read_only_memory", "object", READ_ONLY_MEMORY_INTERFACE_ID},
     {"image", "image", IMAGE_INTERFACE_ID},

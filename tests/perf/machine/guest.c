@@ -126,13 +126,61 @@ static uint64_t cold(uint64_t *check)
     return work_median(samples, COLD_CALLS);
 }
 
+/* The file of a folder of the host's: from the host's memory into the program's, and back. */
+static cap_t open_file(void)
+{
+    cap_t folder = capos_need("/data", DIRECTORY_INTERFACE_ID);
+    struct capos_directory_open_results opened;
+    need(capos_directory_open(folder, "file", 4, OPEN_FLAGS_WRITE, &opened) == STATUS_OK);
+    need(opened.error == FILE_ERROR_NONE);
+    return opened.file;
+}
+
+static uint64_t dir_read(uint64_t *check)
+{
+    uint64_t samples[SAMPLES];
+    struct capos_file_read_results got;
+    cap_t file = open_file();
+    *check = 0;
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        uint64_t start = now_ns();
+        for (uint32_t at = 0; at < FILE_BYTES; at += CHUNK_BYTES) {
+            need(capos_file_read(file, at, CHUNK_BYTES, &got) == STATUS_OK);
+            need(got.error == FILE_ERROR_NONE && got.data.size == CHUNK_BYTES);
+            *check += *((const uint8_t *)got.data.data + at / CHUNK_BYTES);
+        }
+        samples[i] = now_ns() - start;
+    }
+    return work_median(samples, SAMPLES);
+}
+
+static uint64_t dir_write(uint64_t *check)
+{
+    static const uint8_t bytes[CHUNK_BYTES] = {1};
+    uint64_t samples[SAMPLES];
+    struct capos_file_write_results put;
+    cap_t file = open_file();
+    *check = 0;
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        uint64_t start = now_ns();
+        for (uint32_t at = 0; at < FILE_BYTES; at += CHUNK_BYTES) {
+            need(capos_file_write(file, at, bytes, CHUNK_BYTES, &put) == STATUS_OK);
+            need(put.error == FILE_ERROR_NONE && put.written == CHUNK_BYTES);
+            *check += put.written;
+        }
+        samples[i] = now_ns() - start;
+    }
+    return work_median(samples, SAMPLES);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         uint64_t (*measure)(uint64_t *check);
     } all[] = {
-        {"compute", compute}, {"touch", touch}, {"call", call}, {"fault", fault}, {"cold", cold}};
+        {"compute", compute}, {"touch", touch}, {"call", call},           {"fault", fault},
+        {"cold", cold},       {"read", dir_read}, {"write", dir_write}};
     timer = capos_need("timer", TIMER_INTERFACE_ID);
     for (size_t i = 0; argc == 2 && i < sizeof all / sizeof *all; i++) {
         if (strcmp(argv[1], all[i].name) == 0) {

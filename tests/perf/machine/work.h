@@ -12,6 +12,8 @@
 #define SAMPLES 15u       /* of which the median counts */
 #define WORK_TRIES 30     /* of which the fastest counts */
 #define PAGE_BYTES 4096u
+#define FILE_BYTES (16u << 20) /* of the file that is read and written, */
+#define CHUNK_BYTES 65536u     /* by so much at a time */
 
 /* Computes and nothing else, some milliseconds: a sieve, then mixing as a hash function does.
  * Returns a number that depends on all of it. */

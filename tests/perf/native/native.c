@@ -10,6 +10,7 @@
  *   native ticks                       of the time-stamp counter, in a millisecond
  *
  * WHAT beginning with `one-` keeps both on one processor, where nobody spins. */
+#include <fcntl.h>
 #include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -109,6 +110,52 @@ static uint64_t fault(uint64_t *check)
     return *took;
 }
 
+/* The file that PERF_FILE names. */
+static int open_file(void)
+{
+    const char *path = getenv("PERF_FILE");
+    int file = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
+    need(file >= 0, "PERF_FILE");
+    return file;
+}
+
+static char chunk[CHUNK_BYTES] __attribute__((aligned(PAGE_BYTES)));
+
+static uint64_t file_read(uint64_t *check)
+{
+    uint64_t samples[SAMPLES];
+    int file = open_file();
+    *check = 0;
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        uint64_t start = now_ns();
+        for (uint32_t at = 0; at < FILE_BYTES; at += CHUNK_BYTES) {
+            need(pread(file, chunk, CHUNK_BYTES, at) == CHUNK_BYTES, "pread");
+            *check += (unsigned char)chunk[at / CHUNK_BYTES];
+        }
+        samples[i] = now_ns() - start;
+    }
+    close(file);
+    return work_median(samples, SAMPLES);
+}
+
+static uint64_t file_write(uint64_t *check)
+{
+    uint64_t samples[SAMPLES];
+    int file = open_file();
+    memset(chunk, 0, sizeof chunk);
+    *check = 0;
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        uint64_t start = now_ns();
+        for (uint32_t at = 0; at < FILE_BYTES; at += CHUNK_BYTES) {
+            need(pwrite(file, chunk, CHUNK_BYTES, at) == CHUNK_BYTES, "pwrite");
+            *check += CHUNK_BYTES;
+        }
+        samples[i] = now_ns() - start;
+    }
+    close(file);
+    return work_median(samples, SAMPLES);
+}
+
 /* A byte to another process and back. */
 static uint64_t round_trip(uint64_t *check)
 {
@@ -144,7 +191,8 @@ static uint64_t measure(const char *what, uint64_t *check)
         const char *name;
         uint64_t (*measure)(uint64_t *check);
     } all[] = {{"compute", compute}, {"touch", touch},          {"call", call},
-               {"fault", fault},     {"one-cold", round_trip}, {"pipe", round_trip}};
+               {"fault", fault},     {"one-cold", round_trip}, {"pipe", round_trip},
+               {"read", file_read},  {"write", file_write}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (strcmp(what, all[i].name) == 0) {
             return all[i].measure(check);

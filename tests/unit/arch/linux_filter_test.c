@@ -7,7 +7,8 @@
 #define WORD 0x7fffc0011000ull
 #define STUB_IP (HELPER_STUB + 0x1d6)
 
-/* The instructions that the filters are made of: "load word", "and", "equal", "return". */
+/* The instructions that the filters are made of: "load word", "and", "equal", "any bit",
+ * "return". */
 static uint32_t run(const struct sock_filter *program, uint32_t count,
                     const struct seccomp_data *data)
 {
@@ -24,6 +25,9 @@ static uint32_t run(const struct sock_filter *program, uint32_t count,
             break;
         case BPF_JMP | BPF_JEQ | BPF_K:
             at += a == i->k ? i->jt : i->jf;
+            break;
+        case BPF_JMP | BPF_JSET | BPF_K:
+            at += (a & i->k) != 0 ? i->jt : i->jf;
             break;
         case BPF_RET | BPF_K:
             return i->k;
@@ -90,4 +94,62 @@ TEST(from_where)
     struct seccomp_data data = call(__NR_rt_sigreturn, 0, 0, 0);
     data.arch = AUDIT_ARCH_I386;
     CHECK(!passes(data));
+}
+
+/* --- a worker of the folder process --- */
+
+#define KERNEL 4711
+
+static bool worker_may(int number, uint64_t a, uint64_t b, uint64_t c)
+{
+    struct sock_filter program[FILTER_MAX];
+    struct seccomp_data data = {
+        .nr = number, .arch = AUDIT_ARCH_X86_64, .args = {a, b, c, 0, 0, 0}};
+    uint32_t count = linux_filter_worker(program, KERNEL);
+    uint32_t answer = run(program, count, &data);
+    CHECK(answer == SECCOMP_RET_ALLOW || answer == SECCOMP_RET_KILL_PROCESS);
+    return answer == SECCOMP_RET_ALLOW;
+}
+
+TEST(worker_numbers)
+{
+    static const int may[] = {
+        __NR_pread64, __NR_pwrite64,  __NR_fstat,           __NR_getdents64, __NR_lseek,
+        __NR_fsync,   __NR_ftruncate, __NR_restart_syscall, __NR_close,      __NR_futex,
+        __NR_openat2, __NR_openat,    __NR_newfstatat,      __NR_mkdirat,    __NR_unlinkat,
+        __NR_renameat2, __NR_exit_group};
+    for (int n = -2000; n < 2000; n++) {
+        bool expected = false;
+        for (size_t i = 0; i < ARRAY_SIZE(may); i++) {
+            expected = expected || n == may[i];
+        }
+        CHECK_EQ(worker_may(n, 5, 0, 6), expected);
+        CHECK(n < 0 || !worker_may(n | 0x40000000, 5, 0, 6));
+    }
+}
+
+/* What begins at the current folder begins with AT_FDCWD, which is below zero. */
+TEST(worker_names_begin_at_a_descriptor)
+{
+    static const int named[] = {__NR_openat2, __NR_openat,   __NR_newfstatat,
+                                __NR_mkdirat, __NR_unlinkat, __NR_renameat2};
+    for (size_t i = 0; i < ARRAY_SIZE(named); i++) {
+        CHECK(worker_may(named[i], 5, 0, 6));
+        CHECK(!worker_may(named[i], (uint64_t)-100, 0, 6));
+        CHECK(!worker_may(named[i], (uint32_t)-100, 0, 6));
+        CHECK(!worker_may(named[i], 1ull << 32 | 5, 0, 6));
+    }
+    CHECK(!worker_may(__NR_renameat2, 5, 0, (uint64_t)-100));
+    CHECK(!worker_may(__NR_renameat2, 5, 0, (uint32_t)-100));
+}
+
+TEST(worker_signals_the_kernel_alone)
+{
+    CHECK(worker_may(__NR_tgkill, KERNEL, KERNEL, SIGUSR2));
+    for (int bit = 0; bit < 32; bit++) {
+        CHECK(!worker_may(__NR_tgkill, KERNEL ^ 1ull << bit, KERNEL, SIGUSR2));
+        CHECK(!worker_may(__NR_tgkill, KERNEL, KERNEL ^ 1ull << bit, SIGUSR2));
+        CHECK(!worker_may(__NR_tgkill, KERNEL, KERNEL, SIGUSR2 ^ 1ull << bit));
+    }
+    CHECK(!worker_may(__NR_kill, KERNEL, SIGUSR2, 0));
 }

@@ -177,6 +177,29 @@ TEST(init_finds_every_kernel_object)
     CHECK_EQ(message.error, WIRE_OK);
 }
 
+TEST(what_the_machine_adds_comes_behind_the_kernels_own)
+{
+    static _Alignas(8) uint8_t start[4096];
+    struct wire_message message;
+    struct sim_options options = {.extra = &console_object, .extra_name = "/data"};
+    make_package(NULL);
+    sim_boot_package(&options, package, sizeof package);
+    const struct user_registers *r = &user_of(process_init)->thread->arch.registers;
+    CHECK_LE(r->rdx, sizeof start);
+    CHECK(user_read(process_init, r->rdi, start, r->rdx));
+    CHECK_EQ(wire_message_open(&message, start, r->rdx), WIRE_OK);
+    struct wire_list set = start_block_cap_set(wire_message_root(&message));
+    CHECK_EQ(set.count, (LAUNCHER_SLOT - CAP_SLOT_MEMORY + 1) + 1);
+    struct wire_reader last = wire_list_get_struct(set, set.count - 1);
+    struct wire_span name = cap_set_entry_name(last);
+    CHECK(name.size == 5 && memcmp(name.data, "/data", 5) == 0);
+    CHECK_EQ(cap_set_entry_id(last), CAP_ID(LAUNCHER_SLOT + 1, 1));
+    CHECK_EQ(cap_set_entry_interface_id(last), CONSOLE_INTERFACE_ID);
+    struct object *o;
+    CHECK_OK(cap_table_look_up(&process_init->table, CAP_ID(LAUNCHER_SLOT + 1, 1), &o));
+    CHECK(o == &console_object);
+}
+
 static void program_ends_with(uint32_t slot, uint64_t code, enum host_link_exit_kind kind)
 {
     bool started;
