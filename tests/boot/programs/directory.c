@@ -200,7 +200,7 @@ static void check_rename(void)
     cap_t new = must_sub(data, "new"), deeper = must_sub(new, "deeper");
     must_write(must_open(data, "one", CREATE), 0, "one\n", 4);
     must_write(must_open(data, "two", CREATE), 0, "two\n", 4);
-    CHECK(rename_error(data, "one", CAP_ID_NONE, "three") == FILE_ERROR_NONE);
+    CHECK(rename_error(data, "one", data, "three") == FILE_ERROR_NONE);
     CHECK(rename_error(data, "three", new, "moved") == FILE_ERROR_NONE);
     CHECK(open_error(data, "three", 0) == FILE_ERROR_NOT_FOUND);
     CHECK(rename_error(data, "two", new, "moved") == FILE_ERROR_NONE); /* replaces */
@@ -249,7 +249,7 @@ static void check_others(void)
     CHECK(sub_error(kinds, "fifo") == FILE_ERROR_OTHER_KIND);
     CHECK(sub_error(kinds, "socket") == FILE_ERROR_OTHER_KIND);
     ok("a FIFO and a socket are never opened");
-    CHECK(rename_error(others, "in-folder", CAP_ID_NONE, "renamed") == FILE_ERROR_NONE);
+    CHECK(rename_error(others, "in-folder", others, "renamed") == FILE_ERROR_NONE);
     CHECK(remove_error(others, "renamed") == FILE_ERROR_NONE);
     CHECK(remove_error(others, "out-folder") == FILE_ERROR_NONE);
     ok("a link itself can be renamed and removed");
@@ -264,7 +264,7 @@ static void check_refuses(cap_t folder)
     CHECK(open_error(folder, "stays", WRITE | OPEN_FLAGS_TRUNCATE) == FILE_ERROR_READ_ONLY);
     CHECK(create_error(folder, "x") == FILE_ERROR_READ_ONLY);
     CHECK(remove_error(folder, "stays") == FILE_ERROR_READ_ONLY);
-    CHECK(rename_error(folder, "stays", CAP_ID_NONE, "x") == FILE_ERROR_READ_ONLY);
+    CHECK(rename_error(folder, "stays", folder, "x") == FILE_ERROR_READ_ONLY);
     CHECK(rename_error(folder, "stays", data, "x") == FILE_ERROR_READ_ONLY);
     CHECK(rename_error(data, "stays", folder, "x") == FILE_ERROR_READ_ONLY);
 }
