@@ -149,7 +149,7 @@ static void commit_region(struct address_space *as, struct region *r, enum prote
     r->charged = true;
     region_tree_changed(&as->regions, r);
     if (ARCH_PREFERS_RUNS) {
-        address_space_map_ahead(as, r->start, r->end);
+        arch_map_ahead(as, r->start, r->end);
     }
 }
 

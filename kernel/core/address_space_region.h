@@ -58,10 +58,6 @@ void address_space_merge(struct address_space *as, uint64_t start, uint64_t end)
 status_t address_space_put_pages(struct address_space *as, struct region *r, uint64_t start,
                                  const frame_t *frames, uint64_t count,
                                  enum protection p) MUST_CHECK;
-/* Maps what a program has just committed, in runs of frames, where the machine wants it so. Needs
- * nothing that was not charged and cannot fail: pages for which no run is at hand come with their
- * faults. */
-void address_space_map_ahead(struct address_space *as, uint64_t start, uint64_t end);
 /* Unmaps the pages that one region has in [start, end); the region stays. */
 void address_space_drop_pages(struct address_space *as, const struct region *r, uint64_t start,
                               uint64_t end);
