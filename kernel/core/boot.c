@@ -61,11 +61,6 @@ void kernel_bring_up(const struct boot_info *info)
     host_link_init();
 }
 
-static struct wire_span text(const char *s)
-{
-    return (struct wire_span){s, __builtin_strlen(s)};
-}
-
 /* Returns its size. */
 static size_t write_start_block(void *buffer, size_t room)
 {
@@ -73,14 +68,14 @@ static size_t write_start_block(void *buffer, size_t room)
     wire_message_begin(&message, buffer, room);
     struct wire_builder start = start_block_init(&message);
     struct wire_list_builder arguments = start_block_init_arguments(start, 1);
-    wire_list_set_text(arguments, 0, text(BOOT_PACKAGE_INIT));
+    wire_list_set_text(arguments, 0, wire_span_of(BOOT_PACKAGE_INIT));
     start_block_init_environment(start, 0);
-    start_block_set_current_directory(start, text("/"));
+    start_block_set_current_directory(start, wire_span_of("/"));
     start_block_set_entry_gate(start, arch_gate_address());
     struct wire_list_builder set = start_block_init_cap_set(start, ARRAY_SIZE(handed));
     for (uint32_t i = 0; i < ARRAY_SIZE(handed); i++) {
         struct wire_builder entry = wire_list_at(set, i);
-        cap_set_entry_set_name(entry, text(handed[i].name));
+        cap_set_entry_set_name(entry, wire_span_of(handed[i].name));
         cap_set_entry_set_id(entry, CAP_ID(CAP_SLOT_MEMORY + i, 1));
         cap_set_entry_set_interface_id(entry, handed[i].interface_id);
     }
