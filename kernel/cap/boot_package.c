@@ -2,7 +2,6 @@
  * them. Holds nothing. */
 #include "kernel/core/boot_package.h"
 
-#include "kernel/cap/root_objects.h"
 #include "kernel/core/call.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/boot_package.h"

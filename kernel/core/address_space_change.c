@@ -185,7 +185,8 @@ status_t address_space_change(struct address_space *as, enum address_space_chang
     if (status != STATUS_OK) {
         return status;
     }
-    address_space_split(as, address, end);
+    address_space_split(as, address);
+    address_space_split(as, end);
     if (change == CHANGE_DECOMMIT) {
         park_unmapped(as, address, size);
     }

@@ -46,8 +46,8 @@ static inline struct region *address_space_adjacent(const struct region *r)
 /* Whether the range has no holes and is all of one kind and, or NULL, one object. */
 bool address_space_is_all(const struct address_space *as, uint64_t start, uint64_t end,
                           enum region_kind kind, const struct memory_object *object);
-/* Makes region boundaries at both ends. */
-void address_space_split(struct address_space *as, uint64_t start, uint64_t end);
+/* Makes a region boundary there. */
+void address_space_split(struct address_space *as, uint64_t at);
 /* Nodes that cutting the range out takes: one if it lies inside one region, else none. */
 uint32_t address_space_nodes_to_cut(const struct address_space *as, uint64_t start, uint64_t end);
 /* Unmaps the range, removes it from the regions, and gives back. */
