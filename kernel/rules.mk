@@ -54,7 +54,8 @@ LINUX_CFLAGS = $(COMMON) -O2 -ffreestanding -fno-common -fno-strict-aliasing -fn
 	-mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fno-omit-frame-pointer -fcf-protection=none -ffunction-sections -fdata-sections \
 	-momit-leaf-frame-pointer -Ikernel/arch/linux/include
-LINUX_SRCS := $(KERNEL_SRCS) kernel/gen/hosted.c $(wildcard kernel/arch/linux/*.c)
+LINUX_SRCS := $(KERNEL_SRCS) kernel/gen/hosted.c \
+	$(wildcard kernel/arch/linux/*.c kernel/arch/hosted/*.c)
 LINUX_OBJS := $(LINUX_SRCS:%.c=$(LINUX)/%.o)
 LINUX_OBJS_ALONE := $(LINUX)/kernel/arch/x86_64/string.o $(LINUX)/kernel/arch/linux/stub.o \
 	$(LINUX)/kernel/arch/linux/start.o
@@ -87,8 +88,9 @@ run-panic: all demos-c
 # What runs with the kernel's authority on each machine: the portable part and the machine's own.
 size:
 	@for machine in x86_64 linux; do \
-		find kernel -name '*.[chS]' -not -path 'kernel/gen/*' \
-			\( -not -path 'kernel/arch/*/*' -o -path "kernel/arch/$$machine/*" \) | xargs cat | \
+		[ $$machine = x86_64 ] && other=none || other=hosted; \
+		find kernel -name '*.[chS]' -not -path 'kernel/gen/*' \( -not -path 'kernel/arch/*/*' -o \
+			-path "kernel/arch/$$machine/*" -o -path "kernel/arch/$$other/*" \) | xargs cat | \
 			awk -v machine=$$machine '!/^[ \t]*$$/ && !/^[ \t]*(\/\*|\*)/ { code++ } \
 			END { print machine ": " NR " lines, " code " without blank lines and comments" }'; \
 	done

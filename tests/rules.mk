@@ -15,7 +15,7 @@ SIM_CFLAGS := $(COMMON) $(SIM_INCLUDE) -O1 -fno-omit-frame-pointer -fsanitize=ad
 	-fno-sanitize-recover=all -ftrivial-auto-var-init=pattern
 SIM_SKIP := # sources of core that the hosted library already has
 SIM_SRCS := $(filter-out $(SIM_SKIP),$(wildcard kernel/core/*.c kernel/cap/*.c)) kernel/gen/dispatch.c \
-	$(wildcard kernel/arch/sim/*.c lib/wire/*.c)
+	$(wildcard kernel/arch/sim/*.c kernel/arch/hosted/*.c lib/wire/*.c)
 SIM_OBJS := $(SIM_SRCS:%.c=$(BUILD)/sim/%.o)
 SIM_TEST_OBJS := $(patsubst %.c,$(BUILD)/sim/%.o,$(wildcard tests/lib/*.c))
 SIM_LIB := $(BUILD)/sim/libkernel.a

@@ -18,9 +18,11 @@
 #include "kernel/arch/arch_types.h"
 #include "kernel/core/types.h"
 
+struct address_space;
 struct cpu;
-struct thread;
 struct process;
+struct region;
+struct thread;
 
 /* --- CPUs --- */
 static inline struct cpu *arch_cpu(void);    /* this one; any context */
@@ -53,10 +55,6 @@ uint64_t arch_tables_needed(uint64_t address, uint64_t pages);
  * framesExhausted: nothing was mapped. */
 status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t *frames,
                   uint64_t pages, enum protection p) MUST_CHECK;
-/* The same with frames that follow each other and that nobody will touch soon: first, first + 1,
- * ... Only where ARCH_PREFERS_RUNS can be true. */
-status_t arch_map_run(struct arch_address_space *as, uint64_t address, frame_t first,
-                      uint64_t pages, enum protection p) MUST_CHECK;
 /* Unmaps what is there; calls gone(context, frame) for each page after the translation is
  * invalid everywhere. Frees tables that became empty. Cheap for big empty ranges. */
 void arch_unmap(struct arch_address_space *as, uint64_t address, uint64_t pages,
@@ -67,10 +65,14 @@ void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t page
                   enum protection p);
 /* Replaces one present page (copy-on-write). */
 void arch_remap(struct arch_address_space *as, uint64_t address, frame_t f, enum protection p);
-/* The same for several, by frames that follow each other. Only where ARCH_PREFERS_RUNS can be true.
- */
-void arch_remap_run(struct arch_address_space *as, uint64_t address, frame_t first, uint64_t pages,
-                    enum protection p);
+/* Only where ARCH_PREFERS_RUNS can be true (kernel/arch/hosted): maps what a program has just
+ * committed, in runs of frames, as far as such are at hand; needs nothing that was not charged. And
+ * ends the sharing of several pages of a region at a time; false: nothing was done. */
+void arch_map_ahead(struct address_space *as, uint64_t start, uint64_t end);
+bool arch_break_sharing_ahead(struct address_space *as, const struct region *r, uint64_t page);
+/* The end of the absent pages that a fault in anonymous memory brings in; likewise, where
+ * ARCH_FAULT_AHEAD_PAGES is more than 1. */
+uint64_t arch_fault_end(const struct address_space *as, const struct region *r, uint64_t page);
 bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t *f,
                  enum protection *p);
 /* The first present page in [address, end), or end. Skips empty tables. */

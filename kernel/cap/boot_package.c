@@ -2,7 +2,6 @@
  * them. Holds nothing. */
 #include "kernel/core/boot_package.h"
 
-#include "kernel/cap/root_objects.h"
 #include "kernel/core/call.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/boot_package.h"
@@ -24,8 +23,7 @@ status_t boot_package_read_manifest(const struct invocation *in, uint64_t offset
     if (offset > manifest.size) {
         return call_bad_argument(in->call, "offset", "the offset lies beyond the manifest");
     }
-    size_t size = max_bytes < READ_MAX ? max_bytes : READ_MAX;
-    size = size < manifest.size - offset ? size : manifest.size - offset;
+    size_t size = MIN(MIN(max_bytes, READ_MAX), manifest.size - offset);
     struct wire_span part = {size != 0 ? (const char *)manifest.data + offset : NULL, size};
     boot_package_read_manifest_results_set_data(in->results, part);
     return STATUS_OK;

@@ -4,7 +4,6 @@
  *
  * The object holds nothing: it stands for the authority, and acts on the caller. */
 #include "kernel/cap/memory_answer.h"
-#include "kernel/cap/root_objects.h"
 #include "kernel/core/process.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/code_memory.h"

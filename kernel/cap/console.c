@@ -2,7 +2,6 @@
  * most CONSOLE_WRITE_MAX bytes.
  *
  * The bytes go there as they are. Two programs that write parts of lines may find them on one. */
-#include "kernel/cap/root_objects.h"
 #include "kernel/core/log.h"
 #include "kernel/gen/dispatch.h"
 

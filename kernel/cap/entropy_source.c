@@ -1,6 +1,5 @@
 /* EntropySource: random bytes for programs, at most ENTROPY_FILL_MAX a call, from the kernel's
  * generator. */
-#include "kernel/cap/root_objects.h"
 #include "kernel/core/random.h"
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/entropy_source.h"

@@ -202,27 +202,25 @@ status_t pipe_create(struct account *a, struct object **reader, struct object **
     return STATUS_OK;
 }
 
-static void free_bytes(struct pipe *p)
+struct pipe *pipe_of(struct object *end)
 {
-    for (uint32_t i = 0; i < PIPE_PAGES; i++) {
-        if (p->pages[i].frame != FRAME_NONE) {
-            page_free(&p->pages[i]);
-        }
-    }
-    p->head = p->tail = 0;
+    KASSERT(end->class == &pipe_reader_class || end->class == &pipe_writer_class);
+    return end->class == &pipe_reader_class ? CONTAINER_OF(end, struct pipe, reader)
+                                            : CONTAINER_OF(end, struct pipe, writer);
 }
 
 void pipe_end_destroy(struct object *end)
 {
-    bool reader = end->class == &pipe_reader_class;
-    struct pipe *p = reader ? CONTAINER_OF(end, struct pipe, reader)
-                            : CONTAINER_OF(end, struct pipe, writer);
-    bool *gone = reader ? &p->reader_gone : &p->writer_gone;
+    struct pipe *p = pipe_of(end);
+    bool *gone = end == &p->reader ? &p->reader_gone : &p->writer_gone;
     KASSERT(!*gone);
     *gone = true;
-    if (p->reader_gone) {
-        free_bytes(p); /* nobody can read them */
+    for (uint32_t i = 0; p->reader_gone && i < PIPE_PAGES; i++) { /* nobody can read them */
+        if (p->pages[i].frame != FRAME_NONE) {
+            page_free(&p->pages[i]);
+        }
     }
+    p->head = p->reader_gone ? p->tail : p->head;
     if (!p->reader_gone || !p->writer_gone) {
         pipe_serve(p);
         return;

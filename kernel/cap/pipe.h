@@ -55,4 +55,5 @@ uint32_t pipe_reader_state(const struct pipe *p); /* bits of Readiness */
 uint32_t pipe_writer_state(const struct pipe *p);
 void pipe_answer_read(struct pipe *p, const struct call *call, uint32_t max_bytes,
                       struct wire_builder results);
-void pipe_end_destroy(struct object *end); /* of both classes */
+struct pipe *pipe_of(struct object *end);  /* of both classes */
+void pipe_end_destroy(struct object *end); /* likewise */

@@ -4,15 +4,9 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/pipe_reader.h"
 
-static struct pipe *of_reader(struct object *o)
-{
-    KASSERT(o->class == &pipe_reader_class);
-    return CONTAINER_OF(o, struct pipe, reader);
-}
-
 status_t pipe_reader_read(const struct invocation *in, uint32_t max_bytes)
 {
-    struct pipe *p = of_reader(in->self);
+    struct pipe *p = pipe_of(in->self);
     status_t s = stream_check_read(in->call, max_bytes);
     if (s != STATUS_OK) {
         return s;
@@ -29,7 +23,7 @@ status_t pipe_reader_read(const struct invocation *in, uint32_t max_bytes)
 
 status_t pipe_reader_ready(const struct invocation *in, uint32_t mask)
 {
-    struct pipe *p = of_reader(in->self);
+    struct pipe *p = pipe_of(in->self);
     return stream_ready(in, mask, pipe_reader_state(p), &p->reader_readies,
                         pipe_reader_ready_results_set_mask);
 }

@@ -7,15 +7,9 @@
 #include "kernel/gen/dispatch.h"
 #include "lib/wire/gen/pipe_writer.h"
 
-static struct pipe *of_writer(struct object *o)
-{
-    KASSERT(o->class == &pipe_writer_class);
-    return CONTAINER_OF(o, struct pipe, writer);
-}
-
 status_t pipe_writer_write(const struct invocation *in, struct wire_span data)
 {
-    struct pipe *p = of_writer(in->self);
+    struct pipe *p = pipe_of(in->self);
     uint32_t done = 0;
     status_t s = STATUS_OK;
     if (p->reader_gone) {
@@ -32,7 +26,7 @@ status_t pipe_writer_write(const struct invocation *in, struct wire_span data)
 
 status_t pipe_writer_ready(const struct invocation *in, uint32_t mask)
 {
-    struct pipe *p = of_writer(in->self);
+    struct pipe *p = pipe_of(in->self);
     return stream_ready(in, mask, pipe_writer_state(p), &p->writer_readies,
                         pipe_writer_ready_results_set_mask);
 }

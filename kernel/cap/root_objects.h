@@ -4,10 +4,7 @@
  * the call record, so an interface whose fork policy is rebind answers the same object. */
 #pragma once
 
-#include "kernel/core/object.h"
-
-extern struct object console_object, std_io_object, timer_object, entropy_source_object,
-    code_memory_object, boot_package_object, process_spawner_object, restricted_launcher_object;
+#include "kernel/gen/dispatch.h"
 
 struct account;
 struct process;

@@ -27,16 +27,6 @@ static status_t collect_grants(struct call *call, struct wire_list list, struct 
     return STATUS_OK;
 }
 
-/* The first process that init makes is the machine's program: its end is what the host hears of. */
-static void note_program(const struct process *parent, struct process *child)
-{
-    if (parent == process_init && process_program == NULL) {
-        process_program = child;
-        object_get(&child->object);
-        host_link_started(child->image_base);
-    }
-}
-
 status_t spawn_process(const struct invocation *in, struct wire_span name, struct object *image,
                        struct wire_span start, struct wire_list grants, struct wire_reader limits,
                        void (*set_handle)(struct wire_builder, uint32_t))
@@ -71,7 +61,12 @@ status_t spawn_process(const struct invocation *in, struct wire_span name, struc
         return status;
     }
     set_handle(in->results, call_give(call, &child->object));
-    note_program(call->process, child);
+    /* The first process that init makes is the machine's program: the host hears of its end. */
+    if (call->process == process_init && process_program == NULL) {
+        process_program = child;
+        object_get(&child->object);
+        host_link_started(child->image_base);
+    }
     process_start(child);
     return STATUS_OK;
 }

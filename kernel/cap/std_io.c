@@ -8,7 +8,6 @@
  *
  * CLOSED holds when input has ended or nobody reads standard output any more. */
 #include "kernel/arch/arch.h"
-#include "kernel/cap/root_objects.h"
 #include "kernel/cap/stream.h"
 #include "kernel/core/address_space.h"
 #include "kernel/core/host_link.h"

@@ -9,8 +9,7 @@ static uint32_t room_of(const struct call *call)
     const struct method *m = call->method;
     /* the frame and the root's pointer come before the results */
     uint32_t words = 2u + m->results_data_words + m->results_pointer_words;
-    uint32_t have = call->result_size / WIRE_WORD_BYTES;
-    have = have < MESSAGE_MAX / WIRE_WORD_BYTES ? have : MESSAGE_MAX / WIRE_WORD_BYTES;
+    uint32_t have = MIN(call->result_size, MESSAGE_MAX) / WIRE_WORD_BYTES;
     return have > words ? (have - words) * WIRE_WORD_BYTES : 0;
 }
 
@@ -24,8 +23,7 @@ status_t stream_check_read(struct call *call, uint32_t max_bytes)
 
 uint32_t stream_fit(const struct call *call, size_t there, uint32_t max_bytes)
 {
-    uint32_t room = room_of(call);
-    room = room < max_bytes ? room : max_bytes;
+    uint32_t room = MIN(room_of(call), max_bytes);
     return there < room ? (uint32_t)there : room;
 }
 

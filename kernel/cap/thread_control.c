@@ -7,16 +7,12 @@
 #include "kernel/gen/dispatch.h"
 
 #define PANIC_TEXT_MAX 480 /* a line of the log */
-
-static status_t bad_argument(struct call *call, const char *argument)
-{
-    return call_bad_argument(call, argument, "no address of user memory");
-}
+#define NO_ADDRESS "no address of user memory"
 
 static status_t set_base(const struct invocation *in, uint64_t address, bool gs)
 {
     if (address >= USER_END) {
-        return bad_argument(in->call, "address");
+        return call_bad_argument(in->call, "address", NO_ADDRESS);
     }
     struct user_registers r;
     arch_thread_registers(in->call->caller, &r);
@@ -56,10 +52,10 @@ status_t thread_control_set_upcall(const struct invocation *in, uint64_t entry, 
                                    uint64_t size)
 {
     if (entry >= USER_END) {
-        return bad_argument(in->call, "entry");
+        return call_bad_argument(in->call, "entry", NO_ADDRESS);
     }
     if (base > USER_END || size > USER_END - base) {
-        return bad_argument(in->call, "stackSize");
+        return call_bad_argument(in->call, "stackSize", NO_ADDRESS);
     }
     struct thread *t = in->call->caller;
     t->upcall_entry = entry;

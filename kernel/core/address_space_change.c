@@ -149,7 +149,7 @@ static void commit_region(struct address_space *as, struct region *r, enum prote
     r->charged = true;
     region_tree_changed(&as->regions, r);
     if (ARCH_PREFERS_RUNS) {
-        address_space_map_ahead(as, r->start, r->end);
+        arch_map_ahead(as, r->start, r->end);
     }
 }
 
@@ -185,7 +185,8 @@ status_t address_space_change(struct address_space *as, enum address_space_chang
     if (status != STATUS_OK) {
         return status;
     }
-    address_space_split(as, address, end);
+    address_space_split(as, address);
+    address_space_split(as, end);
     if (change == CHANGE_DECOMMIT) {
         park_unmapped(as, address, size);
     }

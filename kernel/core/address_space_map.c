@@ -76,7 +76,7 @@ status_t address_space_map(struct address_space *as, uint64_t hint, bool fixed, 
                           .charged = true};
     status_t status = map_region(as, fixed, hint, size, &like, address);
     if (status == STATUS_OK && ARCH_PREFERS_RUNS) {
-        address_space_map_ahead(as, *address, *address + size);
+        arch_map_ahead(as, *address, *address + size);
     }
     return status;
 }

@@ -195,7 +195,7 @@ static void clip(struct region *r, uint64_t start, uint64_t end)
     r->end = end;
 }
 
-static void split_at(struct address_space *as, uint64_t at)
+void address_space_split(struct address_space *as, uint64_t at)
 {
     struct region *r = region_tree_find(as->regions, at);
     if (r != NULL && r->start < at) {
@@ -205,12 +205,6 @@ static void split_at(struct address_space *as, uint64_t at)
         region_tree_changed(&as->regions, r);
         region_tree_insert(&as->regions, upper);
     }
-}
-
-void address_space_split(struct address_space *as, uint64_t start, uint64_t end)
-{
-    split_at(as, start);
-    split_at(as, end);
 }
 
 status_t address_space_put_pages(struct address_space *as, struct region *r, uint64_t start,
@@ -257,7 +251,7 @@ static void shrink(struct address_space *as, struct region *r, uint64_t from, ui
 void address_space_cut(struct address_space *as, uint64_t start, uint64_t end)
 {
     if (address_space_nodes_to_cut(as, start, end) != 0) {
-        split_at(as, end);
+        address_space_split(as, end);
     }
     park_unmapped(as, start, end - start);
     struct address_space_cost freed = {0};

@@ -46,8 +46,8 @@ static inline struct region *address_space_adjacent(const struct region *r)
 /* Whether the range has no holes and is all of one kind and, or NULL, one object. */
 bool address_space_is_all(const struct address_space *as, uint64_t start, uint64_t end,
                           enum region_kind kind, const struct memory_object *object);
-/* Makes region boundaries at both ends. */
-void address_space_split(struct address_space *as, uint64_t start, uint64_t end);
+/* Makes a region boundary there. */
+void address_space_split(struct address_space *as, uint64_t at);
 /* Nodes that cutting the range out takes: one if it lies inside one region, else none. */
 uint32_t address_space_nodes_to_cut(const struct address_space *as, uint64_t start, uint64_t end);
 /* Unmaps the range, removes it from the regions, and gives back. */
@@ -58,10 +58,6 @@ void address_space_merge(struct address_space *as, uint64_t start, uint64_t end)
 status_t address_space_put_pages(struct address_space *as, struct region *r, uint64_t start,
                                  const frame_t *frames, uint64_t count,
                                  enum protection p) MUST_CHECK;
-/* Maps what a program has just committed, in runs of frames, where the machine wants it so. Needs
- * nothing that was not charged and cannot fail: pages for which no run is at hand come with their
- * faults. */
-void address_space_map_ahead(struct address_space *as, uint64_t start, uint64_t end);
 /* Unmaps the pages that one region has in [start, end); the region stays. */
 void address_space_drop_pages(struct address_space *as, const struct region *r, uint64_t start,
                               uint64_t end);

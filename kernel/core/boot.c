@@ -62,16 +62,11 @@ void kernel_bring_up(const struct boot_info *info)
     host_link_init();
 }
 
-static struct wire_span text(const char *s)
-{
-    return (struct wire_span){s, __builtin_strlen(s)};
-}
-
 static void write_entry(struct wire_list_builder set, uint32_t index, const char *name,
                         uint64_t interface_id)
 {
     struct wire_builder entry = wire_list_at(set, index);
-    cap_set_entry_set_name(entry, text(name));
+    cap_set_entry_set_name(entry, wire_span_of(name));
     cap_set_entry_set_id(entry, CAP_ID(CAP_SLOT_MEMORY + index, 1));
     cap_set_entry_set_interface_id(entry, interface_id);
 }
@@ -84,9 +79,9 @@ static size_t write_start_block(void *buffer, size_t room, const struct boot_inf
     wire_message_begin(&message, buffer, room);
     struct wire_builder start = start_block_init(&message);
     struct wire_list_builder arguments = start_block_init_arguments(start, 1);
-    wire_list_set_text(arguments, 0, text(BOOT_PACKAGE_INIT));
+    wire_list_set_text(arguments, 0, wire_span_of(BOOT_PACKAGE_INIT));
     start_block_init_environment(start, 0);
-    start_block_set_current_directory(start, text("/"));
+    start_block_set_current_directory(start, wire_span_of("/"));
     start_block_set_entry_gate(start, arch_gate_address());
     struct wire_list_builder set = start_block_init_cap_set(start, known + info->object_count);
     for (uint32_t i = 0; i < known; i++) {

@@ -60,7 +60,7 @@ static void fill_denial(const struct process *p, const struct denial *d, struct 
     denial_set_grant(b, wire_span_of(d->grant));
 }
 
-void exit_record_fill(const struct process *p, struct wire_builder status)
+static void fill_status(const struct process *p, struct wire_builder status)
 {
     const struct exit_record *e = &p->exit;
     KASSERT(e->backtrace_count <= BACKTRACE_MAX);
@@ -104,9 +104,8 @@ static void report_fault(const struct process *p)
         .instruction = e->instruction, .stack_pointer = e->stack_pointer,
         .stack_word = e->stack_word, .frame_count = e->backtrace_count,
     };
-    for (uint32_t i = 0; i < e->backtrace_count; i++) {
-        record.frames[i] = e->backtrace[i];
-    }
+    _Static_assert(sizeof record.frames == sizeof e->backtrace, "as many");
+    __builtin_memcpy(record.frames, e->backtrace, sizeof record.frames);
     format_text(record.process_name, sizeof record.process_name, "%s", p->name);
     format_text(record.binary, sizeof record.binary, "%s", boot_package_name_of(p->image));
     host_link_send_fault(&record);
@@ -124,7 +123,7 @@ void exit_record_report(const struct process *p)
 void exit_record_answer(const struct process *p, struct call *call, struct wire_builder results)
 {
     if (call->value[0] == 0) {
-        exit_record_fill(p, process_handle_wait_results_init_status(results));
+        fill_status(p, process_handle_wait_results_init_status(results));
     } else {
         process_handle_ready_results_set_mask(results, READINESS_READABLE);
     }

@@ -6,8 +6,6 @@
 /* Return addresses of the thread by the chain of frame pointers in its memory; also the
  * instruction. */
 void exit_record_trace(struct thread *t, struct exit_record *record);
-/* An ExitStatus of a process that has ended. */
-void exit_record_fill(const struct process *p, struct wire_builder status);
 /* At the begin of its end, while the memory is still there: what is bad news goes to the log and
  * the host. */
 void exit_record_report(const struct process *p);

@@ -21,13 +21,6 @@ void frame_init(frame_t first, frame_t end);
 /* Count 1, content undefined. Error: framesExhausted. */
 status_t frame_alloc(frame_t *out) MUST_CHECK;
 status_t frame_alloc_zeroed(frame_t *out) MUST_CHECK;
-/* *first, *first + 1, ...: *count frames that follow each other, all zero, count 1 each; at least
- * `least`, at most `most` and perhaps fewer than could be had. framesExhausted: no such run is at
- * hand, though there may be as many frames. */
-status_t frame_alloc_run(uint64_t least, uint64_t most, frame_t *first, uint64_t *count) MUST_CHECK;
-/* Has `clean` make freed frames zero that follow each other, from `least` to `most` of them: who
- * asks for zeroed ones gets these first. False: there were none. */
-bool frame_clean(uint64_t least, uint64_t most, void (*clean)(frame_t first, uint64_t count));
 void frame_get(frame_t f);
 void frame_put(frame_t f);
 /* Puts the last reference to a frame that is all zero, such as a page table without entries: who

@@ -32,10 +32,7 @@ struct account ledger_root;
 
 void ledger_init(uint64_t frames)
 {
-    uint64_t kernel = frames / KERNEL_SHARE;
-    if (kernel < KERNEL_FRAMES_LEAST) {
-        kernel = frames < KERNEL_FRAMES_LEAST ? frames : KERNEL_FRAMES_LEAST;
-    }
+    uint64_t kernel = MIN(MAX(frames / KERNEL_SHARE, KERNEL_FRAMES_LEAST), frames);
     ledger_root = (struct account){.references = 1};
     for (uint32_t kind = 0; kind < LEDGER_KINDS; kind++) {
         ledger_root.limit[kind] = UINT64_MAX;

@@ -27,6 +27,17 @@ void object_reap(void)
     cpu->buried = false;
 }
 
+void object_never_released(struct object *self)
+{
+    panic("the machine's %s is never released", self->class->interface->name);
+}
+
+struct object *object_same_for_all(struct object *self, struct process *child)
+{
+    (void)child;
+    return object_get(self);
+}
+
 uint64_t object_interface_id(const struct object *o)
 {
     if (o->class->interface != NULL) {

@@ -66,6 +66,10 @@ static inline void object_init(struct object *o, const struct object_class *clas
 void object_bury(struct object *o); /* onto the list of the dead; for object_put() only */
 /* destroys the dead until none is left; called at the end of each kernel entry */
 void object_reap(void);
+/* For objects that the machine has one of, with one reference that is never given back: they hold
+ * no state of a process, so a forked child's is the same. */
+void object_never_released(struct object *self);
+struct object *object_same_for_all(struct object *self, struct process *child);
 /* of a forwarder: that of what it stands for; 0: none */
 uint64_t object_interface_id(const struct object *o);
 

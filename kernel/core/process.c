@@ -132,15 +132,6 @@ static void undo(struct process *p)
     object_put(&p->object);
 }
 
-/* The four own objects: each begins with one reference, the caller's. */
-static void init_own(struct process *p)
-{
-    for (uint32_t i = 0; i < OWN_COUNT; i++) {
-        object_init(&p->own[i], &process_own_classes[i]);
-        object_get(&p->object);
-    }
-}
-
 /* The struct, an account, an empty table; no address space and no thread. */
 static status_t make_struct(struct account *parent, const char *name, size_t name_size,
                             const uint64_t *limits, struct process **out)
@@ -167,7 +158,10 @@ static status_t make_struct(struct account *parent, const char *name, size_t nam
     list_init(&p->threads);
     list_init(&p->waiters);
     list_append(&process_all, &p->all);
-    init_own(p);
+    for (uint32_t i = 0; i < OWN_COUNT; i++) { /* each begins with one reference, the caller's */
+        object_init(&p->own[i], &process_own_classes[i]);
+        object_get(&p->object);
+    }
     p->id = ++last_id;
     tally.processes++;
     for (size_t i = 0; i < name_size && i < PROCESS_NAME_MAX - 1; i++) {
@@ -177,8 +171,8 @@ static status_t make_struct(struct account *parent, const char *name, size_t nam
     return STATUS_OK;
 }
 
-/* The references that init_own() made; the table has its own by now, or the process is being
- * undone. */
+/* The references that make_struct() made to the own objects; the table has its own by now, or the
+ * process is being undone. */
 static void put_own(struct process *p)
 {
     for (uint32_t i = 0; i < OWN_COUNT; i++) {
@@ -204,10 +198,7 @@ struct made {
 uint64_t process_stack_size(void)
 {
     uint64_t size = tally.frames / START_STACK_SHARE * PAGE_SIZE;
-    if (size < START_STACK_SIZE_MIN) {
-        return START_STACK_SIZE_MIN;
-    }
-    return size < START_STACK_SIZE_MAX ? size : START_STACK_SIZE_MAX;
+    return MIN(MAX(size, START_STACK_SIZE_MIN), START_STACK_SIZE_MAX);
 }
 
 static status_t make_stack(struct address_space *as, uint64_t image, const void *start,

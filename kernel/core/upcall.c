@@ -79,11 +79,7 @@ static void end_with_report(struct thread *t, enum upcall_cause cause, enum upca
                             uint64_t address)
 {
     struct exit_record record = {
-        .kind = EXIT_KIND_FAULTED,
-        .cause = cause,
-        .access = access,
-        .address = address,
-    };
+        .kind = EXIT_KIND_FAULTED, .cause = cause, .access = access, .address = address};
     exit_record_trace(t, &record);
     if (cause == UPCALL_FOREIGN_SYSCALL) {
         struct user_registers r;

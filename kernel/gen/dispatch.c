@@ -59,6 +59,15 @@ const struct interface console_interface = {
     .methods = console_methods,
 };
 
+struct object console_object = {
+    .class = &(const struct object_class){
+        .interface = &console_interface,
+        .destroy = object_never_released,
+        .rebind = object_same_for_all,
+    },
+    .references = 1,
+};
+
 static status_t decode_std_io_read(const struct invocation *in)
 {
     uint32_t max_bytes = std_io_read_params_max_bytes(in->params);
@@ -163,6 +172,15 @@ const struct interface std_io_interface = {
     .methods = std_io_methods,
 };
 
+struct object std_io_object = {
+    .class = &(const struct object_class){
+        .interface = &std_io_interface,
+        .destroy = object_never_released,
+        .rebind = object_same_for_all,
+    },
+    .references = 1,
+};
+
 static status_t decode_timer_sleep(const struct invocation *in)
 {
     uint64_t ns = timer_sleep_params_ns(in->params);
@@ -218,6 +236,15 @@ const struct interface timer_interface = {
     .methods = timer_methods,
 };
 
+struct object timer_object = {
+    .class = &(const struct object_class){
+        .interface = &timer_interface,
+        .destroy = object_never_released,
+        .rebind = object_same_for_all,
+    },
+    .references = 1,
+};
+
 static status_t decode_entropy_source_fill(const struct invocation *in)
 {
     uint32_t count = entropy_source_fill_params_count(in->params);
@@ -244,6 +271,15 @@ const struct interface entropy_source_interface = {
     .method_count = ENTROPY_SOURCE_METHOD_COUNT,
     .fork = FORK_POLICY_COPY,
     .methods = entropy_source_methods,
+};
+
+struct object entropy_source_object = {
+    .class = &(const struct object_class){
+        .interface = &entropy_source_interface,
+        .destroy = object_never_released,
+        .rebind = object_same_for_all,
+    },
+    .references = 1,
 };
 
 static status_t decode_virtual_memory_map(const struct invocation *in)
@@ -640,6 +676,15 @@ const struct interface code_memory_interface = {
     .methods = code_memory_methods,
 };
 
+struct object code_memory_object = {
+    .class = &(const struct object_class){
+        .interface = &code_memory_interface,
+        .destroy = object_never_released,
+        .rebind = object_same_for_all,
+    },
+    .references = 1,
+};
+
 static status_t decode_boot_package_read_manifest(const struct invocation *in)
 {
     uint64_t offset = boot_package_read_manifest_params_offset(in->params);
@@ -689,6 +734,15 @@ const struct interface boot_package_interface = {
     .method_count = BOOT_PACKAGE_METHOD_COUNT,
     .fork = FORK_POLICY_COPY,
     .methods = boot_package_methods,
+};
+
+struct object boot_package_object = {
+    .class = &(const struct object_class){
+        .interface = &boot_package_interface,
+        .destroy = object_never_released,
+        .rebind = object_same_for_all,
+    },
+    .references = 1,
 };
 
 extern const struct object_class image_class;
@@ -776,6 +830,15 @@ const struct interface process_spawner_interface = {
     .methods = process_spawner_methods,
 };
 
+struct object process_spawner_object = {
+    .class = &(const struct object_class){
+        .interface = &process_spawner_interface,
+        .destroy = object_never_released,
+        .rebind = object_same_for_all,
+    },
+    .references = 1,
+};
+
 static status_t decode_restricted_launcher_launch(const struct invocation *in)
 {
     struct wire_span name = restricted_launcher_launch_params_name(in->params);
@@ -812,6 +875,15 @@ const struct interface restricted_launcher_interface = {
     .method_count = RESTRICTED_LAUNCHER_METHOD_COUNT,
     .fork = FORK_POLICY_COPY,
     .methods = restricted_launcher_methods,
+};
+
+struct object restricted_launcher_object = {
+    .class = &(const struct object_class){
+        .interface = &restricted_launcher_interface,
+        .destroy = object_never_released,
+        .rebind = object_same_for_all,
+    },
+    .references = 1,
 };
 
 static status_t decode_process_handle_ready(const struct invocation *in)

@@ -11,11 +11,13 @@
 
 /* Console */
 extern const struct interface console_interface;
+extern struct object console_object;
 status_t console_write(const struct invocation *in, struct wire_span data);
 status_t console_write_line(const struct invocation *in, struct wire_span text);
 
 /* StdIO */
 extern const struct interface std_io_interface;
+extern struct object std_io_object;
 status_t std_io_read(const struct invocation *in, uint32_t max_bytes);
 status_t std_io_write(const struct invocation *in, struct wire_span data);
 status_t std_io_write_error(const struct invocation *in, struct wire_span data);
@@ -25,6 +27,7 @@ status_t std_io_window_size(const struct invocation *in);
 
 /* Timer */
 extern const struct interface timer_interface;
+extern struct object timer_object;
 status_t timer_now(const struct invocation *in);
 status_t timer_sleep(const struct invocation *in, uint64_t ns);
 status_t timer_page(const struct invocation *in);
@@ -32,6 +35,7 @@ status_t timer_ready(const struct invocation *in, uint64_t deadline_ns);
 
 /* EntropySource */
 extern const struct interface entropy_source_interface;
+extern struct object entropy_source_object;
 status_t entropy_source_fill(const struct invocation *in, uint32_t count);
 
 /* VirtualMemory */
@@ -74,12 +78,14 @@ status_t image_unmap(const struct invocation *in, uint64_t address, uint64_t siz
 
 /* CodeMemory */
 extern const struct interface code_memory_interface;
+extern struct object code_memory_object;
 status_t code_memory_reserve(const struct invocation *in, uint64_t size);
 status_t code_memory_write(const struct invocation *in, uint64_t address, struct wire_span bytes);
 status_t code_memory_free(const struct invocation *in, uint64_t address, uint64_t size);
 
 /* BootPackage */
 extern const struct interface boot_package_interface;
+extern struct object boot_package_object;
 status_t boot_package_manifest_size(const struct invocation *in);
 status_t boot_package_read_manifest(const struct invocation *in, uint64_t offset,
     uint32_t max_bytes);
@@ -87,6 +93,7 @@ status_t boot_package_binary(const struct invocation *in, struct wire_span name)
 
 /* ProcessSpawner */
 extern const struct interface process_spawner_interface;
+extern struct object process_spawner_object;
 status_t process_spawner_spawn(const struct invocation *in, struct wire_span name,
     struct object *image, struct wire_span start, struct wire_list grants,
     struct wire_reader limits);
@@ -98,6 +105,7 @@ status_t process_spawner_create_endpoint(const struct invocation *in);
 
 /* RestrictedLauncher */
 extern const struct interface restricted_launcher_interface;
+extern struct object restricted_launcher_object;
 status_t restricted_launcher_launch(const struct invocation *in, struct wire_span name,
     struct wire_span start, struct wire_list grants);
 status_t restricted_launcher_list(const struct invocation *in);

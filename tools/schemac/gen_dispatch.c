@@ -44,6 +44,13 @@ static bool is_kernel_object(const struct type *type)
                || has_annotation(type->node->annotations, "hosted"));
 }
 
+/* The machine has one object of the interface, which init is handed as its grant. */
+static bool is_root(const struct node *node)
+{
+    return has_annotation(node->annotations, "kernel")
+           && has_annotation(node->annotations, "grant");
+}
+
 /* The next field from *i on that says something, or NULL. */
 static const struct field *next_argument(const struct node *params, uint32_t *i)
 {
@@ -68,6 +75,9 @@ static void write_header(struct output *o, const struct node *node)
 {
     output(o, "\n/* %s */\n", node->title);
     output(o, "extern const struct interface %s_interface;\n", node->stem);
+    if (is_root(node)) {
+        output(o, "extern struct object %s_object;\n", node->stem);
+    }
     for (uint32_t i = 0; i < node->method_count; i++) {
         const struct method *method = &node->methods[i];
         const char *arguments = "";
@@ -199,6 +209,13 @@ static void write_source(struct output *o, const struct schema *schema, const st
         output(o, "    .methods = %s_methods,\n", node->stem);
     }
     output(o, "};\n");
+    if (is_root(node)) {
+        output(o, "\nstruct object %s_object = {\n    .class = &(const struct object_class){\n",
+               node->stem);
+        output(o, "        .interface = &%s_interface,\n", node->stem);
+        output(o, "        .destroy = object_never_released,\n"
+                  "        .rebind = object_same_for_all,\n    },\n    .references = 1,\n};\n");
+    }
 }
 
 /* Denial records name the grant that would have allowed what was refused. */

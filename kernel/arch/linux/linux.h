@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernel/arch/arch.h"
+#include "kernel/arch/hosted/hosted.h"
 #include "kernel/arch/linux/layout.h"
 #include "kernel/arch/linux/syscall.h"
 #include "kernel/core/types.h"

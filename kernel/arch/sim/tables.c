@@ -6,7 +6,7 @@
  * what it is on the real machine. */
 #include <string.h>
 
-#include "kernel/arch/arch.h"
+#include "kernel/arch/hosted/hosted.h"
 #include "kernel/core/entry.h"
 #include "kernel/core/frame.h"
 

@@ -185,12 +185,6 @@ uint64_t arch_tables_needed(uint64_t address, uint64_t pages)
     return pages == 0 ? 0 : needed;
 }
 
-static void unmap_nothing(void *context, frame_t f)
-{
-    (void)context;
-    (void)f;
-}
-
 status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t *frames,
                   uint64_t pages, enum protection p)
 {
@@ -200,7 +194,7 @@ status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t
         uint64_t at = address + done * PAGE_SIZE;
         status_t s = walk_and_make(as, at, &path);
         if (s != STATUS_OK) {
-            arch_unmap(as, address, done, unmap_nothing, NULL);
+            arch_unmap(as, address, done, NULL, NULL);
             return s;
         }
         uint64_t room = TABLE_ENTRIES - index_of(at, 1);
@@ -216,7 +210,8 @@ status_t arch_map(struct arch_address_space *as, uint64_t address, const frame_t
     return STATUS_OK;
 }
 
-/* What was unmapped and may not be given back before the translations are gone. */
+/* What was unmapped and may not be given back before the translations are gone. gone NULL: the
+ * frames stay the caller's. */
 struct batch {
     uint32_t page_count, table_count;
     uint64_t address[BATCH_PAGES];
@@ -234,7 +229,7 @@ static void batch_finish(struct arch_address_space *as, struct batch *b,
     for (uint32_t i = 0; i < b->table_count; i++) {
         frame_put_zeroed(b->table[i]);
     }
-    for (uint32_t i = 0; i < b->page_count; i++) {
+    for (uint32_t i = 0; gone != NULL && i < b->page_count; i++) {
         gone(context, b->page[i]);
     }
     b->page_count = b->table_count = 0;
@@ -337,9 +332,7 @@ uint64_t arch_present_run(const struct arch_address_space *as, uint64_t address,
         return 0;
     }
     uint64_t count = 0, pages = (end - address) >> PAGE_SHIFT;
-    uint64_t room = TABLE_ENTRIES - index_of(address, 1);
-    room = pages < room ? pages : room;
-    room = max < room ? max : room;
+    uint64_t room = MIN(MIN(pages, max), TABLE_ENTRIES - index_of(address, 1));
     const uint64_t *entry = path.entry[1];
     while (count < room && entry[count] != 0) {
         frames[count] = frame_of(entry[count]);

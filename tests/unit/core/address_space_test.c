@@ -1,5 +1,6 @@
 /* Address spaces, operation by operation: what each maps, charges and gives back. */
 #include "kernel/arch/arch.h"
+#include "kernel/arch/hosted/hosted.h"
 #include "kernel/core/address_space.h"
 #include "kernel/core/frame.h"
 #include "kernel/core/kmem.h"

@@ -1,4 +1,5 @@
 /* Frames: ranges, counts, the frontier, and what is foreign. */
+#include "kernel/arch/hosted/hosted.h"
 #include "kernel/core/frame.h"
 
 #include "kernel/arch/arch.h"
