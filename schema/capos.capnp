@@ -292,7 +292,7 @@ interface Directory $hosted $fork(copy)
   sub @2 (name :Text) -> (directory :Directory, error :FileError);
   createDirectory @3 (name :Text) -> (directory :Directory, error :FileError);
   remove @4 (name :Text) -> (error :FileError);
-  # A file, or an empty folder.
+  # A file, or an empty folder. Of what is neither the name goes, and nothing that it leads to.
   rename @5 (name :Text, into :Directory, newName :Text) -> (error :FileError);
   # into: where it goes, this folder or another. Replaces a file, or an empty folder by a folder.
   stat @6 (name :Text) -> (size :UInt64, modified :Int64, kind :FileKind, error :FileError);

@@ -1,7 +1,8 @@
 /* Works on in /data while something else of a folder does not come to an end.
  *
  *   patient slow     three names of /slow are asked for, and nobody answers
- *   patient stopped  while the host has the folder process stopped; it makes "stop" and "go" */
+ *   patient stopped  while the host has the folder process stopped: the file "stop" asks for that,
+ *                    and a byte of standard input says that it is */
 #include <capos.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +51,7 @@ static void stopped(void)
     struct capos_directory_open_results got;
     struct capos_directory_stat_results status;
     NEED(capos_directory_open(data, "stop", 4, 3, &got) == STATUS_OK);
-    NEED(capos_timer_sleep(timer, 500000000) == STATUS_OK); /* it is stopped now */
+    NEED(getchar() == '\n');
     ask(data, 0);
     capos_flush();
     for (int i = 0; i < 50; i++) {

@@ -154,9 +154,10 @@ void linux_folders_look(void)
 
 /* --- errors --- */
 
-enum file_error folder_error(int64_t result)
+/* What Linux's answer means: success, or a negated error. */
+static enum file_error error_of(const struct folder_work *w)
 {
-    switch (result >= 0 ? 0 : -result) {
+    switch (w->answer.result >= 0 ? 0 : -w->answer.result) {
     case 0:
         return FILE_ERROR_NONE;
     case ENOENT:
@@ -169,10 +170,10 @@ enum file_error folder_error(int64_t result)
         return FILE_ERROR_NOT_A_FILE;
     case ENOTEMPTY:
         return FILE_ERROR_NOT_EMPTY;
-    case EINVAL: /* of a name: a folder cannot be moved into itself */
+    case EINVAL: /* a folder cannot be moved into itself */
     case EILSEQ: /* some file systems have rules for names */
     case ENAMETOOLONG:
-        return FILE_ERROR_BAD_NAME;
+        return w->operation <= FOLDER_STAT ? FILE_ERROR_BAD_NAME : FILE_ERROR_INPUT_OUTPUT;
     case ELOOP:
     case ENXIO: /* a socket, or a FIFO that nobody reads, put there just now */
         return FILE_ERROR_OTHER_KIND;
@@ -478,7 +479,7 @@ static void tell_caller(struct folder_work *w)
         s = w->fill(w, results);
     }
     if (s == STATUS_OK) {
-        w->set_error(results, folder_error(w->answer.result));
+        w->set_error(results, error_of(w));
     }
     w->call = NULL;
     call_finish(call, s);

@@ -22,7 +22,7 @@
 /* Open at a time: bounds what a machine takes of the host's memory for them. */
 #define FOLDER_FILES_MAX 65536
 
-enum folder_operation {
+enum folder_operation { /* those with a name first */
     FOLDER_SUB,
     FOLDER_OPEN,
     FOLDER_CREATE, /* a folder */
@@ -173,4 +173,3 @@ status_t folder_answer_error(const struct invocation *in, folder_error_setter *s
 /* The same for what this read-only object does not do, with the record of it. */
 status_t folder_refuse(const struct invocation *in, const struct folder_node *n,
                        folder_error_setter *set_error, struct wire_span name) MUST_CHECK;
-enum file_error folder_error(int64_t result); /* of Linux's: negated errors, or success */

@@ -224,7 +224,8 @@ status_t capos_directory_create_directory_await(struct capos_call *call,
 void capos_directory_create_directory_take(struct capos_call *call,
     struct capos_directory_create_directory_results *results);
 
-/* Directory.remove. A file, or an empty folder. */
+/* Directory.remove. A file, or an empty folder. Of what is neither the name goes, and nothing
+ * that it leads to. */
 struct capos_directory_remove_results {
     enum file_error error;
 };

@@ -274,6 +274,21 @@ static void in_order(void)
     ok("more writes at a time than there are workers");
 }
 
+/* The user's limit of a file's size is 4 GiB at most. */
+static void limited(void)
+{
+    struct capos_file_write_results written;
+    struct capos_file_truncate_results cut;
+    cap_t file = must_open(data, "limited", CREATE);
+    CHECK_OK(capos_file_write(file, 5ull << 30, "x", 1, &written));
+    CHECK_ERROR(written, FILE_ERROR_TOO_BIG);
+    CHECK_OK(capos_file_truncate(file, 5ull << 30, &cut));
+    CHECK_ERROR(cut, FILE_ERROR_TOO_BIG);
+    must_write(file, 0, "x", 1);
+    check_text(file, "x");
+    ok("the user's limit of a file's size");
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -281,7 +296,7 @@ int main(int argc, char **argv)
         void (*run)(void);
     } all[] = {{"race", race},         {"replaced", replaced},   {"mounted", mounted},
                {"too-many", too_many}, {"dropped", dropped},     {"cancelled", cancelled},
-               {"cut", cut},           {"in-order", in_order}};
+               {"cut", cut},           {"in-order", in_order},   {"limited", limited}};
     data = capos_need("/data", DIRECTORY_INTERFACE_ID);
     timer = capos_need("timer", TIMER_INTERFACE_ID);
     for (int k = 1; k < argc; k++) {
