@@ -40,6 +40,7 @@ struct cpu linux_first_cpu;
 uint8_t *linux_helper;
 int linux_helper_file, linux_memory_file;
 uint32_t linux_spin;
+uint64_t linux_cpus[LINUX_CPU_WORDS];
 bool linux_debugged;
 uint64_t linux_frames;
 
@@ -187,10 +188,10 @@ static void read_package(int fd, uint8_t *to, uint64_t size)
 /* How often a processor looks at a word in 20 us; not at all where there is but one. */
 static void measure_spin(void)
 {
-    uint64_t cpus[16] = {0}, count = 0;
-    int64_t size = LINUX_CALL(__NR_sched_getaffinity, 0, sizeof(cpus), cpus);
+    uint64_t count = 0;
+    int64_t size = LINUX_CALL(__NR_sched_getaffinity, 0, sizeof(linux_cpus), linux_cpus);
     for (int64_t i = 0; i < size / 8; i++) {
-        count += (uint64_t)__builtin_popcountll(cpus[i]);
+        count += (uint64_t)__builtin_popcountll(linux_cpus[i]);
     }
     if (count < 2) {
         return;
@@ -240,6 +241,7 @@ _Noreturn void linux_start(const uint64_t *stack)
     linux_memory_file = memory;
     linux_helper_file = memory_file("capos-helper", HELPER_FILE_SIZE);
     checked(LINUX_CALL(__NR_pipe2, done, O_CLOEXEC), "no pipe");
+    checked(LINUX_CALL(__NR_fcntl, done[0], F_SETFL, O_NONBLOCK), "the pipe"); /* our end alone */
     linux_helper = map_file(linux_helper_file, 0, HELPER_FILE_SIZE);
     memcpy(linux_helper, linux_stub, (size_t)(linux_stub_end - linux_stub));
     linux_zygote_start(memory, linux_helper_file, done[1]);

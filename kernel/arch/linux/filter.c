@@ -15,35 +15,38 @@
 #define EQUAL(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), yes, no)
 #define ANSWER(verdict) BPF_STMT(BPF_RET | BPF_K, verdict)
 
-/* A user thread: futex WAIT without time-out and WAKE on its own word, and rt_sigreturn; both from
- * the stub's page only, so that a program which calls Linux by itself always hears that it may
- * not. */
+/* A user thread: futex WAIT without time-out and WAKE on its own word, WAKE for its manager, and
+ * rt_sigreturn; all from the stub's page only, so that a program which calls Linux by itself always
+ * hears that it may not. */
 uint32_t linux_filter_thread(struct sock_filter out[FILTER_MAX], uint64_t word)
 {
+    _Static_assert(HELPER_COMMANDS >> 32 == (HELPER_END - 1) >> 32, "one upper half for all words");
     const struct sock_filter program[] = {
         LOAD(arch),
-        EQUAL(AUDIT_ARCH_X86_64, 0, 22),
+        EQUAL(AUDIT_ARCH_X86_64, 0, 24),
         LOAD_LOW_OF(instruction_pointer),
         BPF_STMT(BPF_ALU | BPF_AND | BPF_K, (uint32_t)~(PAGE_SIZE - 1)),
-        EQUAL(HELPER_STUB, 0, 19),
+        EQUAL(HELPER_STUB, 0, 21),
         LOAD_HIGH_OF(instruction_pointer),
-        EQUAL(HELPER_STUB >> 32, 0, 17),
+        EQUAL(HELPER_STUB >> 32, 0, 19),
         LOAD(nr),
-        EQUAL(__NR_rt_sigreturn, 14, 0),
-        EQUAL(__NR_futex, 0, 14),
-        LOAD_LOW_OF(args[0]),
-        EQUAL(word, 0, 12),
+        EQUAL(__NR_rt_sigreturn, 16, 0),
+        EQUAL(__NR_futex, 0, 16),
         LOAD_HIGH_OF(args[0]),
-        EQUAL(word >> 32, 0, 10),
+        EQUAL(HELPER_COMMANDS >> 32, 0, 14),
         LOAD_HIGH_OF(args[1]),
-        EQUAL(0, 0, 8),
+        EQUAL(0, 0, 12),
         LOAD_LOW_OF(args[1]),
         EQUAL(FUTEX_WAKE, 5, 0),
-        EQUAL(FUTEX_WAIT, 0, 5),
+        EQUAL(FUTEX_WAIT, 0, 9),
         LOAD_LOW_OF(args[3]),
-        EQUAL(0, 0, 3),
+        EQUAL(0, 0, 7),
         LOAD_HIGH_OF(args[3]),
-        EQUAL(0, 0, 1),
+        EQUAL(0, 2, 5), /* only on its own: there the manager must be the only sleeper */
+        LOAD_LOW_OF(args[0]),
+        EQUAL(HELPER_COMMANDS + COMMANDS_SEQUENCE, 2, 0),
+        LOAD_LOW_OF(args[0]),
+        EQUAL(word, 0, 1),
         ANSWER(SECCOMP_RET_ALLOW),
         ANSWER(SECCOMP_RET_TRAP),
     };
@@ -89,8 +92,9 @@ int64_t linux_filter_kernel(void)
 {
     static const struct sock_filter program[] = {
         LOAD(arch),
-        EQUAL(AUDIT_ARCH_X86_64, 0, 20),
+        EQUAL(AUDIT_ARCH_X86_64, 0, 21),
         LOAD(nr),
+        EQUAL(__NR_sched_setaffinity, 18, 0),
         EQUAL(__NR_futex, 17, 0),
         EQUAL(__NR_read, 16, 0),
         EQUAL(__NR_write, 15, 0),

@@ -33,8 +33,10 @@
 #define COMMANDS_SEQUENCE 0
 #define COMMANDS_COUNT 4
 #define COMMANDS_SPIN 8
+#define COMMANDS_CPU 12
 #define COMMANDS_OK 16
 #define COMMANDS_BAD 24
+#define COMMANDS_WAKE 32
 #define COMMANDS_FIRST 64
 #define COMMAND_SIZE 64
 #define COMMANDS_MAX 63
@@ -65,6 +67,7 @@
 #define WORD_KERNEL_SLEEPS 1
 #define WORD_POSTED 2
 #define WORD_USER_SLEEPS 4
+#define WORD_SLEEP 8    /* of one that is posted: the manager needs the processor */
 #define WORD_KICK 0x100 /* the kernel is wanted elsewhere */
 
 /* How a thread goes on. */
@@ -77,4 +80,7 @@
 #define CAUSE_GATE 0
 #define CAUSE_READY 0x100 /* a new thread has shut the door behind it */
 
+#define CPU_SELECTOR 0x7b /* of a segment whose limit is the processor's number, and its node */
+
 #define SIGNAL_PREEMPT 10 /* SIGUSR1 */
+#define SIGNAL_FAULT 11   /* SIGSEGV */

@@ -34,11 +34,12 @@ struct linux_command {
 };
 
 /* A process's page of commands. The manager takes `count` of them when `sequence` has changed, in
- * order, up to the first that fails, and writes `ok` or `bad` to the pipe. */
+ * order, up to the first that fails, writes `ok` or `bad` to the pipe, and wakes who sleeps on the
+ * word at `wake`, if that is not 0. */
 struct linux_commands {
-    uint32_t sequence, count, spin, zero;
-    uint64_t ok, bad;
-    uint64_t zero2[4];
+    uint32_t sequence, count, spin, cpu; /* cpu: where the kernel ran when it last asked */
+    uint64_t ok, bad, wake;
+    uint64_t zero2[3];
     struct linux_command command[COMMANDS_MAX];
 };
 
@@ -82,10 +83,12 @@ struct linux_process {
     bool dead;                /* the host has ended it, or we have: it runs no more code */
     bool refused;             /* ... because the host did not do what its manager asked for */
     uint32_t sequence;        /* of its commands */
+    uint32_t off_cpu;         /* where its manager may not run */
     uint32_t count;           /* queued */
     uint32_t attached;        /* slots with an owner */
     struct linux_slot *slots; /* all its threads */
     struct linux_process *next_queued; /* those with queued commands */
+    struct linux_slot *served; /* whose thread came last, and waits; NULL: none, or one CPU */
     bool queued;
     bool waits_for_debugger;  /* is stopped before its first instruction */
 };
@@ -103,6 +106,8 @@ extern int linux_helper_file, linux_memory_file;
 extern uint8_t *linux_helper;  /* the file of helper pages, mapped */
 extern bool linux_debugged;    /* --gdb: the user's debugger may look at processes and stop them */
 extern uint32_t linux_spin;    /* rounds of waiting that take 20 us; 0: only one CPU */
+#define LINUX_CPU_WORDS 16
+extern uint64_t linux_cpus[LINUX_CPU_WORDS]; /* on which we may run: a bit each */
 extern uint64_t linux_frames;  /* of memory and package, from 0 */
 extern const char linux_stub[], linux_stub_end[], linux_gate_posts[], linux_gate_posted[],
     linux_gate_deep[], linux_gate_end[], linux_gate_returns[], linux_stub_handler[],
@@ -182,6 +187,8 @@ void linux_deepen(struct thread *t); /* GATE: FRAME on return */
 #define LINUX_SIGNAL_CHILD 2u
 uint32_t linux_take_signals(void); /* LINUX_SIGNAL_*, cleared */
 bool linux_child_ended(void);      /* one is there */
+/* That the next copy will most likely go to, or FRAME_NONE. */
+extern frame_t linux_wanted_frame;
 /* process.c waits for a manager: a dead child ends its wait. */
 extern volatile bool linux_waits_for_manager;
 

@@ -35,6 +35,8 @@ static uint32_t idle_word;
 static uint32_t *waited_for;  /* what the handler changes */
 static int done_pipe;         /* its writing end */
 
+frame_t linux_wanted_frame = FRAME_NONE;
+
 void linux_signal_restorer(void);
 
 static void on_signal(int number)
@@ -158,6 +160,7 @@ static void go(struct thread *t)
     struct linux_state *s = linux_slot_state(t->arch.slot);
     t->arch.before = t->arch.mode;
     t->arch.mode = LINUX_RUNNING;
+    t->arch.slot->process->served = NULL;
     uint32_t before = __atomic_exchange_n(&s->word, 0, __ATOMIC_SEQ_CST);
     if ((before & WORD_USER_SLEEPS) != 0) {
         wake(&s->word);
@@ -346,10 +349,23 @@ static enum linux_event wait_on(uint32_t *word, const struct thread *t)
     }
 }
 
+/* While the thread runs, the host brings in the frame that the next fault will most likely want.
+ * Whoever has it keeps what is in it. */
+static void prepare(void)
+{
+    if (linux_wanted_frame < linux_frames && linux_spin > 0) {
+        __atomic_or_fetch((uint32_t *)arch_frame_address(linux_wanted_frame), 0, __ATOMIC_RELAXED);
+    }
+    linux_wanted_frame = FRAME_NONE;
+}
+
 enum linux_event linux_wait(struct thread *t)
 {
     if (t->arch.pending) {
         return LINUX_EVENT_POSTED;
+    }
+    if (linux_wanted_frame != FRAME_NONE) {
+        prepare();
     }
     waited_for = &linux_slot_state(t->arch.slot)->word;
     enum linux_event e = wait_on(waited_for, t);

@@ -3,8 +3,16 @@
  *
  * A manager answers through a pipe that only managers hold, with words that name the process and
  * the sequence, so no user thread can say that something was unmapped which was not. There is one
- * virtual CPU, so at most one answer is awaited. A process that fails a command is killed: it is
- * `dead` from then on, and core learns of it when it is to run (linux_resume). */
+ * virtual CPU, so at most one answer is awaited.
+ *
+ * With two processors the manager takes that of the thread for which it works: this one sleeps
+ * (WORD_SLEEP, or by itself after a fault), the manager is kept off ours, does its commands and
+ * wakes it, and we look at the pipe meanwhile. So no processor becomes idle, and none is
+ * interrupted: either costs as much as all the rest. What a hostile thread does instead only makes
+ * us wait longer.
+ *
+ * A process that fails a command is killed: it is `dead` from then on, and core learns of it when
+ * it is to run (linux_resume). */
 #include "kernel/arch/linux/linux.h"
 
 #include "kernel/core/log.h"
@@ -17,10 +25,13 @@
 #include <asm/mman.h>
 #include <asm/signal.h>
 #include <asm/errno.h>
+#include <asm/poll.h>
 #include <linux/wait.h>
 
 #define THREAD_FLAGS                                                                              \
     (CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID)
+
+#define LOOKS 128 /* at the pipe: 40 us */
 
 volatile bool linux_waits_for_manager;
 
@@ -78,6 +89,7 @@ static void ask_for_spare(void)
     }
     spare = &processes[n];
     memset(spare, 0, sizeof(*spare));
+    spare->off_cpu = UINT32_MAX;
     commands_of(spare)->spin = linux_spin;
     linux_zygote_ask(n);
 }
@@ -194,6 +206,22 @@ void linux_process_command(struct linux_process *p, uint64_t number, uint64_t a,
         (struct linux_command){.number = number, .arguments = {a, b, c, d, e, f}};
 }
 
+/* Looks for a while, where that is likely to help, then sleeps. */
+static uint64_t next_word(bool looks)
+{
+    uint64_t word = 0;
+    for (int i = looks ? LOOKS : 0; i >= 0; i--) {
+        struct pollfd one = {.fd = done_pipe, .events = POLLIN};
+        if (i == 0) {
+            LINUX_CALL(__NR_poll, &one, 1, -1);
+        }
+        if (LINUX_CALL(__NR_read, done_pipe, &word, sizeof(word)) == sizeof(word)) {
+            break;
+        }
+    }
+    return word;
+}
+
 /* A dead child writes a word that is nobody's answer (meet.c), so that this never waits in vain. */
 static void await_answer(struct linux_process *p)
 {
@@ -203,12 +231,11 @@ static void await_answer(struct linux_process *p)
         look_whether_dead(p);
     }
     while (!p->dead) {
-        uint64_t word = 0;
-        int64_t got = LINUX_CALL(__NR_read, done_pipe, &word, sizeof(word));
-        if (got == sizeof(word) && word == good) {
+        uint64_t word = next_word(p->served != NULL);
+        if (word == good) {
             break;
         }
-        if (got == sizeof(word) && word == bad) {
+        if (word == bad) {
             log_line("linux: the host refuses process %d a mapping or a thread", (int)p->pid);
             p->refused = true;
             linux_process_kill(p);
@@ -216,6 +243,33 @@ static void await_answer(struct linux_process *p)
         look_whether_dead(p);
     }
     linux_waits_for_manager = false;
+}
+
+/* As the manager reads it: only to be compared. */
+static uint32_t this_cpu(void)
+{
+    uint32_t cpu;
+    __asm__ volatile("lsl %1, %0" : "=r"(cpu) : "r"(CPU_SELECTOR), "0"(CPU_SELECTOR) : "cc");
+    return cpu & 0xfff;
+}
+
+/* The thread that waits leaves its processor to its manager, which wakes it at the end, and we stay
+ * on ours and look. Returns the word on which the thread sleeps. */
+static uint64_t make_room(struct linux_process *p, struct linux_commands *c)
+{
+    c->cpu = this_cpu();
+    if (p->off_cpu != c->cpu) {
+        uint64_t cpus[LINUX_CPU_WORDS];
+        p->off_cpu = c->cpu;
+        memcpy(cpus, linux_cpus, sizeof(cpus));
+        cpus[c->cpu / 64 % LINUX_CPU_WORDS] &= ~(1ull << c->cpu % 64);
+        LINUX_CALL(__NR_sched_setaffinity, p->pid, sizeof(cpus), cpus);
+    }
+    uint32_t expected = WORD_POSTED;
+    __atomic_compare_exchange_n(&linux_slot_state(p->served)->word, &expected,
+                                WORD_POSTED | WORD_SLEEP, false, __ATOMIC_SEQ_CST,
+                                __ATOMIC_SEQ_CST);
+    return linux_slot_area(p->served) + AREA_STATE;
 }
 
 void linux_process_flush(struct linux_process *p)
@@ -226,6 +280,7 @@ void linux_process_flush(struct linux_process *p)
     struct linux_commands *c = commands_of(p);
     p->sequence++;
     c->count = p->count;
+    c->wake = p->served != NULL ? make_room(p, c) : 0;
     c->ok = answer_of(p, true);
     c->bad = answer_of(p, false);
     p->count = 0;

@@ -5,6 +5,7 @@
 #include "tests/lib/test.h"
 
 #define WORD 0x7fffc0011000ull
+#define MANAGER (HELPER_COMMANDS + COMMANDS_SEQUENCE)
 #define STUB_IP (HELPER_STUB + 0x1d6)
 
 /* The instructions that the filters are made of: "load word", "and", "equal", "return". */
@@ -56,6 +57,8 @@ TEST(what_passes)
     CHECK(passes(call(__NR_futex, WORD, FUTEX_WAIT, 0)));
     CHECK(passes(call(__NR_futex, WORD, FUTEX_WAKE, 0)));
     CHECK(passes(call(__NR_futex, WORD, FUTEX_WAKE, 1))); /* WAKE has no such argument */
+    CHECK(passes(call(__NR_futex, MANAGER, FUTEX_WAKE, 0)));
+    CHECK(!passes(call(__NR_futex, MANAGER, FUTEX_WAIT, 0)));
 }
 
 TEST(numbers)
@@ -72,6 +75,8 @@ TEST(both_halves)
     for (int bit = 0; bit < 64; bit++) {
         uint64_t wrong = 1ull << bit;
         CHECK(!passes(call(__NR_futex, WORD ^ wrong, FUTEX_WAIT, 0)));
+        CHECK(!passes(call(__NR_futex, WORD ^ wrong, FUTEX_WAKE, 0)));
+        CHECK(!passes(call(__NR_futex, MANAGER ^ wrong, FUTEX_WAKE, 0)));
         CHECK(!passes(call(__NR_futex, WORD, FUTEX_WAIT, wrong)));
         if (bit != 0) { /* which makes one of the two operations of the other */
             CHECK(!passes(call(__NR_futex, WORD, FUTEX_WAIT ^ wrong, 0)));
