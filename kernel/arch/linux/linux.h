@@ -39,7 +39,8 @@ struct linux_command {
 struct linux_commands {
     uint32_t sequence, count, spin, cpu; /* cpu: where the kernel ran when it last asked */
     uint64_t ok, bad, wake;
-    uint64_t zero2[3];
+    uint32_t expected; /* to be asked for something by a fault: the last one was like that */
+    uint32_t zero[5];
     struct linux_command command[COMMANDS_MAX];
 };
 
@@ -89,6 +90,8 @@ struct linux_process {
     struct linux_slot *slots; /* all its threads */
     struct linux_process *next_queued; /* those with queued commands */
     struct linux_slot *served; /* whose thread came last, and waits; NULL: none, or one CPU */
+    bool faulted;             /* it came by a fault */
+    bool asked;               /* the manager was, since then */
     bool queued;
     bool waits_for_debugger;  /* is stopped before its first instruction */
 };
@@ -142,6 +145,9 @@ void linux_process_command(struct linux_process *p, uint64_t number, uint64_t a,
 /* Returns when all that was queued has been done. Where that fails, the process dies. */
 void linux_process_flush(struct linux_process *p);
 void linux_process_flush_all(void);
+/* A thread has come, by a fault or otherwise, and waits; and when it goes on. */
+void linux_process_serve(struct linux_slot *s, bool fault);
+void linux_process_served(struct linux_process *p);
 void linux_process_kill(struct linux_process *p); /* only marks and signals: linux_process_end */
 void linux_process_reap(void); /* SIGCHLD has come */
 /* A Linux thread without owner that has the time-stamp counter open or not. NULL: no more. */

@@ -160,7 +160,7 @@ static void go(struct thread *t)
     struct linux_state *s = linux_slot_state(t->arch.slot);
     t->arch.before = t->arch.mode;
     t->arch.mode = LINUX_RUNNING;
-    t->arch.slot->process->served = NULL;
+    linux_process_served(t->arch.slot->process);
     uint32_t before = __atomic_exchange_n(&s->word, 0, __ATOMIC_SEQ_CST);
     if ((before & WORD_USER_SLEEPS) != 0) {
         wake(&s->word);

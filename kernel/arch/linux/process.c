@@ -91,6 +91,7 @@ static void ask_for_spare(void)
     memset(spare, 0, sizeof(*spare));
     spare->off_cpu = UINT32_MAX;
     commands_of(spare)->spin = linux_spin;
+    commands_of(spare)->expected = linux_spin > 0;
     linux_zygote_ask(n);
 }
 
@@ -272,6 +273,21 @@ static uint64_t make_room(struct linux_process *p, struct linux_commands *c)
     return linux_slot_area(p->served) + AREA_STATE;
 }
 
+void linux_process_serve(struct linux_slot *s, bool fault)
+{
+    s->process->served = linux_spin > 0 ? s : NULL;
+    s->process->faulted = fault;
+    s->process->asked = false;
+}
+
+void linux_process_served(struct linux_process *p)
+{
+    if (p->served != NULL && p->faulted) {
+        commands_of(p)->expected = p->asked;
+    }
+    p->served = NULL;
+}
+
 void linux_process_flush(struct linux_process *p)
 {
     if (p->dead || p->count == 0) {
@@ -279,6 +295,7 @@ void linux_process_flush(struct linux_process *p)
     }
     struct linux_commands *c = commands_of(p);
     p->sequence++;
+    p->asked = true;
     c->count = p->count;
     c->wake = p->served != NULL ? make_room(p, c) : 0;
     c->ok = answer_of(p, true);

@@ -203,10 +203,10 @@ linux_stub_restorer:
 linux_stub_goes_end:
     ud2
 
-/* The kernel will most likely want the manager for this: it comes to this processor meanwhile, and
- * wakes us when it is done. */
+/* Where the kernel will most likely want the manager for this, it comes to this processor
+ * meanwhile, and wakes us when it is done. */
 .Lfault:
-    cmpl $0, linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_SPIN(%rip)
+    cmpl $0, linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_EXPECTED(%rip)
     je .Lmeet
     movl $(WORD_POSTED | WORD_USER_SLEEPS), %eax
     xchgl %eax, STATE_WORD(%rbx)
