@@ -128,7 +128,8 @@ static void machine_words(struct command *w, const struct qemu_options *o, const
 /* The linux machine: kernel/arch/linux/boot.c. */
 static void linux_words(struct command *w, const struct qemu_options *o)
 {
-    add(w, o->kernel, NULL);
+    const char *own = getenv("CAPOS_KERNEL");
+    add(w, own != NULL && own[0] != 0 ? own : o->kernel, NULL);
     add(w, "--package", format("/proc/self/fd/%d", CHILD_PACKAGE));
     add(w, "--mem", format("%llu", (unsigned long long)o->memory));
     add(w, "--cpus", format("%u", o->cpus));

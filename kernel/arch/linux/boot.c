@@ -1,6 +1,7 @@
 /* From the first instruction to core's kernel_start().
  *
  *   capos-kernel --package FILE --mem BYTES --cpus N --link FD [--log FD] [--gdb 1]
+ *                [--test panic]
  *
  * With --gdb the user's debugger may attach to its processes, and the program waits for one.
  *
@@ -41,7 +42,7 @@ uint8_t *linux_helper;
 int linux_helper_file, linux_memory_file;
 uint32_t linux_spin;
 uint64_t linux_cpus[LINUX_CPU_WORDS];
-bool linux_debugged;
+bool linux_debugged, linux_test_panic;
 uint64_t linux_frames;
 
 static struct boot_info info;
@@ -100,6 +101,8 @@ static struct options parse(int count, const char *const *words)
             o.log = parse_number(value);
         } else if (same(word, "--gdb")) {
             o.gdb = parse_number(value);
+        } else if (same(word, "--test") && same(value, "panic")) {
+            linux_test_panic = true;
         } else {
             linux_fail("unknown option", 0);
         }
@@ -217,7 +220,7 @@ _Noreturn void linux_start(const uint64_t *stack)
 {
     struct options o = parse((int)stack[0], (const char *const *)(stack + 1));
     linux_clock_start();
-    linux_machine_start((int)o.log, (int)o.link);
+    linux_machine_start((int)o.log, (int)o.link, stack);
     check_processor(stack);
     linux_debugged = o.gdb != 0;
     shut_off(&o);

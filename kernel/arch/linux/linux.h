@@ -108,6 +108,7 @@ struct linux_slot {
 extern int linux_helper_file, linux_memory_file;
 extern uint8_t *linux_helper;  /* the file of helper pages, mapped */
 extern bool linux_debugged;    /* --gdb: the user's debugger may look at processes and stop them */
+extern bool linux_test_panic;  /* at the first Timer.page */
 extern uint32_t linux_spin;    /* rounds of waiting that take 20 us; 0: only one CPU */
 #define LINUX_CPU_WORDS 16
 extern uint64_t linux_cpus[LINUX_CPU_WORDS]; /* on which we may run: a bit each */
@@ -208,7 +209,8 @@ void linux_thread_unload(struct thread *t); /* FRESH on return, without a Linux 
 _Noreturn void linux_run(void);
 
 /* machine.c, clock.c */
-void linux_machine_start(int log, int link);
+void linux_machine_start(int log, int link, const void *stack); /* stack: its end */
+_Noreturn void linux_panic(const char *text, uint64_t rip, uint64_t rbp);
 void linux_clock_start(void);
 uint64_t linux_monotonic_ns(void);     /* Linux's clock */
 uint64_t linux_cpu_time_ns(int32_t pid); /* that a process has had */

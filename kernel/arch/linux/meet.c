@@ -52,16 +52,22 @@ static void on_signal(int number)
     }
 }
 
-static void on_fault(int number)
+static void on_fault(int number, void *info, const uint8_t *context)
 {
-    panic("signal %d in the kernel", number);
+    char text[80];
+    const struct linux_signal_frame *f =
+        (const void *)(context - offsetof(struct linux_signal_frame, flags));
+    (void)info;
+    format_text(text, sizeof(text), "signal %d, trap %lu, error %lx, at %lx in the kernel", number,
+                (unsigned long)f->trap, (unsigned long)f->error, (unsigned long)f->rip);
+    linux_panic(text, f->rip, f->rbp);
 }
 
-static void catch(int number, void (*handler)(int))
+static void catch(int number, uint64_t handler)
 {
     struct {
         uint64_t handler, flags, restorer, mask;
-    } action = {(uint64_t)handler, SA_RESTORER, (uint64_t)linux_signal_restorer, 0};
+    } action = {handler, SA_RESTORER | SA_SIGINFO, (uint64_t)linux_signal_restorer, 0};
     LINUX_CALL(__NR_rt_sigaction, number, &action, 0, sizeof(uint64_t));
 }
 
@@ -69,12 +75,12 @@ void linux_meet_bring_up(int done_write)
 {
     done_pipe = done_write;
     waited_for = &idle_word;
-    catch(SIGIO, on_signal);
-    catch(SIGCHLD, on_signal);
-    catch(SIGSEGV, on_fault);
-    catch(SIGBUS, on_fault);
-    catch(SIGILL, on_fault);
-    catch(SIGFPE, on_fault);
+    catch(SIGIO, (uint64_t)on_signal);
+    catch(SIGCHLD, (uint64_t)on_signal);
+    catch(SIGSEGV, (uint64_t)on_fault);
+    catch(SIGBUS, (uint64_t)on_fault);
+    catch(SIGILL, (uint64_t)on_fault);
+    catch(SIGFPE, (uint64_t)on_fault);
 }
 
 uint32_t linux_take_signals(void)
