@@ -40,7 +40,13 @@ $(BUILD)/x86_64/tests/boot/%.elf: $(CAPOS_USER)/tests/boot/programs/%.o $(CAPOS_
 	@mkdir -p $(@D)
 	$(CC) $(CAPOS_LDFLAGS) $(filter %.o,$^) $(CAPOS_LDLIBS) -o $@
 
-boot-programs: $(BOOT_PROGRAMS)
+# What kills machines from outside, for tests/linux/killed.test.
+KILLER := $(BUILD)/tests/linux/killer
+$(KILLER): tests/linux/host/killer.c
+	@mkdir -p $(@D)
+	$(HOSTCC) $(filter-out -MMD -MP,$(HOST_CFLAGS)) -D_GNU_SOURCE $< -o $@
+
+boot-programs: $(BOOT_PROGRAMS) $(KILLER)
 test-build test-boot: boot-programs
 
 .PHONY: boot-programs
