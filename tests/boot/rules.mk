@@ -18,9 +18,10 @@ test-unit: $$(UNIT_TESTS)
 
 # MACHINE=linux: on the linux machine.
 test-boot: all demos-c
-	@BUILD=$(BUILD) JOBS=$(JOBS) sh tests/run $(if $(filter linux,$(MACHINE)),linux,boot host)
+	@BUILD=$(BUILD) JOBS=$(JOBS) EVERYWHERE=1 \
+		sh tests/run $(if $(filter linux,$(MACHINE)),linux,boot host)
 
-# Longer: other seeds of the random tests, ten minutes of each fuzzer.
+# Longer: other seeds of the random tests, all boot tests on both machines, ten minutes of each fuzzer.
 test-long: test-build
 	@BUILD=$(BUILD) JOBS=$(JOBS) UNIT_TESTS="$(UNIT_TESTS)" FUZZERS="$(FUZZERS)" sh tests/long.sh
 
