@@ -28,6 +28,7 @@
 #define MANAGER_MEMORY_FD 0
 #define MANAGER_HELPER_FD 1
 #define MANAGER_DONE_FD 2
+#define ZYGOTE_CONTROL_FD 3 /* in the zygote */
 
 /* struct linux_commands */
 #define COMMANDS_SEQUENCE 0

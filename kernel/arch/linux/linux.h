@@ -160,8 +160,12 @@ uint8_t *linux_slot_memory(const struct linux_slot *s);    /* the same, where th
 void linux_slot_interrupt(const struct linux_slot *s);
 
 /* filter.c */
+#define LINUX_THREAD_FLAGS                                                                       \
+    (CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID)
+#define LINUX_FORK_FLAGS (CLONE_PARENT | SIGCHLD) /* of the zygote */
 uint32_t linux_filter_thread(struct sock_filter out[FILTER_MAX], uint64_t word);
 int64_t linux_filter_manager(void); /* installs it in the caller */
+int64_t linux_filter_zygote(void);
 int64_t linux_filter_kernel(void);
 
 /* mirror.c: what the tables say, said to the Linux process. */

@@ -28,9 +28,6 @@
 #include <asm/poll.h>
 #include <linux/wait.h>
 
-#define THREAD_FLAGS                                                                              \
-    (CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID)
-
 #define LOOKS 128 /* at the pipe: 40 us */
 
 volatile bool linux_waits_for_manager;
@@ -367,7 +364,7 @@ static struct linux_slot *new_slot(struct linux_process *p, bool time_open)
     linux_process_command(p, __NR_mmap, area + AREA_STATE, AREA_SIZE - AREA_STATE,
                           PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, MANAGER_HELPER_FD,
                           offset + AREA_STATE);
-    linux_process_command(p, __NR_clone, THREAD_FLAGS, area,
+    linux_process_command(p, __NR_clone, LINUX_THREAD_FLAGS, area,
                           area + AREA_STATE + offsetof(struct linux_state, thread), 0, 0, 0);
     return s;
 }
