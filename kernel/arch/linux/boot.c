@@ -40,7 +40,7 @@ struct options {
 struct cpu linux_first_cpu;
 uint8_t *linux_helper;
 int linux_helper_file, linux_memory_file;
-uint32_t linux_spin;
+uint32_t linux_spin, linux_cpu_count;
 uint64_t linux_cpus[LINUX_CPU_WORDS];
 bool linux_debugged, linux_test_panic;
 uint64_t linux_frames;
@@ -191,12 +191,11 @@ static void read_package(int fd, uint8_t *to, uint64_t size)
 /* How often a processor looks at a word in 20 us; not at all where there is but one. */
 static void measure_spin(void)
 {
-    uint64_t count = 0;
     int64_t size = LINUX_CALL(__NR_sched_getaffinity, 0, sizeof(linux_cpus), linux_cpus);
     for (int64_t i = 0; i < size / 8; i++) {
-        count += (uint64_t)__builtin_popcountll(linux_cpus[i]);
+        linux_cpu_count += (uint32_t)__builtin_popcountll(linux_cpus[i]);
     }
-    if (count < 2) {
+    if (linux_cpu_count < 2) {
         return;
     }
     volatile uint32_t word = 0;

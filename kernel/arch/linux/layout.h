@@ -62,6 +62,7 @@
 #define STATE_RSI 64
 #define STATE_RDX 72
 #define STATE_R10 80
+#define STATE_CPU 88
 
 /* The word. 0: the thread runs user code. It posts by exchanging it for WORD_POSTED; the kernel
  * lets it go by exchanging it for 0. Whoever is about to sleep says so first, and whoever takes the

@@ -61,6 +61,7 @@ struct linux_setup {
 struct linux_state {
     uint32_t word, kind, cause, thread;
     uint64_t result, frame, fs, gs, rax, rdi, rsi, rdx, r10;
+    uint32_t cpu, zero; /* cpu: where it ran when it last woke the kernel */
 };
 
 /* What Linux pushes for a signal, and takes back by rt_sigreturn. */
@@ -85,6 +86,7 @@ struct linux_process {
     bool refused;             /* ... because the host did not do what its manager asked for */
     uint32_t sequence;        /* of its commands */
     uint32_t off_cpu;         /* where its manager may not run */
+    uint32_t told_cpu;        /* where we run, as it was told */
     uint32_t count;           /* queued */
     uint32_t attached;        /* slots with an owner */
     struct linux_slot *slots; /* all its threads */
@@ -109,6 +111,7 @@ extern int linux_helper_file, linux_memory_file;
 extern uint8_t *linux_helper;  /* the file of helper pages, mapped */
 extern bool linux_debugged;    /* --gdb: the user's debugger may look at processes and stop them */
 extern bool linux_test_panic;  /* at the first Timer.page */
+extern uint32_t linux_cpu_count; /* that we may run on */
 extern uint32_t linux_spin;    /* rounds of waiting that take 20 us; 0: only one CPU */
 #define LINUX_CPU_WORDS 16
 extern uint64_t linux_cpus[LINUX_CPU_WORDS]; /* on which we may run: a bit each */
@@ -148,7 +151,10 @@ void linux_process_flush(struct linux_process *p);
 void linux_process_flush_all(void);
 /* A thread has come, by a fault or otherwise, and waits; and when it goes on. */
 void linux_process_serve(struct linux_slot *s, bool fault);
-void linux_process_served(struct linux_process *p);
+/* Where we run, as far as it is known: read again after each sleep. */
+extern uint32_t linux_cpu_here;
+void linux_process_look_where(void);
+void linux_process_served(const struct linux_slot *s);
 void linux_process_kill(struct linux_process *p); /* only marks and signals: linux_process_end */
 void linux_process_reap(void); /* SIGCHLD has come */
 /* A Linux thread without owner that has the time-stamp counter open or not. NULL: no more. */

@@ -3,7 +3,8 @@
  * The kernel lets a thread go by exchanging the word for 0, the thread comes by exchanging it for
  * WORD_POSTED. Both look at it for 20 us before they sleep, so a busy ring costs no call of Linux.
  * Whoever sleeps has said so in the word, and is woken by the other; so both may sleep only on a
- * value that the other changes first, and no wake-up is lost.
+ * value that the other changes first, and no wake-up is lost. Nobody looks from a processor that
+ * the other needs: each tells on which it is, the thread when it has woken the kernel.
  *
  * Whatever else the virtual CPU is wanted for comes as a signal of Linux (the link has news, a
  * child has ended), whose handler changes the word that is waited for. A hostile thread may write
@@ -114,6 +115,7 @@ static void sleep_on(uint32_t *word, uint64_t until_ns)
     struct kernel_timespec t = {(int64_t)(until_ns / 1000000000), (int64_t)(until_ns % 1000000000)};
     LINUX_CALL(__NR_futex, word, FUTEX_WAIT_BITSET, WORD_KERNEL_SLEEPS, &t, 0,
                FUTEX_BITSET_MATCH_ANY);
+    linux_process_look_where();
 }
 
 /* Says that the kernel sleeps. False: the thread has come, or somebody else changed the word. */
@@ -166,7 +168,7 @@ static void go(struct thread *t)
     struct linux_state *s = linux_slot_state(t->arch.slot);
     t->arch.before = t->arch.mode;
     t->arch.mode = LINUX_RUNNING;
-    linux_process_served(t->arch.slot->process);
+    linux_process_served(t->arch.slot);
     uint32_t before = __atomic_exchange_n(&s->word, 0, __ATOMIC_SEQ_CST);
     if ((before & WORD_USER_SLEEPS) != 0) {
         wake(&s->word);
@@ -308,6 +310,12 @@ status_t linux_resume(struct thread *t)
     return STATUS_OK;
 }
 
+/* How often to look at its word before we sleep: but once if it is on our processor, as it says. */
+static uint32_t looks(const struct thread *t)
+{
+    return t != NULL && linux_slot_state(t->arch.slot)->cpu == linux_cpu_here ? 0 : linux_spin;
+}
+
 /* Freed frames go back to the host; they are holes of the file then, and zero. */
 static void give_back(frame_t first, uint64_t count)
 {
@@ -324,7 +332,7 @@ static enum linux_event wait_on(uint32_t *word, const struct thread *t)
     const struct arch_cpu *c = linux_cpu();
     bool clean = false; /* nothing is left to give back */
     for (uint32_t tries = 0;; tries++) {
-        for (uint32_t round = 0; round <= linux_spin; round++) {
+        for (uint32_t round = 0, last = looks(t); round <= last; round++) {
             if (t != NULL && posted(word)) {
                 return LINUX_EVENT_POSTED;
             }

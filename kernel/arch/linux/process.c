@@ -9,7 +9,7 @@
  * (WORD_SLEEP, or by itself after a fault), the manager is kept off ours, does its commands and
  * wakes it, and we look at the pipe meanwhile. So no processor becomes idle, and none is
  * interrupted: either costs as much as all the rest. What a hostile thread does instead only makes
- * us wait longer.
+ * us wait longer. In the same way a thread that waits gives way to another one that is to run.
  *
  * A process that fails a command is killed: it is `dead` from then on, and core learns of it when
  * it is to run (linux_resume). */
@@ -31,12 +31,14 @@
 #define LOOKS 128 /* at the pipe: 40 us */
 
 volatile bool linux_waits_for_manager;
+uint32_t linux_cpu_here;
 
 static struct linux_process processes[PROCESSES_MAX];
 static struct linux_slot slots[AREAS_MAX];
 static uint32_t process_free[PROCESSES_MAX], process_free_count, process_frontier;
 static uint32_t slot_free[AREAS_MAX], slot_free_count, slot_frontier;
 static struct linux_process *queued; /* with commands that are not under way */
+static struct linux_slot *last_served; /* that may look at its word still, or NULL */
 static struct linux_process *spare;  /* asked for, and not taken yet */
 static int done_pipe;
 
@@ -86,7 +88,7 @@ static void ask_for_spare(void)
     }
     spare = &processes[n];
     memset(spare, 0, sizeof(*spare));
-    spare->off_cpu = UINT32_MAX;
+    spare->off_cpu = spare->told_cpu = UINT32_MAX;
     commands_of(spare)->spin = linux_spin;
     commands_of(spare)->expected = linux_spin > 0;
     linux_zygote_ask(n);
@@ -144,6 +146,9 @@ void linux_process_end(struct linux_process *p)
     }
     if (p->queued) {
         dequeue(p);
+    }
+    if (last_served != NULL && last_served->process == p) {
+        last_served = NULL;
     }
     struct linux_slot *next;
     for (struct linux_slot *s = p->slots; s != NULL; s = next) {
@@ -243,19 +248,28 @@ static void await_answer(struct linux_process *p)
     linux_waits_for_manager = false;
 }
 
-/* As the manager reads it: only to be compared. */
-static uint32_t this_cpu(void)
+/* As the stub reads it: only to be compared. */
+void linux_process_look_where(void)
 {
     uint32_t cpu;
     __asm__ volatile("lsl %1, %0" : "=r"(cpu) : "r"(CPU_SELECTOR), "0"(CPU_SELECTOR) : "cc");
-    return cpu & 0xfff;
+    linux_cpu_here = cpu & 0xfff;
+}
+
+/* Who waits without sleeping goes to sleep. */
+static void send_to_sleep(const struct linux_slot *s)
+{
+    uint32_t expected = WORD_POSTED;
+    __atomic_compare_exchange_n(&linux_slot_state(s)->word, &expected, WORD_POSTED | WORD_SLEEP,
+                                false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 /* The thread that waits leaves its processor to its manager, which wakes it at the end, and we stay
  * on ours and look. Returns the word on which the thread sleeps. */
 static uint64_t make_room(struct linux_process *p, struct linux_commands *c)
 {
-    c->cpu = this_cpu();
+    linux_process_look_where();
+    c->cpu = p->told_cpu = linux_cpu_here;
     if (p->off_cpu != c->cpu) {
         uint64_t cpus[LINUX_CPU_WORDS];
         p->off_cpu = c->cpu;
@@ -263,22 +277,29 @@ static uint64_t make_room(struct linux_process *p, struct linux_commands *c)
         cpus[c->cpu / 64 % LINUX_CPU_WORDS] &= ~(1ull << c->cpu % 64);
         LINUX_CALL(__NR_sched_setaffinity, p->pid, sizeof(cpus), cpus);
     }
-    uint32_t expected = WORD_POSTED;
-    __atomic_compare_exchange_n(&linux_slot_state(p->served)->word, &expected,
-                                WORD_POSTED | WORD_SLEEP, false, __ATOMIC_SEQ_CST,
-                                __ATOMIC_SEQ_CST);
+    send_to_sleep(p->served);
     return linux_slot_area(p->served) + AREA_STATE;
 }
 
 void linux_process_serve(struct linux_slot *s, bool fault)
 {
+    last_served = s;
     s->process->served = linux_spin > 0 ? s : NULL;
     s->process->faulted = fault;
     s->process->asked = false;
 }
 
-void linux_process_served(struct linux_process *p)
+void linux_process_served(const struct linux_slot *s)
 {
+    struct linux_process *p = s->process;
+    if (last_served != NULL && last_served != s && linux_cpu_count == 2) {
+        send_to_sleep(last_served); /* we have one processor, and who runs needs the other */
+    }
+    last_served = NULL;
+    if (p->told_cpu != linux_cpu_here) {
+        p->told_cpu = linux_cpu_here;
+        commands_of(p)->cpu = linux_cpu_here;
+    }
     if (p->served != NULL && p->faulted) {
         commands_of(p)->expected = p->asked;
     }

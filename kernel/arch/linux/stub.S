@@ -32,6 +32,12 @@
     syscall
     .endm
 
+    .macro where cpu /* which processor, as the kernel says it of itself in COMMANDS_CPU */
+    movl $CPU_SELECTOR, \cpu
+    lsl \cpu, \cpu
+    andl $0xfff, \cpu
+    .endm
+
     .section .rodata.stub, "a"
     .balign 4096
     .globl linux_stub, linux_stub_end
@@ -105,7 +111,12 @@ linux_gate_returns:
     movq STATE_RSI(%rcx), %rsi
     movq STATE_RDX(%rcx), %rdx
     movq STATE_R10(%rcx), %r10
-    jmp .Lgate_spin
+    where %eax
+    movl %eax, STATE_CPU(%rcx)
+    cmpl %eax, linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_CPU(%rip)
+    jne .Lgate_spin
+    movl $WORD_POSTED, %eax /* the kernel would not come to it while we look */
+    jmp 3b
 
 .Lgate_special:
     cmpl $KIND_DEEP, STATE_KIND(%rcx)
@@ -165,6 +176,11 @@ linux_stub_handler:
     jne .Lspin
     movq %rbx, %rdi
     wake
+    where %eax
+    movl %eax, STATE_CPU(%rbx)
+    cmpl %eax, linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_CPU(%rip)
+    movl $WORD_POSTED, %eax
+    je 2f
 .Lspin:
     movl linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_SPIN(%rip), %ecx
 1:  movl STATE_WORD(%rbx), %eax
@@ -215,6 +231,8 @@ linux_stub_goes_end:
     jne 1f
     movq %rbx, %rdi
     wake
+    where %eax
+    movl %eax, STATE_CPU(%rbx)
 1:  leaq linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_SEQUENCE(%rip), %rdi
     wake
     jmp .Lsleep
@@ -274,9 +292,7 @@ linux_stub_manager:
     syscall
 .Llook:
     movl COMMANDS_SPIN(%r15), %ecx
-    movl $CPU_SELECTOR, %edx
-    lsl %edx, %edx
-    andl $0xfff, %edx
+    where %edx
 0:  movl COMMANDS_SEQUENCE(%r15), %eax
     cmpl %eax, %r14d
     jne 1f

@@ -38,6 +38,7 @@ struct software_words {
 _Static_assert(sizeof(struct linux_signal_frame) <= FRESH_EXTENDED, "a frame ends below it");
 _Static_assert(offsetof(struct linux_signal_frame, rip) == 176, "stub.S: FRAME_RIP");
 _Static_assert(offsetof(struct linux_state, r10) == STATE_R10, "layout.h");
+_Static_assert(offsetof(struct linux_state, cpu) == STATE_CPU, "layout.h");
 _Static_assert(offsetof(struct linux_state, frame) == STATE_FRAME, "layout.h");
 _Static_assert(offsetof(struct linux_setup, filter_count) == SETUP_PROGRAM, "layout.h");
 _Static_assert(offsetof(struct linux_setup, tsc) == SETUP_TSC, "layout.h");
