@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,8 +29,8 @@
 #define LETTERS "ftme" /* with which all but the first begin */
 
 struct machine {
-    pid_t command, kernel; /* kernel 0: none was seen */
-    int output;
+    pid_t command, kernel;
+    int handle, output; /* handle: of the kernel, whose number may be somebody else's later */
     uint64_t start_ns;
 };
 
@@ -99,13 +100,14 @@ static struct machine start(char **words)
     m.output = ends[0];
     uint64_t begin = now_ns();
     siginfo_t info = {.si_pid = 0};
-    while ((m.kernel = child_of(m.command)) == 0 && info.si_pid == 0) {
-        if (now_ns() - begin > START_NS) {
-            fail("the command starts no machine", m.command);
+    while ((m.kernel = child_of(m.command)) == 0) {
+        if (info.si_pid != 0 || now_ns() - begin > START_NS) {
+            fail("the command starts no machine, or Linux does not say which", m.command);
         }
         waitid(P_PID, (id_t)m.command, &info, WEXITED | WNOHANG | WNOWAIT);
     }
     m.start_ns = now_ns();
+    m.handle = (int)syscall(SYS_pidfd_open, m.kernel, 0);
     return m;
 }
 
@@ -175,10 +177,13 @@ static void kill_at(char **words, unsigned phase, uint64_t moment_ns, bool comma
     struct machine m = start(words);
     unsigned reached = read_up_to(&m, phase, 0);
     sleep_until((phase == 0 ? m.start_ns : now_ns()) + moment_ns);
-    if (m.kernel != 0) {
-        each_file(m.kernel, note);
-        kill(command ? m.command : m.kernel, SIGKILL); /* a zombie at least: it is not reaped yet */
+    each_file(m.kernel, note);
+    if (command) {
+        kill(m.command, SIGKILL);
+    } else {
+        syscall(SYS_pidfd_send_signal, m.handle, SIGKILL, NULL, 0); /* it may have ended */
     }
+    close(m.handle);
     met[read_up_to(&m, PHASES, reached)]++;
     close(m.output);
     waitpid(m.command, NULL, 0);
@@ -208,6 +213,7 @@ static void measure(char **words, uint64_t took_ns[PHASES])
             last = now_ns();
         }
         close(m.output);
+        close(m.handle);
         if (waitpid(m.command, &status, 0) != m.command || status != 0) {
             fail("the program fails by itself", status);
         }
