@@ -94,6 +94,7 @@ struct linux_process {
     struct linux_slot *served; /* whose thread came last, and waits; NULL: none, or one CPU */
     bool faulted;             /* it came by a fault */
     bool asked;               /* the manager was, since then */
+    bool clones;              /* a thread is to be made by what is queued */
     bool queued;
     bool waits_for_debugger;  /* is stopped before its first instruction */
 };

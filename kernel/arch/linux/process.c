@@ -28,6 +28,7 @@
 #include <asm/poll.h>
 #include <linux/wait.h>
 
+#define ANY_CPU UINT32_MAX
 #define LOOKS 128 /* at the pipe: 40 us */
 
 volatile bool linux_waits_for_manager;
@@ -88,7 +89,7 @@ static void ask_for_spare(void)
     }
     spare = &processes[n];
     memset(spare, 0, sizeof(*spare));
-    spare->off_cpu = spare->told_cpu = UINT32_MAX;
+    spare->off_cpu = spare->told_cpu = ANY_CPU;
     commands_of(spare)->spin = linux_spin;
     commands_of(spare)->expected = linux_spin > 0;
     linux_zygote_ask(n);
@@ -226,7 +227,7 @@ static uint64_t next_word(bool looks)
 }
 
 /* A dead child writes a word that is nobody's answer (meet.c), so that this never waits in vain. */
-static void await_answer(struct linux_process *p)
+static void await_answer(struct linux_process *p, bool looks)
 {
     uint64_t good = answer_of(p, true), bad = answer_of(p, false);
     linux_waits_for_manager = true;
@@ -234,7 +235,7 @@ static void await_answer(struct linux_process *p)
         look_whether_dead(p);
     }
     while (!p->dead) {
-        uint64_t word = next_word(p->served != NULL);
+        uint64_t word = next_word(looks);
         if (word == good) {
             break;
         }
@@ -264,19 +265,28 @@ static void send_to_sleep(const struct linux_slot *s)
                                 false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+/* Where its manager may run: not on that processor. ANY_CPU: everywhere. */
+static void keep_off(struct linux_process *p, uint32_t cpu)
+{
+    uint64_t cpus[LINUX_CPU_WORDS];
+    if (p->off_cpu == cpu) {
+        return;
+    }
+    p->off_cpu = cpu;
+    memcpy(cpus, linux_cpus, sizeof(cpus));
+    if (cpu != ANY_CPU) {
+        cpus[cpu / 64 % LINUX_CPU_WORDS] &= ~(1ull << cpu % 64);
+    }
+    LINUX_CALL(__NR_sched_setaffinity, p->pid, sizeof(cpus), cpus);
+}
+
 /* The thread that waits leaves its processor to its manager, which wakes it at the end, and we stay
  * on ours and look. Returns the word on which the thread sleeps. */
 static uint64_t make_room(struct linux_process *p, struct linux_commands *c)
 {
     linux_process_look_where();
     c->cpu = p->told_cpu = linux_cpu_here;
-    if (p->off_cpu != c->cpu) {
-        uint64_t cpus[LINUX_CPU_WORDS];
-        p->off_cpu = c->cpu;
-        memcpy(cpus, linux_cpus, sizeof(cpus));
-        cpus[c->cpu / 64 % LINUX_CPU_WORDS] &= ~(1ull << c->cpu % 64);
-        LINUX_CALL(__NR_sched_setaffinity, p->pid, sizeof(cpus), cpus);
-    }
+    keep_off(p, c->cpu);
     send_to_sleep(p->served);
     return linux_slot_area(p->served) + AREA_STATE;
 }
@@ -315,14 +325,18 @@ void linux_process_flush(struct linux_process *p)
     p->sequence++;
     p->asked = true;
     c->count = p->count;
-    c->wake = p->served != NULL ? make_room(p, c) : 0;
+    if (p->clones) { /* a thread may run wherever its manager may when it makes it */
+        keep_off(p, ANY_CPU);
+    }
+    c->wake = p->served != NULL && !p->clones ? make_room(p, c) : 0;
+    p->clones = false;
     c->ok = answer_of(p, true);
     c->bad = answer_of(p, false);
     p->count = 0;
     dequeue(p);
     __atomic_store_n(&c->sequence, p->sequence, __ATOMIC_SEQ_CST); /* pairs with its futex */
     LINUX_CALL(__NR_futex, &c->sequence, FUTEX_WAKE, 1);
-    await_answer(p);
+    await_answer(p, c->wake != 0);
 }
 
 void linux_process_flush_all(void)
@@ -385,6 +399,7 @@ static struct linux_slot *new_slot(struct linux_process *p, bool time_open)
     linux_process_command(p, __NR_mmap, area + AREA_STATE, AREA_SIZE - AREA_STATE,
                           PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, MANAGER_HELPER_FD,
                           offset + AREA_STATE);
+    p->clones = true;
     linux_process_command(p, __NR_clone, LINUX_THREAD_FLAGS, area,
                           area + AREA_STATE + offsetof(struct linux_state, thread), 0, 0, 0);
     return s;
