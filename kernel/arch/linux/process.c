@@ -29,6 +29,7 @@
 #include <linux/wait.h>
 
 #define ANY_CPU UINT32_MAX
+#define TOGETHER_MAX 4 /* times that a served thread is on our processor, before we leave it */
 #define LOOKS 128 /* at the pipe: 40 us */
 
 volatile bool linux_waits_for_manager;
@@ -265,26 +266,45 @@ static void send_to_sleep(const struct linux_slot *s)
                                 false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-/* Where its manager may run: not on that processor. ANY_CPU: everywhere. */
-static void keep_off(struct linux_process *p, uint32_t cpu)
+/* Where that Linux thread may run: not on that processor. ANY_CPU: everywhere. */
+static void keep_thread_off(int32_t thread, uint32_t cpu)
 {
     uint64_t cpus[LINUX_CPU_WORDS];
-    if (p->off_cpu == cpu) {
-        return;
-    }
-    p->off_cpu = cpu;
     memcpy(cpus, linux_cpus, sizeof(cpus));
     if (cpu != ANY_CPU) {
         cpus[cpu / 64 % LINUX_CPU_WORDS] &= ~(1ull << cpu % 64);
     }
-    LINUX_CALL(__NR_sched_setaffinity, p->pid, sizeof(cpus), cpus);
+    LINUX_CALL(__NR_sched_setaffinity, thread, sizeof(cpus), cpus);
+}
+
+static void keep_off(struct linux_process *p, uint32_t cpu) /* its manager */
+{
+    if (p->off_cpu != cpu) {
+        p->off_cpu = cpu;
+        keep_thread_off(p->pid, cpu);
+    }
+}
+
+/* Where we and the thread that we serve are on one processor for long, Linux does not find a better
+ * place by itself: none of them is ever idle. */
+static void move_away(const struct linux_slot *served)
+{
+    static uint32_t together;
+    linux_process_look_where();
+    together = linux_slot_state(served)->cpu == linux_cpu_here ? together + 1 : 0;
+    if (together == TOGETHER_MAX) {
+        together = 0;
+        keep_thread_off(0, linux_cpu_here);
+        keep_thread_off(0, ANY_CPU);
+        linux_process_look_where();
+    }
 }
 
 /* The thread that waits leaves its processor to its manager, which wakes it at the end, and we stay
  * on ours and look. Returns the word on which the thread sleeps. */
 static uint64_t make_room(struct linux_process *p, struct linux_commands *c)
 {
-    linux_process_look_where();
+    move_away(p->served);
     c->cpu = p->told_cpu = linux_cpu_here;
     keep_off(p, c->cpu);
     send_to_sleep(p->served);
