@@ -34,7 +34,7 @@ help:
 	@echo 'make run-panic  what a kernel panic looks like'
 	@echo 'make test       everything that gates a change; test-unit, test-boot, fuzz: parts of it'
 	@echo '                test-boot MACHINE=linux: the boot tests on the linux machine'
-	@echo 'make test-long  longer fuzzing and stress'
+	@echo 'make test-long  longer fuzzing and stress, all boot tests on both machines'
 	@echo 'make bench      instruction counts and times, into build/bench.json'
 	@echo 'make tidy       style, in seconds'
 	@echo 'make generate   what tools/schemac writes from schema/capos.capnp; generated-check: is it current?'

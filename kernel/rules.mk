@@ -38,13 +38,15 @@ $(X86)/kernel/%.o: kernel/%.S
 $(X86)/unnamed.elf: $(X86_OBJS) $(X86_OBJS_ALONE) $(X86_SCRIPT)
 	$(X86_LINK) $(X86_OBJS) $(X86_OBJS_ALONE) -o $@
 
-# The names of the functions, which a panic prints, are known only after the link: link.ld keeps
-# room for them.
-$(KERNEL_ELF): $(X86)/unnamed.elf kernel/arch/x86_64/symbols.awk
-	nm -n $< | awk -f kernel/arch/x86_64/symbols.awk >$(X86)/symbols.S
-	$(CC) -c $(X86)/symbols.S -o $(X86)/symbols.o
-	objcopy -O binary -j .symbols $(X86)/symbols.o $(X86)/symbols.bin
-	objcopy --update-section .symbols=$(X86)/symbols.bin $< $@
+# The names of the functions, which a panic prints, are known only after the link, which keeps room
+# for them.
+NAMED = nm -n $< | awk -f kernel/symbols.awk >$(@D)/symbols.S && \
+	$(CC) -c $(@D)/symbols.S -o $(@D)/symbols.o && \
+	objcopy -O binary -j .symbols $(@D)/symbols.o $(@D)/symbols.bin && \
+	objcopy --update-section .symbols=$(@D)/symbols.bin $< $@
+
+$(KERNEL_ELF): $(X86)/unnamed.elf kernel/symbols.awk
+	$(NAMED)
 
 all: $(KERNEL_ELF)
 
@@ -73,9 +75,13 @@ $(LINUX)/kernel/%.o: kernel/%.S
 	@mkdir -p $(@D)
 	$(CC) $(LINUX_CFLAGS) -c $< -o $@
 
-$(KERNEL_LINUX): $(LINUX_OBJS) $(LINUX_OBJS_ALONE)
+$(LINUX)/unnamed: $(LINUX_OBJS) $(LINUX_OBJS_ALONE)
 	$(CC) $(filter-out -MMD -MP,$(LINUX_CFLAGS)) -flto -flto-partition=one -nostdlib -static \
-		-no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections $^ -lgcc -o $@
+		-no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections -Wl,-u,etext $^ -lgcc \
+		-o $@
+
+$(KERNEL_LINUX): $(LINUX)/unnamed kernel/symbols.awk
+	$(NAMED)
 
 all: $(KERNEL_LINUX)
 

@@ -13,7 +13,7 @@ SIM_INCLUDE := -Ikernel/arch/sim/include
 # What is not set is set to a pattern: nothing may work because a stack happened to be zero.
 SIM_CFLAGS := $(COMMON) $(SIM_INCLUDE) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -ftrivial-auto-var-init=pattern
-SIM_SKIP := # sources of core that the hosted library already has
+SIM_SKIP := kernel/core/panic.c # of core, what sim needs not: the names of its functions
 SIM_SRCS := $(filter-out $(SIM_SKIP),$(wildcard kernel/core/*.c kernel/cap/*.c)) kernel/gen/dispatch.c \
 	$(wildcard kernel/arch/sim/*.c kernel/arch/hosted/*.c lib/wire/*.c)
 SIM_OBJS := $(SIM_SRCS:%.c=$(BUILD)/sim/%.o)

@@ -4,10 +4,8 @@
 
 #include "kernel/arch/arch.h"
 #include "kernel/core/host_link.h"
-#include "kernel/core/sched.h"
 
 #define LINE_MAX 512 /* longer lines are cut */
-#define TRACE_ENTRIES 8u
 
 void log_text(const char *text, size_t size)
 {
@@ -26,26 +24,6 @@ void log_line(const char *format, ...)
     size_t size = (size_t)length < sizeof line - 2 ? (size_t)length : sizeof line - 2;
     line[size++] = '\n';
     log_text(line, size);
-}
-
-/* What the current thread asked for last, newest first: often the cause of a panic. */
-void trace_dump(void (*say)(const char *text))
-{
-    const struct cpu *cpu = arch_cpu();
-    const struct thread *t = cpu != NULL ? cpu->current : NULL;
-    if (t == NULL || t->ring.sq == NULL) {
-        return; /* a larger ring is not in one piece */
-    }
-    const struct ring *r = &t->ring;
-    const struct ring_entry *sq = (const void *)r->sq;
-    for (uint32_t i = 0; i < TRACE_ENTRIES && i < r->sq_head; i++) {
-        const struct ring_entry *e = &sq[(r->sq_head - 1 - i) & (r->sq_entries - 1)];
-        char line[LINE_MAX];
-        (void)format_text(
-            line, sizeof line, "-%u: opcode %u cap %x interface %lx method %u user_data %lx", i,
-            (unsigned)e->opcode, e->cap, e->interface_id, (unsigned)e->method, e->user_data);
-        say(line);
-    }
 }
 
 void panic(const char *format, ...)

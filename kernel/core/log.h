@@ -3,7 +3,9 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Bytes as they are, at most a page of them. */
 void log_text(const char *text, size_t size);
@@ -13,5 +15,7 @@ void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int format_text(char *out, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int format_text_v(char *out, size_t size, const char *format, va_list arguments);
-/* The last ring entries of the thread that this CPU serves, a line each: for arch, in a panic. */
-void trace_dump(void (*say)(const char *text));
+/* For arch_panic(), which begins with its own: text to arch_log(); at last the functions that have
+ * called each other, from this instruction and frame on, and the thread's last ring entries. */
+void panic_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void panic_end(uint64_t rip, uint64_t rbp, bool (*in_stack)(uint64_t frame));

@@ -18,9 +18,10 @@ test-unit: $$(UNIT_TESTS)
 
 # MACHINE=linux: on the linux machine.
 test-boot: all demos-c
-	@BUILD=$(BUILD) JOBS=$(JOBS) sh tests/run $(if $(filter linux,$(MACHINE)),linux,boot host)
+	@BUILD=$(BUILD) JOBS=$(JOBS) EVERYWHERE=1 \
+		sh tests/run $(if $(filter linux,$(MACHINE)),linux,boot host)
 
-# Longer: other seeds of the random tests, ten minutes of each fuzzer.
+# Longer: other seeds of the random tests, all boot tests on both machines, ten minutes of each fuzzer.
 test-long: test-build
 	@BUILD=$(BUILD) JOBS=$(JOBS) UNIT_TESTS="$(UNIT_TESTS)" FUZZERS="$(FUZZERS)" sh tests/long.sh
 
@@ -40,7 +41,13 @@ $(BUILD)/x86_64/tests/boot/%.elf: $(CAPOS_USER)/tests/boot/programs/%.o $(CAPOS_
 	@mkdir -p $(@D)
 	$(CC) $(CAPOS_LDFLAGS) $(filter %.o,$^) $(CAPOS_LDLIBS) -o $@
 
-boot-programs: $(BOOT_PROGRAMS)
+# What kills machines from outside, for tests/linux/killed.test.
+KILLER := $(BUILD)/tests/linux/killer
+$(KILLER): tests/linux/host/killer.c
+	@mkdir -p $(@D)
+	$(HOSTCC) $(filter-out -MMD -MP,$(HOST_CFLAGS)) -D_GNU_SOURCE $< -o $@
+
+boot-programs: $(BOOT_PROGRAMS) $(KILLER)
 test-build test-boot: boot-programs
 
 .PHONY: boot-programs

@@ -10,6 +10,8 @@
 #   silent                         standard error must be empty
 #   check COMMAND...               must succeed
 #   only MACHINE                   the test is about that machine; on others it ends well at once
+#   enough linux                   `make test` runs it on the linux machine alone, `make test-long` on both: it is about services,
+#                                  capabilities and messages, and other tests take the same paths through the machine
 #
 # The streams of the last run are the files $out, $err and $log; $dir is a folder of the test's own,
 # $programs has the programs of tests/boot/programs as X.elf. The first check that fails shows what there was and ends the test.
@@ -70,6 +72,7 @@ log_has() { grep -qF -- "$1" "$log" || show "the kernel's log lacks: $1"; }
 stderr_last() { [ "$(tail -n 1 "$err")" = "$1" ] || show "the last line of standard error is not: $1"; }
 silent() { [ ! -s "$err" ] || show "standard error is not empty"; }
 only() { [ "$MACHINE" = "$1" ] || exit 0; }
+enough() { [ "$1" = linux ] || show "enough is said of linux only"; } # tests/run reads it
 check() { "$@" || show "failed: $*"; }
 
 case $test_file in

@@ -39,6 +39,7 @@ pairs_of_both() {
     pairs 15 touch touch '"linux_touch_ratio ratio %.2f %.2f\n", $3, $4'
     pairs 15 one-cold cold '"linux_ring_nop_cold_ratio ratio %.2f %.2f\n", $3, $4'
     pairs 9 call call '"linux_syscall_ns ns %d %d\nhost_syscall_ns ns %d 0\n", $2, $4 * $1, $1'
+    pairs 9 map map '"linux_map_ns ns %d %d\nhost_map_ns ns %d 0\n", $2, $4 * $1, $1'
     pairs 9 fault fault '"linux_fault_ns ns %d %d\nhost_fault_ns ns %d 0\n", $2, $4 * $1, $1'
 }
 

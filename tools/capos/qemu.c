@@ -137,7 +137,8 @@ static void machine_words(struct command *w, const struct qemu_options *o, const
 /* The linux machine: kernel/arch/linux/boot.c. */
 static void linux_words(struct command *w, const struct qemu_options *o)
 {
-    add(w, o->kernel, NULL);
+    const char *own = getenv("CAPOS_KERNEL");
+    add(w, own != NULL && own[0] != 0 ? own : o->kernel, NULL);
     add(w, "--package", format("/proc/self/fd/%d", CHILD_PACKAGE));
     add(w, "--mem", format("%llu", (unsigned long long)o->memory));
     add(w, "--cpus", format("%u", o->cpus));
@@ -199,7 +200,8 @@ static pid_t fork_apart(const struct qemu_options *o)
 {
     bool has_folders = o->folders != NULL && o->folders->count > 0;
     bool wanted = o->machine == MACHINE_LINUX && !o->gdb && !(has_folders && geteuid() == 0);
-    long pid = wanted ? syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0) : -1;
+    long flags = CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD;
+    long pid = wanted ? syscall(SYS_clone, flags, 0, 0, 0, 0) : -1;
     return pid >= 0 ? (pid_t)pid : fork();
 }
 

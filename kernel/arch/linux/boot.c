@@ -1,7 +1,7 @@
 /* From the first instruction to core's kernel_start().
  *
  *   capos-kernel --package FILE --mem BYTES --cpus N --link FD [--log FD] [--gdb 1]
- *                [--dir FD:NAME | --dir-ro FD:NAME]...
+ *                [--test panic] [--dir FD:NAME | --dir-ro FD:NAME]...
  *
  * A --dir is a folder of the host that capos has opened; init gets it by that name.
  * With --gdb the user's debugger may attach to its processes, and the program waits for one.
@@ -42,8 +42,9 @@ struct options {
 struct cpu linux_first_cpu;
 uint8_t *linux_helper;
 int linux_helper_file, linux_memory_file;
-uint32_t linux_spin, linux_spin_aside;
-bool linux_debugged;
+uint32_t linux_spin, linux_cpu_count;
+uint64_t linux_cpus[LINUX_CPU_WORDS];
+bool linux_debugged, linux_test_panic;
 uint64_t linux_frames;
 
 static struct boot_info info;
@@ -106,6 +107,8 @@ static struct options parse(int count, const char *const *words)
             linux_folders_option(value, false);
         } else if (same(word, "--dir-ro")) {
             linux_folders_option(value, true);
+        } else if (same(word, "--test") && same(value, "panic")) {
+            linux_test_panic = true;
         } else {
             linux_fail("unknown option", 0);
         }
@@ -195,12 +198,11 @@ static void read_package(int fd, uint8_t *to, uint64_t size)
 /* How often a processor looks at a word in 20 us; not at all where there is but one. */
 static void measure_spin(void)
 {
-    uint64_t cpus[16] = {0}, count = 0;
-    int64_t size = LINUX_CALL(__NR_sched_getaffinity, 0, sizeof(cpus), cpus);
+    int64_t size = LINUX_CALL(__NR_sched_getaffinity, 0, sizeof(linux_cpus), linux_cpus);
     for (int64_t i = 0; i < size / 8; i++) {
-        count += (uint64_t)__builtin_popcountll(cpus[i]);
+        linux_cpu_count += (uint32_t)__builtin_popcountll(linux_cpus[i]);
     }
-    if (count < 2) {
+    if (linux_cpu_count < 2) {
         return;
     }
     volatile uint32_t word = 0;
@@ -210,7 +212,6 @@ static void measure_spin(void)
     }
     uint64_t ns = linux_monotonic_ns() - before + 1;
     linux_spin = (uint32_t)(SPIN_NS * SPIN_SAMPLE / ns);
-    linux_spin_aside = count < 3 ? 0 : linux_spin;
 }
 
 /* A short write wakes whoever is at the other end of the link; news of it come as SIGIO. */
@@ -225,7 +226,7 @@ _Noreturn void linux_start(const uint64_t *stack)
 {
     struct options o = parse((int)stack[0], (const char *const *)(stack + 1));
     linux_clock_start();
-    linux_machine_start((int)o.log, (int)o.link);
+    linux_machine_start((int)o.log, (int)o.link, stack);
     check_processor(stack);
     linux_debugged = o.gdb != 0;
     shut_off(&o);
@@ -249,6 +250,7 @@ _Noreturn void linux_start(const uint64_t *stack)
     linux_memory_file = memory;
     linux_helper_file = memory_file("capos-helper", HELPER_FILE_SIZE);
     checked(LINUX_CALL(__NR_pipe2, done, O_CLOEXEC), "no pipe");
+    checked(LINUX_CALL(__NR_fcntl, done[0], F_SETFL, O_NONBLOCK), "the pipe"); /* our end alone */
     linux_folders_start();
     linux_helper = map_file(linux_helper_file, 0, HELPER_FILE_SIZE);
     memcpy(linux_helper, linux_stub, (size_t)(linux_stub_end - linux_stub));

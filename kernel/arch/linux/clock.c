@@ -104,6 +104,9 @@ void arch_time_page(struct time_page *out)
     if (!settled) {
         settle();
     }
+    if (linux_test_panic) {
+        *(volatile int *)0xdead000 = 0; /* in the middle of a program's call */
+    }
     *out = (struct time_page){
         .shift = SHIFT,
         .base_tsc = base.tsc,

@@ -3,11 +3,14 @@
  * compared whole; the architecture first, and with it the x32 bit, which makes other numbers. */
 #include "kernel/arch/linux/linux.h"
 
+#include <asm/mman.h>
 #include <asm/signal.h>
 #include <linux/audit.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/mman.h>
 #include <linux/prctl.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
@@ -18,35 +21,38 @@
 #define BELOW_ZERO(yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x80000000u, yes, no)
 #define ANSWER(verdict) BPF_STMT(BPF_RET | BPF_K, verdict)
 
-/* A user thread: futex WAIT without time-out and WAKE on its own word, and rt_sigreturn; both from
- * the stub's page only, so that a program which calls Linux by itself always hears that it may
- * not. */
+/* A user thread: futex WAIT without time-out and WAKE on its own word, WAKE for its manager, and
+ * rt_sigreturn; all from the stub's page only, so that a program which calls Linux by itself always
+ * hears that it may not. */
 uint32_t linux_filter_thread(struct sock_filter out[FILTER_MAX], uint64_t word)
 {
+    _Static_assert(HELPER_COMMANDS >> 32 == (HELPER_END - 1) >> 32, "one upper half for all words");
     const struct sock_filter program[] = {
         LOAD(arch),
-        EQUAL(AUDIT_ARCH_X86_64, 0, 22),
+        EQUAL(AUDIT_ARCH_X86_64, 0, 24),
         LOAD_LOW_OF(instruction_pointer),
         BPF_STMT(BPF_ALU | BPF_AND | BPF_K, (uint32_t)~(PAGE_SIZE - 1)),
-        EQUAL(HELPER_STUB, 0, 19),
+        EQUAL(HELPER_STUB, 0, 21),
         LOAD_HIGH_OF(instruction_pointer),
-        EQUAL(HELPER_STUB >> 32, 0, 17),
+        EQUAL(HELPER_STUB >> 32, 0, 19),
         LOAD(nr),
-        EQUAL(__NR_rt_sigreturn, 14, 0),
-        EQUAL(__NR_futex, 0, 14),
-        LOAD_LOW_OF(args[0]),
-        EQUAL(word, 0, 12),
+        EQUAL(__NR_rt_sigreturn, 16, 0),
+        EQUAL(__NR_futex, 0, 16),
         LOAD_HIGH_OF(args[0]),
-        EQUAL(word >> 32, 0, 10),
+        EQUAL(HELPER_COMMANDS >> 32, 0, 14),
         LOAD_HIGH_OF(args[1]),
-        EQUAL(0, 0, 8),
+        EQUAL(0, 0, 12),
         LOAD_LOW_OF(args[1]),
         EQUAL(FUTEX_WAKE, 5, 0),
-        EQUAL(FUTEX_WAIT, 0, 5),
+        EQUAL(FUTEX_WAIT, 0, 9),
         LOAD_LOW_OF(args[3]),
-        EQUAL(0, 0, 3),
+        EQUAL(0, 0, 7),
         LOAD_HIGH_OF(args[3]),
-        EQUAL(0, 0, 1),
+        EQUAL(0, 2, 5), /* only on its own: there the manager must be the only sleeper */
+        LOAD_LOW_OF(args[0]),
+        EQUAL(HELPER_COMMANDS + COMMANDS_SEQUENCE, 2, 0),
+        LOAD_LOW_OF(args[0]),
+        EQUAL(word, 0, 1),
         ANSWER(SECCOMP_RET_ALLOW),
         ANSWER(SECCOMP_RET_TRAP),
     };
@@ -61,30 +67,73 @@ static int64_t install(const struct sock_filter *program, uint16_t count)
     return LINUX_CALL(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &p);
 }
 
+/* Blocks of instructions for one call of Linux each: it may be made, or it may if its arguments are
+ * as they are checked. The size is that of the checks, in instructions. */
+#define BEGIN LOAD(arch), EQUAL(AUDIT_ARCH_X86_64, 1, 0), ANSWER(SECCOMP_RET_TRAP), LOAD(nr)
+#define MAY(number) EQUAL(number, 0, 1), ANSWER(SECCOMP_RET_ALLOW)
+#define MAY_IF(number, size, ...)                                                                \
+    EQUAL(number, 0, (size) + 1), __VA_ARGS__, ANSWER(SECCOMP_RET_ALLOW)
+#define ONE_OF_SIZE 8
+#define ONE_OF(argument, a, b, c) /* all below 2^32 */                                           \
+    LOAD_LOW_OF(args[argument]), EQUAL(a, 3, 0), EQUAL(b, 2, 0), EQUAL(c, 1, 0),                  \
+        ANSWER(SECCOMP_RET_TRAP), LOAD_HIGH_OF(args[argument]), EQUAL(0, 1, 0),                  \
+        ANSWER(SECCOMP_RET_TRAP)
+#define IS(argument, value) ONE_OF(argument, value, value, value)
+
+/* Shared memory at an address that is said, from the manager's files alone, and never both to be
+ * written and to be run. */
+#define MAY_MAP                                                                                  \
+    MAY_IF(__NR_mmap, 3 * ONE_OF_SIZE,                                                           \
+           ONE_OF(2, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC),                  \
+           ONE_OF(3, MAP_SHARED | MAP_FIXED, MAP_SHARED | MAP_FIXED | MAP_POPULATE,              \
+                  MAP_SHARED | MAP_FIXED),                                                       \
+           ONE_OF(4, MANAGER_MEMORY_FD, MANAGER_HELPER_FD, MANAGER_HELPER_FD)),                  \
+        MAY(__NR_munmap),                                                                        \
+        MAY_IF(__NR_mprotect, ONE_OF_SIZE,                                                       \
+               ONE_OF(2, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC))
+#define MAY_SHUT_OFF MAY(__NR_close_range), MAY(__NR_sigaltstack), MAY(__NR_seccomp)
+#define END ANSWER(SECCOMP_RET_TRAP)
+
 /* A manager, and what a thread of its still does before it installs its own. */
+static const struct sock_filter manager_program[] = {
+    BEGIN,
+    MAY_IF(__NR_futex, ONE_OF_SIZE, ONE_OF(1, FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAKE)),
+    MAY(__NR_rt_sigreturn),
+    MAY_MAP,
+    MAY_IF(__NR_write, ONE_OF_SIZE, IS(0, MANAGER_DONE_FD)),
+    MAY_IF(__NR_clone, ONE_OF_SIZE, IS(0, LINUX_THREAD_FLAGS)),
+    MAY_SHUT_OFF,
+    MAY_IF(__NR_prctl, ONE_OF_SIZE, IS(0, PR_SET_TSC)),
+    END,
+};
+
 int64_t linux_filter_manager(void)
 {
-    static const struct sock_filter program[] = {
-        LOAD(arch),
-        EQUAL(AUDIT_ARCH_X86_64, 0, 15),
-        LOAD(nr),
-        EQUAL(__NR_futex, 12, 0),
-        EQUAL(__NR_mmap, 11, 0),
-        EQUAL(__NR_munmap, 10, 0),
-        EQUAL(__NR_mprotect, 9, 0),
-        EQUAL(__NR_write, 8, 0),
-        EQUAL(__NR_clone, 7, 0),
-        EQUAL(__NR_rt_sigreturn, 6, 0),
-        EQUAL(__NR_close_range, 5, 0),
-        EQUAL(__NR_sigaltstack, 4, 0),
-        EQUAL(__NR_seccomp, 3, 0),
-        EQUAL(__NR_prctl, 0, 3),
-        LOAD_LOW_OF(args[0]),
-        EQUAL(PR_SET_TSC, 0, 1),
-        ANSWER(SECCOMP_RET_ALLOW),
-        ANSWER(SECCOMP_RET_TRAP),
-    };
-    return install(program, ARRAY_SIZE(program));
+    return install(manager_program, ARRAY_SIZE(manager_program));
+}
+
+/* The zygote, and what its children need until they have become managers, and after that: filters
+ * add up. */
+static const struct sock_filter zygote_program[] = {
+    BEGIN,
+    MAY(__NR_futex),
+    MAY(__NR_rt_sigreturn),
+    MAY_MAP,
+    MAY_IF(__NR_write, ONE_OF_SIZE, ONE_OF(0, MANAGER_DONE_FD, ZYGOTE_CONTROL_FD, MANAGER_DONE_FD)),
+    MAY_IF(__NR_read, ONE_OF_SIZE, IS(0, ZYGOTE_CONTROL_FD)),
+    MAY_IF(__NR_clone, ONE_OF_SIZE,
+           ONE_OF(0, LINUX_THREAD_FLAGS, LINUX_FORK_FLAGS, LINUX_FORK_FLAGS)),
+    MAY_SHUT_OFF,
+    MAY_IF(__NR_prctl, ONE_OF_SIZE, ONE_OF(0, PR_SET_TSC, PR_SET_PDEATHSIG, PR_SET_PTRACER)),
+    MAY_IF(__NR_close, ONE_OF_SIZE, IS(0, ZYGOTE_CONTROL_FD)),
+    MAY(__NR_getppid),
+    MAY(__NR_exit_group),
+    END,
+};
+
+int64_t linux_filter_zygote(void)
+{
+    return install(zygote_program, ARRAY_SIZE(zygote_program));
 }
 
 /* The kernel's process, once the machine runs. What is not here ends it. A read of a file is
@@ -93,31 +142,32 @@ int64_t linux_filter_kernel(void)
 {
     static const struct sock_filter program[] = {
         LOAD(arch),
-        EQUAL(AUDIT_ARCH_X86_64, 0, 25),
-        LOAD(nr),
-        EQUAL(__NR_futex, 22, 0),
-        EQUAL(__NR_read, 21, 0),
-        EQUAL(__NR_write, 20, 0),
-        EQUAL(__NR_poll, 19, 0),
-        EQUAL(__NR_ppoll, 18, 0),
-        EQUAL(__NR_tgkill, 17, 0),
-        EQUAL(__NR_kill, 16, 0),
-        EQUAL(__NR_wait4, 15, 0),
-        EQUAL(__NR_waitid, 14, 0),
-        EQUAL(__NR_clock_gettime, 13, 0),
-        EQUAL(__NR_getrandom, 12, 0),
-        EQUAL(__NR_fallocate, 11, 0),
-        EQUAL(__NR_rt_sigreturn, 10, 0),
-        EQUAL(__NR_restart_syscall, 9, 0),
-        EQUAL(__NR_exit_group, 8, 0),
-        EQUAL(__NR_recvfrom, 7, 0),
-        EQUAL(__NR_sendto, 6, 0),
-        EQUAL(__NR_preadv2, 0, 4),
-        LOAD_LOW_OF(args[5]),
-        EQUAL(RWF_NOWAIT, 0, 2),
-        LOAD_HIGH_OF(args[5]),
-        EQUAL(0, 1, 0),
+        EQUAL(AUDIT_ARCH_X86_64, 1, 0),
         ANSWER(SECCOMP_RET_KILL_PROCESS),
+        LOAD(nr),
+        MAY(__NR_futex),
+        MAY(__NR_read),
+        MAY(__NR_write),
+        MAY(__NR_poll),
+        MAY(__NR_ppoll),
+        MAY(__NR_tgkill),
+        MAY(__NR_kill),
+        MAY(__NR_wait4),
+        MAY(__NR_waitid),
+        MAY(__NR_clock_gettime),
+        MAY(__NR_getrandom),
+        MAY(__NR_fallocate),
+        MAY(__NR_rt_sigreturn),
+        MAY(__NR_restart_syscall),
+        MAY(__NR_exit_group),
+        MAY(__NR_recvfrom),
+        MAY(__NR_sendto),
+        MAY(__NR_sched_setaffinity),
+        EQUAL(__NR_preadv2, 0, 5),
+        LOAD_LOW_OF(args[5]),
+        EQUAL(RWF_NOWAIT, 0, 3),
+        LOAD_HIGH_OF(args[5]),
+        EQUAL(0, 0, 1),
         ANSWER(SECCOMP_RET_ALLOW),
         ANSWER(SECCOMP_RET_KILL_PROCESS),
     };

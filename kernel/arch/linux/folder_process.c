@@ -411,7 +411,7 @@ static int64_t carry_out(struct job *j)
 static void await_question(struct folder_slot *s)
 {
     for (;;) {
-        for (uint32_t round = 0; round <= linux_spin_aside; round++) {
+        for (uint32_t round = 0; round <= linux_spin_aside(); round++) {
             if (__atomic_load_n(&s->word, __ATOMIC_ACQUIRE) == FOLDER_ASKED) {
                 return;
             }

@@ -28,13 +28,17 @@
 #define MANAGER_MEMORY_FD 0
 #define MANAGER_HELPER_FD 1
 #define MANAGER_DONE_FD 2
+#define ZYGOTE_CONTROL_FD 3 /* in the zygote */
 
 /* struct linux_commands */
 #define COMMANDS_SEQUENCE 0
 #define COMMANDS_COUNT 4
 #define COMMANDS_SPIN 8
+#define COMMANDS_CPU 12
 #define COMMANDS_OK 16
 #define COMMANDS_BAD 24
+#define COMMANDS_WAKE 32
+#define COMMANDS_EXPECTED 40
 #define COMMANDS_FIRST 64
 #define COMMAND_SIZE 64
 #define COMMANDS_MAX 63
@@ -58,6 +62,7 @@
 #define STATE_RSI 64
 #define STATE_RDX 72
 #define STATE_R10 80
+#define STATE_CPU 88
 
 /* The word. 0: the thread runs user code. It posts by exchanging it for WORD_POSTED; the kernel
  * lets it go by exchanging it for 0. Whoever is about to sleep says so first, and whoever takes the
@@ -65,6 +70,7 @@
 #define WORD_KERNEL_SLEEPS 1
 #define WORD_POSTED 2
 #define WORD_USER_SLEEPS 4
+#define WORD_SLEEP 8    /* of one that is posted: the manager needs the processor */
 #define WORD_KICK 0x100 /* the kernel is wanted elsewhere */
 
 /* How a thread goes on. */
@@ -77,4 +83,7 @@
 #define CAUSE_GATE 0
 #define CAUSE_READY 0x100 /* a new thread has shut the door behind it */
 
+#define CPU_SELECTOR 0x7b /* of a segment whose limit is the processor's number, and its node */
+
 #define SIGNAL_PREEMPT 10 /* SIGUSR1 */
+#define SIGNAL_FAULT 11   /* SIGSEGV */

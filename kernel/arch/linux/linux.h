@@ -35,11 +35,13 @@ struct linux_command {
 };
 
 /* A process's page of commands. The manager takes `count` of them when `sequence` has changed, in
- * order, up to the first that fails, and writes `ok` or `bad` to the pipe. */
+ * order, up to the first that fails, writes `ok` or `bad` to the pipe, and wakes who sleeps on the
+ * word at `wake`, if that is not 0. */
 struct linux_commands {
-    uint32_t sequence, count, spin, zero;
-    uint64_t ok, bad;
-    uint64_t zero2[4];
+    uint32_t sequence, count, spin, cpu; /* cpu: where the kernel ran when it last asked */
+    uint64_t ok, bad, wake;
+    uint32_t expected; /* to be asked for something by a fault: the last one was like that */
+    uint32_t zero[5];
     struct linux_command command[COMMANDS_MAX];
 };
 
@@ -60,6 +62,7 @@ struct linux_setup {
 struct linux_state {
     uint32_t word, kind, cause, thread;
     uint64_t result, frame, fs, gs, rax, rdi, rsi, rdx, r10;
+    uint32_t cpu, zero; /* cpu: where it ran when it last woke the kernel */
 };
 
 /* What Linux pushes for a signal, and takes back by rt_sigreturn. */
@@ -83,10 +86,16 @@ struct linux_process {
     bool dead;                /* the host has ended it, or we have: it runs no more code */
     bool refused;             /* ... because the host did not do what its manager asked for */
     uint32_t sequence;        /* of its commands */
+    uint32_t off_cpu;         /* where its manager may not run */
+    uint32_t told_cpu;        /* where we run, as it was told */
     uint32_t count;           /* queued */
     uint32_t attached;        /* slots with an owner */
     struct linux_slot *slots; /* all its threads */
     struct linux_process *next_queued; /* those with queued commands */
+    struct linux_slot *served; /* whose thread came last, and waits; NULL: none, or one CPU */
+    bool faulted;             /* it came by a fault */
+    bool asked;               /* the manager was, since then */
+    bool clones;              /* a thread is to be made by what is queued */
     bool queued;
     bool waits_for_debugger;  /* is stopped before its first instruction */
 };
@@ -103,8 +112,16 @@ struct linux_slot {
 extern int linux_helper_file, linux_memory_file;
 extern uint8_t *linux_helper;  /* the file of helper pages, mapped */
 extern bool linux_debugged;    /* --gdb: the user's debugger may look at processes and stop them */
+extern bool linux_test_panic;  /* at the first Timer.page */
+extern uint32_t linux_cpu_count; /* that we may run on */
 extern uint32_t linux_spin;    /* rounds of waiting that take 20 us; 0: only one CPU */
-extern uint32_t linux_spin_aside; /* the same where a third one wants a processor too */
+#define LINUX_CPU_WORDS 16
+extern uint64_t linux_cpus[LINUX_CPU_WORDS]; /* on which we may run: a bit each */
+/* The same where a third one wants a processor too. */
+static inline uint32_t linux_spin_aside(void)
+{
+    return linux_cpu_count < 3 ? 0 : linux_spin;
+}
 extern uint64_t linux_frames;  /* of memory and package, from 0 */
 extern const char linux_stub[], linux_stub_end[], linux_gate_posts[], linux_gate_posted[],
     linux_gate_deep[], linux_gate_end[], linux_gate_returns[], linux_stub_handler[],
@@ -139,6 +156,12 @@ void linux_process_command(struct linux_process *p, uint64_t number, uint64_t a,
 /* Returns when all that was queued has been done. Where that fails, the process dies. */
 void linux_process_flush(struct linux_process *p);
 void linux_process_flush_all(void);
+/* A thread has come, by a fault or otherwise, and waits; and when it goes on. */
+void linux_process_serve(struct linux_slot *s, bool fault);
+/* Where we run, as far as it is known: read again after each sleep. */
+extern uint32_t linux_cpu_here;
+void linux_process_look_where(void);
+void linux_process_served(const struct linux_slot *s);
 void linux_process_kill(struct linux_process *p); /* only marks and signals: linux_process_end */
 void linux_process_reap(void); /* SIGCHLD has come */
 /* A Linux thread without owner that has the time-stamp counter open or not. NULL: no more. */
@@ -150,8 +173,12 @@ uint8_t *linux_slot_memory(const struct linux_slot *s);    /* the same, where th
 void linux_slot_interrupt(const struct linux_slot *s);
 
 /* filter.c */
+#define LINUX_THREAD_FLAGS                                                                       \
+    (CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID)
+#define LINUX_FORK_FLAGS (CLONE_PARENT | SIGCHLD) /* of the zygote */
 uint32_t linux_filter_thread(struct sock_filter out[FILTER_MAX], uint64_t word);
 int64_t linux_filter_manager(void); /* installs it in the caller */
+int64_t linux_filter_zygote(void);
 int64_t linux_filter_kernel(void);
 uint32_t linux_filter_worker(struct sock_filter out[FILTER_MAX], int32_t kernel);
 int64_t linux_filter_folders(int32_t kernel); /* pid, which may be signalled */
@@ -230,6 +257,8 @@ void linux_deepen(struct thread *t); /* GATE: FRAME on return */
 #define LINUX_SIGNAL_FOLDERS 4u
 uint32_t linux_take_signals(void); /* LINUX_SIGNAL_*, cleared */
 bool linux_child_ended(void);      /* one is there */
+/* That the next copy will most likely go to, or FRAME_NONE. */
+extern frame_t linux_wanted_frame;
 /* process.c waits for a manager: a dead child ends its wait. */
 extern volatile bool linux_waits_for_manager;
 
@@ -243,7 +272,8 @@ void linux_thread_unload(struct thread *t); /* FRESH on return, without a Linux 
 _Noreturn void linux_run(void);
 
 /* machine.c, clock.c */
-void linux_machine_start(int log, int link);
+void linux_machine_start(int log, int link, const void *stack); /* stack: its end */
+_Noreturn void linux_panic(const char *text, uint64_t rip, uint64_t rbp);
 void linux_clock_start(void);
 uint64_t linux_monotonic_ns(void);     /* Linux's clock */
 uint64_t linux_cpu_time_ns(int32_t pid); /* that a process has had */

@@ -10,13 +10,14 @@
 
 #define MSG_DONTWAIT 0x40
 #define MSG_NOSIGNAL 0x4000
-#define FRAMES_MAX 32
 
 static int log_file, link_file;
+static uint64_t stack_end;
 static bool panicking;
 
-void linux_machine_start(int log, int link)
+void linux_machine_start(int log, int link, const void *stack)
 {
+    stack_end = (uint64_t)stack;
     log_file = log;
     link_file = link;
 }
@@ -81,37 +82,26 @@ _Noreturn void arch_machine_exit(int code)
     leave(QEMU_EXIT_DONE);
 }
 
-static void say_line(const char *text)
+static bool in_stack(uint64_t frame)
 {
-    arch_log("  ", 2);
-    arch_log(text, strlen(text));
-    arch_log("\n", 1);
+    return frame > (uint64_t)&frame && frame < stack_end && frame % 8 == 0;
 }
 
-_Noreturn void arch_panic(const char *text)
+_Noreturn void linux_panic(const char *text, uint64_t rip, uint64_t rbp)
 {
     if (panicking) {
         leave(QEMU_EXIT_PANIC);
     }
     panicking = true;
-    arch_log("\nKERNEL PANIC: ", 15);
-    arch_log(text, strlen(text));
-    arch_log("\nbacktrace:\n", 12);
-    const uint64_t *frame = __builtin_frame_address(0);
-    for (int i = 0; i < FRAMES_MAX && frame != NULL && frame[1] != 0; i++) {
-        char line[40];
-        format_text(line, sizeof(line), "by %016lx", (unsigned long)frame[1] - 1);
-        say_line(line);
-        const uint64_t *next = (const uint64_t *)frame[0];
-        if (next <= frame) {
-            break;
-        }
-        frame = next;
-    }
-    arch_log("last ring entries, newest first:\n", 33);
-    trace_dump(say_line);
-    arch_log("end of panic\n", 13);
+    panic_say("\nKERNEL PANIC: %s\n", text);
+    panic_end(rip, rbp, in_stack);
     leave(QEMU_EXIT_PANIC);
+}
+
+_Noreturn void arch_panic(const char *text)
+{
+    const uint64_t *frame = __builtin_frame_address(0);
+    linux_panic(text, frame[1] - 1, frame[0]);
 }
 
 uint32_t arch_cpu_count(void)

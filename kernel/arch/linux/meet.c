@@ -3,7 +3,8 @@
  * The kernel lets a thread go by exchanging the word for 0, the thread comes by exchanging it for
  * WORD_POSTED. Both look at it for 20 us before they sleep, so a busy ring costs no call of Linux.
  * Whoever sleeps has said so in the word, and is woken by the other; so both may sleep only on a
- * value that the other changes first, and no wake-up is lost.
+ * value that the other changes first, and no wake-up is lost. Nobody looks from a processor that
+ * the other needs: each tells on which it is, the thread when it has woken the kernel.
  *
  * Whatever else the virtual CPU is wanted for comes as a signal of Linux (the link has news, a
  * child has ended, the folder process has answered while the kernel slept), whose handler changes
@@ -36,6 +37,8 @@ static uint32_t idle_word;
 static uint32_t *waited_for;  /* what the handler changes */
 static int done_pipe;         /* its writing end */
 
+frame_t linux_wanted_frame = FRAME_NONE;
+
 void linux_signal_restorer(void);
 
 static void on_signal(int number)
@@ -52,16 +55,22 @@ static void on_signal(int number)
     }
 }
 
-static void on_fault(int number)
+static void on_fault(int number, void *info, const uint8_t *context)
 {
-    panic("signal %d in the kernel", number);
+    char text[80];
+    const struct linux_signal_frame *f =
+        (const void *)(context - offsetof(struct linux_signal_frame, flags));
+    (void)info;
+    format_text(text, sizeof(text), "signal %d, trap %lu, error %lx, at %lx in the kernel", number,
+                (unsigned long)f->trap, (unsigned long)f->error, (unsigned long)f->rip);
+    linux_panic(text, f->rip, f->rbp);
 }
 
-static void catch(int number, void (*handler)(int))
+static void catch(int number, uint64_t handler)
 {
     struct {
         uint64_t handler, flags, restorer, mask;
-    } action = {(uint64_t)handler, SA_RESTORER, (uint64_t)linux_signal_restorer, 0};
+    } action = {handler, SA_RESTORER | SA_SIGINFO, (uint64_t)linux_signal_restorer, 0};
     LINUX_CALL(__NR_rt_sigaction, number, &action, 0, sizeof(uint64_t));
 }
 
@@ -69,13 +78,13 @@ void linux_meet_bring_up(int done_write)
 {
     done_pipe = done_write;
     waited_for = &idle_word;
-    catch(SIGIO, on_signal);
-    catch(SIGCHLD, on_signal);
-    catch(SIGUSR2, on_signal);
-    catch(SIGSEGV, on_fault);
-    catch(SIGBUS, on_fault);
-    catch(SIGILL, on_fault);
-    catch(SIGFPE, on_fault);
+    catch(SIGIO, (uint64_t)on_signal);
+    catch(SIGCHLD, (uint64_t)on_signal);
+    catch(SIGUSR2, (uint64_t)on_signal);
+    catch(SIGSEGV, (uint64_t)on_fault);
+    catch(SIGBUS, (uint64_t)on_fault);
+    catch(SIGILL, (uint64_t)on_fault);
+    catch(SIGFPE, (uint64_t)on_fault);
 }
 
 uint32_t linux_take_signals(void)
@@ -109,6 +118,7 @@ static void sleep_on(uint32_t *word, uint64_t until_ns)
     struct kernel_timespec t = {(int64_t)(until_ns / 1000000000), (int64_t)(until_ns % 1000000000)};
     LINUX_CALL(__NR_futex, word, FUTEX_WAIT_BITSET, WORD_KERNEL_SLEEPS, &t, 0,
                FUTEX_BITSET_MATCH_ANY);
+    linux_process_look_where();
 }
 
 /* Says that the kernel sleeps. False: the thread has come, or somebody else changed the word. */
@@ -161,6 +171,7 @@ static void go(struct thread *t)
     struct linux_state *s = linux_slot_state(t->arch.slot);
     t->arch.before = t->arch.mode;
     t->arch.mode = LINUX_RUNNING;
+    linux_process_served(t->arch.slot);
     uint32_t before = __atomic_exchange_n(&s->word, 0, __ATOMIC_SEQ_CST);
     if ((before & WORD_USER_SLEEPS) != 0) {
         wake(&s->word);
@@ -302,6 +313,16 @@ status_t linux_resume(struct thread *t)
     return STATUS_OK;
 }
 
+/* How often to look at its word before we sleep: but once if it is on our processor, as it says;
+ * nor with few of them while the folder process needs ours. */
+static uint32_t looks(const struct thread *t)
+{
+    if (t == NULL && linux_folders_at_work()) {
+        return linux_spin_aside();
+    }
+    return t != NULL && linux_slot_state(t->arch.slot)->cpu == linux_cpu_here ? 0 : linux_spin;
+}
+
 /* Freed frames go back to the host; they are holes of the file then, and zero. */
 static void give_back(frame_t first, uint64_t count)
 {
@@ -318,9 +339,7 @@ static enum linux_event wait_on(uint32_t *word, const struct thread *t)
     const struct arch_cpu *c = linux_cpu();
     bool clean = false; /* nothing is left to give back */
     for (uint32_t tries = 0;; tries++) {
-        /* with few processors the one that waits here is the one that the folder process needs */
-        uint32_t rounds = t == NULL && linux_folders_at_work() ? linux_spin_aside : linux_spin;
-        for (uint32_t round = 0; round <= rounds; round++) {
+        for (uint32_t round = 0, last = looks(t); round <= last; round++) {
             if (t != NULL && posted(word)) {
                 return LINUX_EVENT_POSTED;
             }
@@ -354,10 +373,23 @@ static enum linux_event wait_on(uint32_t *word, const struct thread *t)
     }
 }
 
+/* While the thread runs, the host brings in the frame that the next fault will most likely want.
+ * Whoever has it keeps what is in it. */
+static void prepare(void)
+{
+    if (linux_wanted_frame < linux_frames && linux_spin > 0) {
+        __atomic_or_fetch((uint32_t *)arch_frame_address(linux_wanted_frame), 0, __ATOMIC_RELAXED);
+    }
+    linux_wanted_frame = FRAME_NONE;
+}
+
 enum linux_event linux_wait(struct thread *t)
 {
     if (t->arch.pending) {
         return LINUX_EVENT_POSTED;
+    }
+    if (linux_wanted_frame != FRAME_NONE) {
+        prepare();
     }
     waited_for = &linux_slot_state(t->arch.slot)->word;
     enum linux_event e = wait_on(waited_for, t);

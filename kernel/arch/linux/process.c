@@ -3,8 +3,16 @@
  *
  * A manager answers through a pipe that only managers hold, with words that name the process and
  * the sequence, so no user thread can say that something was unmapped which was not. There is one
- * virtual CPU, so at most one answer is awaited. A process that fails a command is killed: it is
- * `dead` from then on, and core learns of it when it is to run (linux_resume). */
+ * virtual CPU, so at most one answer is awaited.
+ *
+ * With two processors the manager takes that of the thread for which it works: this one sleeps
+ * (WORD_SLEEP, or by itself after a fault), the manager is kept off ours, does its commands and
+ * wakes it, and we look at the pipe meanwhile. So no processor becomes idle, and none is
+ * interrupted: either costs as much as all the rest. What a hostile thread does instead only makes
+ * us wait longer. In the same way a thread that waits gives way to another one that is to run.
+ *
+ * A process that fails a command is killed: it is `dead` from then on, and core learns of it when
+ * it is to run (linux_resume). */
 #include "kernel/arch/linux/linux.h"
 
 #include "kernel/core/log.h"
@@ -17,18 +25,22 @@
 #include <asm/mman.h>
 #include <asm/signal.h>
 #include <asm/errno.h>
+#include <asm/poll.h>
 #include <linux/wait.h>
 
-#define THREAD_FLAGS                                                                              \
-    (CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID)
+#define ANY_CPU UINT32_MAX
+#define TOGETHER_MAX 4 /* times that a served thread is on our processor, before we leave it */
+#define LOOKS 128 /* at the pipe: 40 us */
 
 volatile bool linux_waits_for_manager;
+uint32_t linux_cpu_here;
 
 static struct linux_process processes[PROCESSES_MAX];
 static struct linux_slot slots[AREAS_MAX];
 static uint32_t process_free[PROCESSES_MAX], process_free_count, process_frontier;
 static uint32_t slot_free[AREAS_MAX], slot_free_count, slot_frontier;
 static struct linux_process *queued; /* with commands that are not under way */
+static struct linux_slot *last_served; /* that may look at its word still, or NULL */
 static struct linux_process *spare;  /* asked for, and not taken yet */
 static int done_pipe;
 
@@ -78,7 +90,9 @@ static void ask_for_spare(void)
     }
     spare = &processes[n];
     memset(spare, 0, sizeof(*spare));
+    spare->off_cpu = spare->told_cpu = ANY_CPU;
     commands_of(spare)->spin = linux_spin;
+    commands_of(spare)->expected = linux_spin > 0;
     linux_zygote_ask(n);
 }
 
@@ -134,6 +148,9 @@ void linux_process_end(struct linux_process *p)
     }
     if (p->queued) {
         dequeue(p);
+    }
+    if (last_served != NULL && last_served->process == p) {
+        last_served = NULL;
     }
     struct linux_slot *next;
     for (struct linux_slot *s = p->slots; s != NULL; s = next) {
@@ -194,8 +211,24 @@ void linux_process_command(struct linux_process *p, uint64_t number, uint64_t a,
         (struct linux_command){.number = number, .arguments = {a, b, c, d, e, f}};
 }
 
+/* Looks for a while, where that is likely to help, then sleeps. */
+static uint64_t next_word(bool looks)
+{
+    uint64_t word = 0;
+    for (int i = looks ? LOOKS : 0; i >= 0; i--) {
+        struct pollfd one = {.fd = done_pipe, .events = POLLIN};
+        if (i == 0) {
+            LINUX_CALL(__NR_poll, &one, 1, -1);
+        }
+        if (LINUX_CALL(__NR_read, done_pipe, &word, sizeof(word)) == sizeof(word)) {
+            break;
+        }
+    }
+    return word;
+}
+
 /* A dead child writes a word that is nobody's answer (meet.c), so that this never waits in vain. */
-static void await_answer(struct linux_process *p)
+static void await_answer(struct linux_process *p, bool looks)
 {
     uint64_t good = answer_of(p, true), bad = answer_of(p, false);
     linux_waits_for_manager = true;
@@ -203,12 +236,11 @@ static void await_answer(struct linux_process *p)
         look_whether_dead(p);
     }
     while (!p->dead) {
-        uint64_t word = 0;
-        int64_t got = LINUX_CALL(__NR_read, done_pipe, &word, sizeof(word));
-        if (got == sizeof(word) && word == good) {
+        uint64_t word = next_word(looks);
+        if (word == good) {
             break;
         }
-        if (got == sizeof(word) && word == bad) {
+        if (word == bad) {
             log_line("linux: the host refuses process %d a mapping or a thread", (int)p->pid);
             p->refused = true;
             linux_process_kill(p);
@@ -218,6 +250,92 @@ static void await_answer(struct linux_process *p)
     linux_waits_for_manager = false;
 }
 
+/* As the stub reads it: only to be compared. */
+void linux_process_look_where(void)
+{
+    uint32_t cpu;
+    __asm__ volatile("lsl %1, %0" : "=r"(cpu) : "r"(CPU_SELECTOR), "0"(CPU_SELECTOR) : "cc");
+    linux_cpu_here = cpu & 0xfff;
+}
+
+/* Who waits without sleeping goes to sleep. */
+static void send_to_sleep(const struct linux_slot *s)
+{
+    uint32_t expected = WORD_POSTED;
+    __atomic_compare_exchange_n(&linux_slot_state(s)->word, &expected, WORD_POSTED | WORD_SLEEP,
+                                false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* Where that Linux thread may run: not on that processor. ANY_CPU: everywhere. */
+static void keep_thread_off(int32_t thread, uint32_t cpu)
+{
+    uint64_t cpus[LINUX_CPU_WORDS];
+    memcpy(cpus, linux_cpus, sizeof(cpus));
+    if (cpu != ANY_CPU) {
+        cpus[cpu / 64 % LINUX_CPU_WORDS] &= ~(1ull << cpu % 64);
+    }
+    LINUX_CALL(__NR_sched_setaffinity, thread, sizeof(cpus), cpus);
+}
+
+static void keep_off(struct linux_process *p, uint32_t cpu) /* its manager */
+{
+    if (p->off_cpu != cpu) {
+        p->off_cpu = cpu;
+        keep_thread_off(p->pid, cpu);
+    }
+}
+
+/* Where we and the thread that we serve are on one processor for long, Linux does not find a better
+ * place by itself: none of them is ever idle. */
+static void move_away(const struct linux_slot *served)
+{
+    static uint32_t together;
+    linux_process_look_where();
+    together = linux_slot_state(served)->cpu == linux_cpu_here ? together + 1 : 0;
+    if (together == TOGETHER_MAX) {
+        together = 0;
+        keep_thread_off(0, linux_cpu_here);
+        keep_thread_off(0, ANY_CPU);
+        linux_process_look_where();
+    }
+}
+
+/* The thread that waits leaves its processor to its manager, which wakes it at the end, and we stay
+ * on ours and look. Returns the word on which the thread sleeps. */
+static uint64_t make_room(struct linux_process *p, struct linux_commands *c)
+{
+    move_away(p->served);
+    c->cpu = p->told_cpu = linux_cpu_here;
+    keep_off(p, c->cpu);
+    send_to_sleep(p->served);
+    return linux_slot_area(p->served) + AREA_STATE;
+}
+
+void linux_process_serve(struct linux_slot *s, bool fault)
+{
+    last_served = s;
+    s->process->served = linux_spin > 0 ? s : NULL;
+    s->process->faulted = fault;
+    s->process->asked = false;
+}
+
+void linux_process_served(const struct linux_slot *s)
+{
+    struct linux_process *p = s->process;
+    if (last_served != NULL && last_served != s && linux_cpu_count == 2) {
+        send_to_sleep(last_served); /* we have one processor, and who runs needs the other */
+    }
+    last_served = NULL;
+    if (p->told_cpu != linux_cpu_here) {
+        p->told_cpu = linux_cpu_here;
+        commands_of(p)->cpu = linux_cpu_here;
+    }
+    if (p->served != NULL && p->faulted) {
+        commands_of(p)->expected = p->asked;
+    }
+    p->served = NULL;
+}
+
 void linux_process_flush(struct linux_process *p)
 {
     if (p->dead || p->count == 0) {
@@ -225,14 +343,20 @@ void linux_process_flush(struct linux_process *p)
     }
     struct linux_commands *c = commands_of(p);
     p->sequence++;
+    p->asked = true;
     c->count = p->count;
+    if (p->clones) { /* a thread may run wherever its manager may when it makes it */
+        keep_off(p, ANY_CPU);
+    }
+    c->wake = p->served != NULL && !p->clones ? make_room(p, c) : 0;
+    p->clones = false;
     c->ok = answer_of(p, true);
     c->bad = answer_of(p, false);
     p->count = 0;
     dequeue(p);
     __atomic_store_n(&c->sequence, p->sequence, __ATOMIC_SEQ_CST); /* pairs with its futex */
     LINUX_CALL(__NR_futex, &c->sequence, FUTEX_WAKE, 1);
-    await_answer(p);
+    await_answer(p, c->wake != 0);
 }
 
 void linux_process_flush_all(void)
@@ -295,7 +419,8 @@ static struct linux_slot *new_slot(struct linux_process *p, bool time_open)
     linux_process_command(p, __NR_mmap, area + AREA_STATE, AREA_SIZE - AREA_STATE,
                           PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, MANAGER_HELPER_FD,
                           offset + AREA_STATE);
-    linux_process_command(p, __NR_clone, THREAD_FLAGS, area,
+    p->clones = true;
+    linux_process_command(p, __NR_clone, LINUX_THREAD_FLAGS, area,
                           area + AREA_STATE + offsetof(struct linux_state, thread), 0, 0, 0);
     return s;
 }

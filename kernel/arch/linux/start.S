@@ -13,4 +13,10 @@ linux_signal_restorer:
     movl $15, %eax
     syscall
 
+    .section .symbols, "a" /* filled after the link: rules.mk */
+    .balign 8
+    .globl kernel_symbols
+kernel_symbols:
+    .fill 24576
+
     .section .note.GNU-stack, "", @progbits

@@ -21,7 +21,22 @@
 #define NR_CLOSE_RANGE 436
 #define PR_SET_TSC 26
 #define FRAME_RIP 176 /* struct rt_sigframe: its ucontext's rip */
+#define PREEMPTED_TICKS 8000 /* far more than a call of Linux takes */
 #define AWAKE (~WORD_KICK)
+
+    .macro wake /* who sleeps on the word at rdi */
+    movl $1, %esi /* FUTEX_WAKE */
+    movl $0x7fffffff, %edx
+    xorl %r10d, %r10d
+    movl $NR_FUTEX, %eax
+    syscall
+    .endm
+
+    .macro where cpu /* which processor, as the kernel says it of itself in COMMANDS_CPU */
+    movl $CPU_SELECTOR, \cpu
+    lsl \cpu, \cpu
+    andl $0xfff, \cpu
+    .endm
 
     .section .rodata.stub, "a"
     .balign 4096
@@ -57,13 +72,15 @@ linux_gate_posted:
     je .Lgate_wake
 .Lgate_spin:
     movl linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_SPIN(%rip), %r11d
-1:  testl $WORD_POSTED, STATE_WORD(%rcx)
+1:  movl STATE_WORD(%rcx), %eax
+    testl $WORD_POSTED, %eax
     jz linux_gate_goes
+    testl $WORD_SLEEP, %eax
+    jnz 3f
     pause
     decl %r11d
     jns 1b
-    movl $WORD_POSTED, %eax
-    movl $(WORD_POSTED | WORD_USER_SLEEPS), %r11d
+3:  movl $(WORD_POSTED | WORD_USER_SLEEPS), %r11d
     lock cmpxchgl %r11d, STATE_WORD(%rcx)
     jne .Lgate_spin
 2:  leaq STATE_WORD(%rcx), %rdi
@@ -88,17 +105,18 @@ linux_gate_returns:
 
 .Lgate_wake:
     leaq STATE_WORD(%rcx), %rdi
-    movl $1, %esi /* FUTEX_WAKE */
-    movl $0x7fffffff, %edx
-    xorl %r10d, %r10d
-    movl $NR_FUTEX, %eax
-    syscall
+    wake
     rdgsbase %rcx
     movq STATE_RDI(%rcx), %rdi
     movq STATE_RSI(%rcx), %rsi
     movq STATE_RDX(%rcx), %rdx
     movq STATE_R10(%rcx), %r10
-    jmp .Lgate_spin
+    where %eax
+    movl %eax, STATE_CPU(%rcx)
+    cmpl %eax, linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_CPU(%rip)
+    jne .Lgate_spin
+    movl $WORD_POSTED, %eax /* the kernel would not come to it while we look */
+    jmp 3b
 
 .Lgate_special:
     cmpl $KIND_DEEP, STATE_KIND(%rcx)
@@ -146,6 +164,8 @@ linux_stub_handler:
     movq %rax, STATE_GS(%rbx)
     movq %rsp, STATE_FRAME(%rbx)
     movl %edi, STATE_CAUSE(%rbx)
+    cmpl $SIGNAL_FAULT, %edi
+    je .Lfault
 
 /* rbx = the thread's state, the cause is there: meets the kernel, goes on as it says. */
 .Lmeet:
@@ -155,30 +175,34 @@ linux_stub_handler:
     cmpl $WORD_KERNEL_SLEEPS, %eax
     jne .Lspin
     movq %rbx, %rdi
-    movl $1, %esi
-    movl $0x7fffffff, %edx
-    xorl %r10d, %r10d
-    movl $NR_FUTEX, %eax
-    syscall
+    wake
+    where %eax
+    movl %eax, STATE_CPU(%rbx)
+    cmpl %eax, linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_CPU(%rip)
+    movl $WORD_POSTED, %eax
+    je 2f
 .Lspin:
     movl linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_SPIN(%rip), %ecx
-1:  testl $WORD_POSTED, STATE_WORD(%rbx)
+1:  movl STATE_WORD(%rbx), %eax
+    testl $WORD_POSTED, %eax
     jz .Lgo
+    testl $WORD_SLEEP, %eax
+    jnz 2f
     pause
     decl %ecx
     jns 1b
-    movl $WORD_POSTED, %eax
-    movl $(WORD_POSTED | WORD_USER_SLEEPS), %ecx
+2:  movl $(WORD_POSTED | WORD_USER_SLEEPS), %ecx
     lock cmpxchgl %ecx, STATE_WORD(%rbx)
     jne .Lspin
-2:  movq %rbx, %rdi
+.Lsleep:
+    movq %rbx, %rdi
     xorl %esi, %esi
     movl $(WORD_POSTED | WORD_USER_SLEEPS), %edx
     xorl %r10d, %r10d
     movl $NR_FUTEX, %eax
     syscall
     testl $WORD_POSTED, STATE_WORD(%rbx)
-    jnz 2b
+    jnz .Lsleep
     .globl linux_stub_goes, linux_stub_goes_end
 linux_stub_goes:
 .Lgo:
@@ -194,6 +218,24 @@ linux_stub_restorer:
     syscall
 linux_stub_goes_end:
     ud2
+
+/* Where the kernel will most likely want the manager for this, it comes to this processor
+ * meanwhile, and wakes us when it is done. */
+.Lfault:
+    cmpl $0, linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_EXPECTED(%rip)
+    je .Lmeet
+    movl $(WORD_POSTED | WORD_USER_SLEEPS), %eax
+    xchgl %eax, STATE_WORD(%rbx)
+    andl $AWAKE, %eax
+    cmpl $WORD_KERNEL_SLEEPS, %eax
+    jne 1f
+    movq %rbx, %rdi
+    wake
+    where %eax
+    movl %eax, STATE_CPU(%rbx)
+1:  leaq linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_SEQUENCE(%rip), %rdi
+    wake
+    jmp .Lsleep
 
 /* --- a new thread: rsp = its area, signals blocked, the manager's descriptors and filter --- */
 
@@ -242,15 +284,23 @@ linux_stub_manager:
     testq %rax, %rax
     jnz .Lbroken
 .Lmanager:
-    movl COMMANDS_SEQUENCE(%r15), %eax
-    cmpl %eax, %r14d
-    jne 1f
     leaq COMMANDS_SEQUENCE(%r15), %rdi
     xorl %esi, %esi
     movl %r14d, %edx
     xorl %r10d, %r10d
     movl $NR_FUTEX, %eax
     syscall
+.Llook:
+    movl COMMANDS_SPIN(%r15), %ecx
+    where %edx
+0:  movl COMMANDS_SEQUENCE(%r15), %eax
+    cmpl %eax, %r14d
+    jne 1f
+    cmpl %edx, COMMANDS_CPU(%r15)
+    je .Lmanager /* the kernel would not come to it while we look */
+    pause /* a thread with a fault has woken us: the kernel is about to */
+    decl %ecx
+    jns 0b
     jmp .Lmanager
 1:  movl %eax, %r14d
     movl COMMANDS_COUNT(%r15), %r13d
@@ -276,10 +326,21 @@ linux_stub_manager:
 3:  leaq COMMANDS_OK(%r15), %rsi
     jmp 6f
 4:  leaq COMMANDS_BAD(%r15), %rsi
-6:  movl $MANAGER_DONE_FD, %edi
+6:  movq COMMANDS_WAKE(%r15), %r13
+    movl $MANAGER_DONE_FD, %edi
     movl $8, %edx
     movl $NR_WRITE, %eax
     syscall
+    movq %r13, %rdi
+    testq %rdi, %rdi
+    jz .Lmanager
+    rdtsc
+    movl %eax, %r13d
+    wake
+    rdtsc
+    subl %r13d, %eax
+    cmpl $PREEMPTED_TICKS, %eax
+    jae .Llook /* it was faster than we, and may be back with its next fault */
     jmp .Lmanager
 
     .balign 4096, 0xcc

@@ -340,6 +340,7 @@ void arch_remap_run(struct arch_address_space *as, uint64_t address, frame_t fir
         linux_mirror_map_run(as->process, address, first, pages, p, true);
         if (others) {
             linux_process_flush(as->process); /* before somebody else gets the frames */
+            linux_wanted_frame = first + pages;
         }
     }
 }

@@ -38,9 +38,14 @@ struct software_words {
 _Static_assert(sizeof(struct linux_signal_frame) <= FRESH_EXTENDED, "a frame ends below it");
 _Static_assert(offsetof(struct linux_signal_frame, rip) == 176, "stub.S: FRAME_RIP");
 _Static_assert(offsetof(struct linux_state, r10) == STATE_R10, "layout.h");
+_Static_assert(offsetof(struct linux_state, cpu) == STATE_CPU, "layout.h");
 _Static_assert(offsetof(struct linux_state, frame) == STATE_FRAME, "layout.h");
 _Static_assert(offsetof(struct linux_setup, filter_count) == SETUP_PROGRAM, "layout.h");
 _Static_assert(offsetof(struct linux_setup, tsc) == SETUP_TSC, "layout.h");
+_Static_assert(offsetof(struct linux_commands, cpu) == COMMANDS_CPU, "layout.h");
+_Static_assert(offsetof(struct linux_commands, wake) == COMMANDS_WAKE, "layout.h");
+_Static_assert(offsetof(struct linux_commands, expected) == COMMANDS_EXPECTED, "layout.h");
+_Static_assert(SIGSEGV == SIGNAL_FAULT && SIGUSR1 == SIGNAL_PREEMPT, "layout.h");
 _Static_assert(offsetof(struct linux_commands, command) == COMMANDS_FIRST, "layout.h");
 _Static_assert(sizeof(struct linux_command) == COMMAND_SIZE, "layout.h");
 _Static_assert(sizeof(struct linux_commands) == PAGE_SIZE, "layout.h");
@@ -207,6 +212,7 @@ void linux_thread_take(struct thread *t)
     memcpy(&s, in_process, sizeof(s));
     a->pending = true;
     a->cause = s.cause;
+    linux_process_serve(a->slot, s.cause == SIGNAL_FAULT);
     if (s.cause == CAUSE_GATE) {
         a->registers.rax = s.rax;
         a->registers.rdi = s.rdi;

@@ -17,7 +17,6 @@
 #include <asm/mman.h>
 #include <asm/signal.h>
 
-#define CONTROL_FD 3 /* in the zygote */
 #define ZYGOTE_STACK 16384
 
 static _Alignas(16) uint8_t zygote_stack[ZYGOTE_STACK];
@@ -41,7 +40,7 @@ static _Noreturn void become_manager(uint32_t commands_page)
     if (linux_debugged) { /* whoever may debug the user's processes; an error: he may anyway */
         LINUX_CALL(__NR_prctl, PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
     }
-    LINUX_CALL(__NR_close, CONTROL_FD);
+    LINUX_CALL(__NR_close, ZYGOTE_CONTROL_FD);
     int64_t at = LINUX_CALL(__NR_mmap, HELPER_COMMANDS, PAGE_SIZE, PROT_READ,
                             MAP_SHARED | MAP_FIXED | MAP_POPULATE, MANAGER_HELPER_FD,
                             HELPER_FILE_COMMANDS + commands_page * PAGE_SIZE);
@@ -99,18 +98,21 @@ static _Noreturn void zygote(void)
     }
     catch_signals();
     clear_helper_pages();
+    if (linux_filter_zygote() != 0) {
+        leave();
+    }
     for (;;) {
         uint32_t page;
-        int64_t got = LINUX_CALL(__NR_read, CONTROL_FD, &page, sizeof(page));
+        int64_t got = LINUX_CALL(__NR_read, ZYGOTE_CONTROL_FD, &page, sizeof(page));
         if (got != sizeof(page)) {
             leave();
         }
-        int64_t pid = LINUX_CALL(__NR_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+        int64_t pid = LINUX_CALL(__NR_clone, LINUX_FORK_FLAGS, 0, 0, 0, 0);
         if (pid == 0) {
             become_manager(page);
         }
         int32_t answer = (int32_t)pid;
-        if (LINUX_CALL(__NR_write, CONTROL_FD, &answer, sizeof(answer)) != sizeof(answer)) {
+        if (LINUX_CALL(__NR_write, ZYGOTE_CONTROL_FD, &answer, sizeof(answer)) != sizeof(answer)) {
             leave();
         }
     }
@@ -132,7 +134,7 @@ static void place(int memory, int helper, int done, int end)
             leave();
         }
     }
-    if (LINUX_CALL(__NR_close_range, CONTROL_FD + 1, ~0u, 0) != 0) {
+    if (LINUX_CALL(__NR_close_range, ZYGOTE_CONTROL_FD + 1, ~0u, 0) != 0) {
         leave();
     }
 }

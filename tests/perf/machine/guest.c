@@ -80,6 +80,23 @@ static uint64_t call(uint64_t *check)
     return work_median(samples, SAMPLES);
 }
 
+static uint64_t map(uint64_t *check)
+{
+    uint64_t samples[SAMPLES];
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        uint64_t start = now_ns();
+        for (uint32_t k = 0; k < MAPS; k++) {
+            char *pages = capos_pages_map(MAP_BYTES);
+            need(pages != NULL && pages[1] == 0);
+            pages[0] = 1;
+            capos_pages_unmap(pages, MAP_BYTES);
+        }
+        samples[i] = (now_ns() - start) / MAPS;
+    }
+    *check = MAPS;
+    return work_median(samples, SAMPLES);
+}
+
 /* A child writes to memory that it shares with its parent, who waits for it. */
 static uint64_t fault(uint64_t *check)
 {
@@ -179,8 +196,8 @@ int main(int argc, char **argv)
         const char *name;
         uint64_t (*measure)(uint64_t *check);
     } all[] = {
-        {"compute", compute}, {"touch", touch}, {"call", call},           {"fault", fault},
-        {"cold", cold},       {"read", dir_read}, {"write", dir_write}};
+        {"compute", compute}, {"touch", touch}, {"call", call},     {"map", map},
+        {"fault", fault},     {"cold", cold},   {"read", dir_read}, {"write", dir_write}};
     timer = capos_need("timer", TIMER_INTERFACE_ID);
     for (size_t i = 0; argc == 2 && i < sizeof all / sizeof *all; i++) {
         if (strcmp(argv[1], all[i].name) == 0) {

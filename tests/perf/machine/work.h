@@ -8,6 +8,8 @@
 #define TOUCH_BYTES (64ull << 20)
 #define FAULT_PAGES 512u  /* copied by writing to them */
 #define FAULT_STRIDE 4u   /* pages; backwards, so that no fault can do the next one's work */
+#define MAP_BYTES (64ull << 10) /* mapped, touched once, unmapped */
+#define MAPS 50u          /* timed in one go */
 #define CALLS 2000u       /* timed in one go */
 #define SAMPLES 15u       /* of which the median counts */
 #define WORK_TRIES 30     /* of which the fastest counts */

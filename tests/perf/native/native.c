@@ -89,6 +89,23 @@ static uint64_t call(uint64_t *check)
     return work_median(samples, SAMPLES);
 }
 
+static uint64_t map_unmap(uint64_t *check)
+{
+    uint64_t samples[SAMPLES];
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        uint64_t start = now_ns();
+        for (uint32_t k = 0; k < MAPS; k++) {
+            volatile char *pages = map(MAP_BYTES);
+            need(pages[1] == 0, "map");
+            pages[0] = 1;
+            munmap((void *)(uintptr_t)pages, MAP_BYTES);
+        }
+        samples[i] = (now_ns() - start) / MAPS;
+    }
+    *check = MAPS;
+    return work_median(samples, SAMPLES);
+}
+
 static uint64_t fault(uint64_t *check)
 {
     char *pages = map(FAULT_PAGES * PAGE_BYTES);
@@ -191,8 +208,8 @@ static uint64_t measure(const char *what, uint64_t *check)
         const char *name;
         uint64_t (*measure)(uint64_t *check);
     } all[] = {{"compute", compute}, {"touch", touch},          {"call", call},
-               {"fault", fault},     {"one-cold", round_trip}, {"pipe", round_trip},
-               {"read", file_read},  {"write", file_write}};
+               {"map", map_unmap},   {"fault", fault},         {"one-cold", round_trip},
+               {"pipe", round_trip}, {"read", file_read},      {"write", file_write}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (strcmp(what, all[i].name) == 0) {
             return all[i].measure(check);

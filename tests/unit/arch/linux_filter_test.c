@@ -5,6 +5,7 @@
 #include "tests/lib/test.h"
 
 #define WORD 0x7fffc0011000ull
+#define MANAGER (HELPER_COMMANDS + COMMANDS_SEQUENCE)
 #define STUB_IP (HELPER_STUB + 0x1d6)
 
 /* The instructions that the filters are made of: "load word", "and", "equal", "any bit",
@@ -60,6 +61,8 @@ TEST(what_passes)
     CHECK(passes(call(__NR_futex, WORD, FUTEX_WAIT, 0)));
     CHECK(passes(call(__NR_futex, WORD, FUTEX_WAKE, 0)));
     CHECK(passes(call(__NR_futex, WORD, FUTEX_WAKE, 1))); /* WAKE has no such argument */
+    CHECK(passes(call(__NR_futex, MANAGER, FUTEX_WAKE, 0)));
+    CHECK(!passes(call(__NR_futex, MANAGER, FUTEX_WAIT, 0)));
 }
 
 TEST(numbers)
@@ -76,6 +79,8 @@ TEST(both_halves)
     for (int bit = 0; bit < 64; bit++) {
         uint64_t wrong = 1ull << bit;
         CHECK(!passes(call(__NR_futex, WORD ^ wrong, FUTEX_WAIT, 0)));
+        CHECK(!passes(call(__NR_futex, WORD ^ wrong, FUTEX_WAKE, 0)));
+        CHECK(!passes(call(__NR_futex, MANAGER ^ wrong, FUTEX_WAKE, 0)));
         CHECK(!passes(call(__NR_futex, WORD, FUTEX_WAIT, wrong)));
         if (bit != 0) { /* which makes one of the two operations of the other */
             CHECK(!passes(call(__NR_futex, WORD, FUTEX_WAIT ^ wrong, 0)));
@@ -152,4 +157,112 @@ TEST(worker_signals_the_kernel_alone)
         CHECK(!worker_may(__NR_tgkill, KERNEL, KERNEL, SIGUSR2 ^ 1ull << bit));
     }
     CHECK(!worker_may(__NR_kill, KERNEL, SIGUSR2, 0));
+}
+
+/* --- managers and their zygote --- */
+
+static bool manager_may(int number, const uint64_t arguments[6])
+{
+    struct seccomp_data data = {.nr = number, .arch = AUDIT_ARCH_X86_64};
+    memcpy(data.args, arguments, sizeof(data.args));
+    return run(manager_program, ARRAY_SIZE(manager_program), &data) == SECCOMP_RET_ALLOW;
+}
+
+static bool zygote_may(int number, const uint64_t arguments[6])
+{
+    struct seccomp_data data = {.nr = number, .arch = AUDIT_ARCH_X86_64};
+    memcpy(data.args, arguments, sizeof(data.args));
+    return run(zygote_program, ARRAY_SIZE(zygote_program), &data) == SECCOMP_RET_ALLOW;
+}
+
+/* A call that managers make, and which of its arguments are checked. */
+struct made {
+    int number;
+    uint64_t arguments[6];
+    uint32_t checked;
+};
+
+#define MAP_IT (MAP_SHARED | MAP_FIXED)
+
+static const struct made by_manager[] = {
+    {__NR_futex, {WORD, FUTEX_WAIT}, 1 << 1},
+    {__NR_futex, {WORD, FUTEX_WAKE}, 1 << 1},
+    {__NR_rt_sigreturn, {0}, 0},
+    {__NR_mmap, {4096, 4096, PROT_READ, MAP_IT, MANAGER_MEMORY_FD, 4096}, 7 << 2},
+    {__NR_mmap, {4096, 4096, PROT_READ | PROT_WRITE, MAP_IT | MAP_POPULATE, 0, 0}, 7 << 2},
+    {__NR_mmap, {4096, 4096, PROT_READ | PROT_EXEC, MAP_IT, MANAGER_HELPER_FD, 0}, 7 << 2},
+    {__NR_munmap, {4096, 4096}, 0},
+    {__NR_mprotect, {4096, 4096, PROT_READ | PROT_EXEC}, 1 << 2},
+    {__NR_write, {MANAGER_DONE_FD, 4096, 8}, 1 << 0},
+    {__NR_clone, {LINUX_THREAD_FLAGS, 4096}, 1 << 0},
+    {__NR_close_range, {0, ~0u, 0}, 0},
+    {__NR_sigaltstack, {4096}, 0},
+    {__NR_seccomp, {1, 4, 4096}, 0},
+    {__NR_prctl, {PR_SET_TSC, PR_TSC_SIGSEGV}, 1 << 0},
+};
+
+static const struct made by_zygote[] = {
+    {__NR_read, {ZYGOTE_CONTROL_FD}, 1 << 0},
+    {__NR_write, {ZYGOTE_CONTROL_FD}, 1 << 0},
+    {__NR_clone, {LINUX_FORK_FLAGS}, 1 << 0},
+    {__NR_prctl, {PR_SET_PDEATHSIG, SIGKILL}, 1 << 0},
+    {__NR_close, {ZYGOTE_CONTROL_FD}, 1 << 0},
+    {__NR_getppid, {0}, 0},
+    {__NR_exit_group, {1}, 0},
+};
+
+/* Whether it is one of those, as far as they are checked. */
+static bool is_one_of(const struct made *all, size_t count, int number, const uint64_t *arguments)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool same = all[i].number == number;
+        for (uint32_t k = 0; k < 6; k++) {
+            same = same && ((all[i].checked >> k & 1) == 0 ||
+                            all[i].arguments[k] == arguments[k]);
+        }
+        if (same) {
+            return true;
+        }
+    }
+    return false;
+}
+
+TEST(managers_and_zygotes)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(by_manager); i++) {
+        CHECK(manager_may(by_manager[i].number, by_manager[i].arguments));
+        CHECK(zygote_may(by_manager[i].number, by_manager[i].arguments)); /* they add up */
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(by_zygote); i++) {
+        CHECK(!manager_may(by_zygote[i].number, by_zygote[i].arguments));
+        CHECK(zygote_may(by_zygote[i].number, by_zygote[i].arguments));
+    }
+    for (int n = -1000; n < 1000; n++) {
+        const uint64_t none[6] = {77, 77, 77, 77, 77, 77};
+        CHECK_EQ(manager_may(n, none), is_one_of(by_manager, ARRAY_SIZE(by_manager), n, none));
+        CHECK(!manager_may(n | 0x40000000, none) || n < 0);
+    }
+}
+
+/* Nothing but one bit of one checked argument is different. */
+TEST(arguments_of_managers)
+{
+    static const uint64_t also[] = {PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC};
+    for (size_t i = 0; i < ARRAY_SIZE(by_manager); i++) {
+        const struct made *m = &by_manager[i];
+        for (uint32_t bit = 0; bit < 6 * 64; bit++) {
+            uint64_t a[6];
+            memcpy(a, m->arguments, sizeof(a));
+            a[bit / 64] ^= 1ull << bit % 64;
+            bool may = (m->checked >> bit / 64 & 1) == 0;
+            for (size_t k = 0; k < ARRAY_SIZE(also); k++) {
+                may = may || (bit / 64 == 2 && a[2] == also[k]);
+            }
+            may = may || (bit / 64 == 1 && m->number == __NR_futex && a[1] <= FUTEX_WAKE);
+            may = may || (m->number == __NR_mmap && bit / 64 == 4 && a[4] <= MANAGER_HELPER_FD);
+            may = may || (m->number == __NR_mmap && bit / 64 == 3 &&
+                          (a[3] | MAP_POPULATE) == (MAP_IT | MAP_POPULATE));
+            CHECK_EQ(manager_may(m->number, a), may);
+        }
+    }
 }
