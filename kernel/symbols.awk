@@ -3,6 +3,7 @@ $2 ~ /^[tT]$/ && $3 !~ /^\./ {
     n++
     address[n] = $1
     name[n] = $3
+    sub(/\..*/, "", name[n]) # the compiler's ".isra.0" and the like
 }
 END {
     print "    .section .symbols, \"a\""

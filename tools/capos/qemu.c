@@ -192,8 +192,8 @@ static void place_descriptors(const int *from, int errors)
     }
 }
 
-/* As fork(). The linux machine's kernel is the first process of namespaces of its own where the host
- * allows that: so it can signal nobody but its own processes, and they end with it, whatever
+/* As fork(). The linux machine's kernel is the first process of namespaces of its own where the
+ * host allows that: so it can signal nobody but its own processes, and they end with it, whatever
  * happens. Not for gdb, which would be told numbers that mean nothing outside, nor for root with
  * folders, who could open less in there. */
 static pid_t fork_apart(const struct qemu_options *o)
