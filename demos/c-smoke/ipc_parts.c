@@ -6,11 +6,9 @@
 
 /* --- a clock that a thread serves: its time is the facet's tag --- */
 
-static status_t wall_time(void *self, struct capos_request *request, struct wire_reader params,
-                          struct wire_builder results)
+static status_t wall_time(void *self, struct capos_request *request, struct wire_builder results)
 {
     struct capos_server *server = self;
-    (void)params;
     if (request->tag == 13) {
         return capos_request_fail(request, EXCEPTION_TYPE_FAILED, "thirteen");
     }

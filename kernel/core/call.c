@@ -277,6 +277,7 @@ void call_post(struct call *call, status_t status)
     if (status != STATUS_OK) {
         note_failure(call, status);
     }
+    call->completion.user_data = call->user_data;
     call->completion.status = -(int32_t)status;
     ring_post(call->caller, &call->completion);
 }

@@ -80,7 +80,7 @@ struct call {
     bool kept;
     /* the memory belongs to a Reply (kernel/core/endpoint.c), which frees it */
     bool of_reply;
-    struct ring_completion completion; /* call_post() adds the status */
+    struct ring_completion completion; /* call_post() adds user_data and status */
     struct call_transfers transfers;
     struct account *account;     /* kept: who pays for the record */
     struct list in_flight;       /* thread's table, by user_data */
@@ -160,7 +160,7 @@ static inline void call_begin(struct call *call, struct thread *caller, struct p
     call->forwarder = forwarder;
     call->kept = false;
     call->of_reply = false;
-    call->completion = (struct ring_completion){.user_data = call->user_data};
+    call->completion = (struct ring_completion){0};
     call->transfers.counts = 0;
 }
 /* A record that completed goes back to where the next call of its thread takes it from: the

@@ -1,7 +1,7 @@
 /* The capability table of a process. See cap_table.h.
  *
- * An index has three parts: directory (3 bits), page (9 bits), slot (8 bits). A directory grows by
- * doubling, so that a small process pays for one page of slots and a few pointers.
+ * An index has three parts: directory (3 bits), page (9 bits), slot (8 bits). The first page has its
+ * place in the table itself, so that a small process pays for it and for nothing else.
  *
  * A slot's generation is the one that it has (live, reserved, in transit) or will have next
  * (free). So an id with a lower generation was given out once, and one with a higher never was.
@@ -18,7 +18,6 @@
 #define PAGES_PER_DIRECTORY 512u
 #define SLOTS_PER_DIRECTORY (CAP_SLOTS_PER_PAGE * PAGES_PER_DIRECTORY)
 #define SLOTS_MAX (1u << CAP_SLOT_BITS)
-#define FIRST_DIRECTORY_ROOM 8u
 
 _Static_assert(sizeof(struct cap_slot) * CAP_SLOTS_PER_PAGE == PAGE_SIZE, "a page is a page");
 _Static_assert(SLOTS_PER_DIRECTORY * CAP_TABLE_DIRECTORIES == SLOTS_MAX,
@@ -26,9 +25,13 @@ _Static_assert(SLOTS_PER_DIRECTORY * CAP_TABLE_DIRECTORIES == SLOTS_MAX,
 
 #define PAGE_OF(index) ((index) / CAP_SLOTS_PER_PAGE)
 
-static struct cap_slot **page_place(const struct cap_table *t, uint32_t index)
+/* NULL: its directory is not there. */
+static struct cap_slot **page_place(struct cap_table *t, uint32_t index)
 {
     KASSERT(index < SLOTS_MAX);
+    if (index < CAP_SLOTS_PER_PAGE) {
+        return &t->first;
+    }
     struct cap_slot **directory = t->directory[index / SLOTS_PER_DIRECTORY];
     return directory == NULL ? NULL : &directory[PAGE_OF(index) % PAGES_PER_DIRECTORY];
 }
@@ -76,9 +79,6 @@ static void page_free(struct cap_table *t, uint32_t index)
     struct cap_slot **place = page_place(t, index);
     kmem_free(t->account, *place, PAGE_SIZE);
     *place = NULL;
-    if (PAGE_OF(index) == 0) {
-        t->first = NULL;
-    }
 }
 
 static void retire(struct cap_table *t, uint32_t index, struct cap_slot *slot)
@@ -112,36 +112,25 @@ status_t cap_table_init(struct cap_table *t, struct account *a)
     return STATUS_OK;
 }
 
-/* The directory that the index falls into has a place for its page. */
-static status_t directory_grow(struct cap_table *t, uint32_t index)
+/* The index's page has a place. */
+static status_t directory_make(struct cap_table *t, uint32_t index)
 {
-    struct cap_slot ***directory = &t->directory[index / SLOTS_PER_DIRECTORY];
-    uint16_t *room = &t->directory_room[index / SLOTS_PER_DIRECTORY];
-    uint32_t page = PAGE_OF(index) % PAGES_PER_DIRECTORY;
-    if (page < *room) {
+    void *memory;
+    if (page_place(t, index) != NULL) {
         return STATUS_OK;
     }
-    uint32_t wanted = *room == 0 ? FIRST_DIRECTORY_ROOM : *room * 2u;
-    void *memory;
-    KASSERT(page < wanted && wanted <= PAGES_PER_DIRECTORY);
-    status_t s = kmem_alloc(t->account, wanted * sizeof(void *), &memory);
-    if (s != STATUS_OK) {
-        return s;
+    status_t s = kmem_alloc(t->account, PAGE_SIZE, &memory);
+    if (s == STATUS_OK) {
+        t->directory[index / SLOTS_PER_DIRECTORY] = memory;
     }
-    if (*room > 0) {
-        __builtin_memcpy(memory, *directory, *room * sizeof(void *));
-        kmem_free(t->account, *directory, *room * sizeof(void *));
-    }
-    *directory = memory;
-    *room = (uint16_t)wanted;
-    return STATUS_OK;
+    return s;
 }
 
 /* A fresh page of slots for the index; they are all zero until fresh_slot() puts one on the list,
  * so that a process pays for the slots it uses. */
 static status_t page_make(struct cap_table *t, uint32_t index)
 {
-    status_t s = directory_grow(t, index);
+    status_t s = directory_make(t, index);
     void *memory;
     if (s == STATUS_OK) {
         s = kmem_alloc(t->account, PAGE_SIZE, &memory);
@@ -154,7 +143,6 @@ static status_t page_make(struct cap_table *t, uint32_t index)
     KASSERT(place != NULL && *place == NULL);
     *place = page;
     if (PAGE_OF(index) == 0) {
-        t->first = page;
         page[0].state = SLOT_RETIRED; /* no id has slot 0 */
         page[0].page_retired = 1;
     }
@@ -327,33 +315,6 @@ void cap_table_move_cancel(struct cap_table *t, cap_id_t id)
     slot_of(t, id, SLOT_TRANSIT)->state = SLOT_LIVE;
 }
 
-status_t cap_table_insert_at(struct cap_table *t, uint32_t index, struct object *o)
-{
-    KASSERT(index > 0 && index < SLOTS_MAX && o != NULL);
-    status_t s = STATUS_OK;
-    while (s == STATUS_OK && t->frontier <= index) {
-        s = extend(t);
-    }
-    if (s == STATUS_OK) {
-        s = charge_slot(t);
-    }
-    if (s != STATUS_OK) {
-        return s;
-    }
-    struct cap_slot *slot = slot_at(t, index);
-    KASSERT(slot != NULL && slot->state == SLOT_FREE && slot->generation == 1);
-    uint64_t *link = &t->free_slot;
-    while (*link != index) { /* bounded by the gaps that the start of a process leaves */
-        KASSERT(*link != 0);
-        link = &slot_at(t, (uint32_t)*link)->next_free;
-    }
-    *link = slot->next_free;
-    slot->state = SLOT_LIVE;
-    slot->object = o;
-    t->live++;
-    return STATUS_OK;
-}
-
 /* The slot after *index, which goes on to it; NULL after the last. */
 static struct cap_slot *next_slot(const struct cap_table *t, uint32_t *index)
 {
@@ -383,7 +344,7 @@ void cap_table_destroy(struct cap_table *t)
     }
     for (uint32_t i = 0; i < CAP_TABLE_DIRECTORIES; i++) {
         if (t->directory[i] != NULL) {
-            kmem_free(t->account, t->directory[i], t->directory_room[i] * sizeof(void *));
+            kmem_free(t->account, t->directory[i], PAGE_SIZE);
         }
     }
     KASSERT(t->live == 0);
@@ -450,7 +411,7 @@ status_t cap_table_fork(const struct cap_table *parent, struct cap_table *child,
     for (uint32_t index = 1; index < parent->frontier; index++) {
         const struct cap_slot *from = slot_at(parent, index);
         if (index == 1 || index % CAP_SLOTS_PER_PAGE == 0) {
-            s = from != NULL ? page_make(child, index) : directory_grow(child, index);
+            s = from != NULL ? page_make(child, index) : directory_make(child, index);
             if (s != STATUS_OK) {
                 break;
             }

@@ -49,7 +49,6 @@ struct cap_table {
     struct account *account;  /* a reference */
     struct cap_slot *first;   /* the first page of slots, or NULL */
     struct cap_slot **directory[CAP_TABLE_DIRECTORIES];
-    uint16_t directory_room[CAP_TABLE_DIRECTORIES]; /* entries; grows by doubling */
     uint32_t frontier;        /* slots from here on were never used */
     uint32_t live;            /* slots that are not free */
     uint64_t free_slot;       /* head of the list of free slots; 0: none */
@@ -78,7 +77,8 @@ static inline struct object *cap_table_look_up_first(const struct cap_table *t, 
     return o;
 }
 
-/* Takes over the caller's reference on success. */
+/* Takes over the caller's reference on success. In a new table ids come in order: slot 1, slot 2,
+ * ... */
 status_t cap_table_insert(struct cap_table *t, struct object *o, cap_id_t *out) MUST_CHECK;
 /* Reserve, then commit without failing (takes over the reference) or cancel. */
 status_t cap_table_reserve(struct cap_table *t, cap_id_t *out) MUST_CHECK;
@@ -136,8 +136,6 @@ status_t cap_table_move_begin(struct cap_table *t, cap_id_t id, struct object **
 struct object *cap_table_move_commit(struct cap_table *t, cap_id_t id);
 void cap_table_move_cancel(struct cap_table *t, cap_id_t id);
 
-/* The slot must never have been used: start of a process. Takes over the reference. */
-status_t cap_table_insert_at(struct cap_table *t, uint32_t slot, struct object *o) MUST_CHECK;
 /* Same slots and generations in an empty child, each by its interface's fork policy; slots of
  * dropped ones are stale. */
 status_t cap_table_fork(const struct cap_table *parent, struct cap_table *child,

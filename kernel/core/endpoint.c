@@ -308,12 +308,7 @@ status_t endpoint_receive(struct object *endpoint, struct call *call)
             return s;
         }
     }
-    if (call->account == NULL) {
-        return call_wait(call, &e->receivers, call_leave_queue);
-    }
-    call_keep_commit(call, call_leave_queue); /* the same, where the record may stay */
-    list_append(&e->receivers, &call->queue);
-    return STATUS_PENDING;
+    return call_wait(call, &e->receivers, call_leave_queue);
 }
 
 /* --- RETURN --- */

@@ -35,7 +35,7 @@ static inline void complete(struct thread *t, struct call *call, uint32_t result
                             uint64_t counts, uint64_t method, struct cpu *cpu)
 {
     struct ring *r = &t->ring;
-    KASSERT(r->in_flight == 1 && r->spare == NULL);
+    KASSERT(r->in_flight == 1);
     ring_complete(r, call->user_data, ring_outcome(STATUS_OK, result_size), counts, method);
     r->alone = NULL;
     r->in_flight = 0;
@@ -79,14 +79,14 @@ bool endpoint_call_fast(struct thread *t, struct call *call, struct object *face
     struct list *first = f->endpoint->receivers.next;
     struct call *receive = CONTAINER_OF(first, struct call, queue);
     uint32_t size = (uint32_t)sizeof(struct ring_request) + call_request_size(call);
-    if (first == &f->endpoint->receivers /* as those of a dead one are */
-        || call->transfer_count != 0 || call->account == NULL || t->ring.in_flight != 0
-        || size > receive->result_size || !cap_table_ready(&receive->process->table)
-        || !waits_for(receive->caller, receive, cpu)) {
+    if (UNLIKELY(first == &f->endpoint->receivers /* as those of a dead one are */
+                 || call->transfer_count != 0 || call->account == NULL || t->ring.in_flight != 0
+                 || size > receive->result_size || !cap_table_ready(&receive->process->table)
+                 || !waits_for(receive->caller, receive, cpu))) {
         return false;
     }
     struct ring_request *head = (void *)user_view(receive->process->space, receive->result, size);
-    if (head == NULL || !copy_request(call, head + 1)) {
+    if (UNLIKELY(head == NULL || !copy_request(call, head + 1))) {
         return false;
     }
     __builtin_memcpy(head, &f->head, sizeof(f->head));
@@ -104,17 +104,18 @@ bool endpoint_return_fast(struct thread *t, const struct call *back, struct obje
     struct reply *r = CONTAINER_OF(reply, struct reply, object);
     struct call *call = &r->call;
     uint32_t size = back->message_size;
-    if (call->caller == NULL || back->transfer_count != 0
-        || (back->flags & RING_FLAG_EXCEPTION) != 0
-        || size > call->result_size || r->object.references != 1 || call->forwarder != NULL
-        || call->transfers.counts != 0 /* nor a list of what it sent */
-        || !cap_table_vacate_ready(&t->process->table, back->cap)
-        || !waits_for(call->caller, call, cpu)) {
+    if (UNLIKELY(call->caller == NULL || back->transfer_count != 0
+                 || (back->flags & RING_FLAG_EXCEPTION) != 0
+                 || size > call->result_size || r->object.references != 1
+                 || call->forwarder != NULL
+                 || call->transfers.counts != 0 /* nor a list of what it sent */
+                 || !cap_table_vacate_ready(&t->process->table, back->cap)
+                 || !waits_for(call->caller, call, cpu))) {
         return false;
     }
     if (size != 0) {
         char *to = user_view(call->process->space, call->result, size);
-        if (to == NULL || !arch_copy_in(to, back->message, size)) {
+        if (UNLIKELY(to == NULL || !arch_copy_in(to, back->message, size))) {
             return false;
         }
     }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "kernel/core/endpoint.h"
+#include "kernel/core/sched.h"
 
 struct endpoint {
     struct object object;
@@ -41,3 +42,15 @@ _Static_assert(sizeof(struct reply) <= CALL_RECORD_SIZE, "it lies in a kept reco
 
 /* A facet or a reply refers to it no more. */
 void endpoint_let_go(struct endpoint *e);
+
+/* endpoint_receive() where nothing waits to be received and the record is where it can stay. */
+static inline bool endpoint_receive_ready(struct object *endpoint, struct call *call)
+{
+    struct endpoint *e = CONTAINER_OF(endpoint, struct endpoint, object);
+    if (!list_empty(&e->calls) || !list_empty(&e->notices) || call->account == NULL) {
+        return false;
+    }
+    call_keep_commit(call, call_leave_queue);
+    list_append(&e->receivers, &call->queue);
+    return true;
+}

@@ -9,9 +9,50 @@
 #include "kernel/core/process.h"
 #include "kernel/core/upcall.h"
 
+/* --- out --- */
+
+static __attribute__((noinline)) struct thread *leave_changed(void)
+{
+    for (;;) { /* each further round has ended a process */
+        object_reap();
+        if (arch_cpu()->ended) {
+            sched_stop();
+            return NULL;
+        }
+        struct thread *t = sched_pick();
+        if (t != NULL && t->interrupt_wanted) {
+            upcall_deliver_wanted(t);
+            if (arch_cpu()->current != t) {
+                continue;
+            }
+        }
+        if (t != NULL) { /* an idle CPU keeps the space that it has loaded */
+            arch_cpu()->space = t->process->space;
+        }
+        return t;
+    }
+}
+
+/* It has only asked for what could be answered at once. */
+static inline bool goes_on(const struct cpu *cpu)
+{
+    const struct thread *t = cpu->current;
+    return cpu->attention == 0 && t != NULL && cpu->hand_off == NULL && t->state == THREAD_RUNNING
+           && !t->interrupt_wanted;
+}
+
+struct thread *kernel_leave(void)
+{
+    struct cpu *cpu = arch_cpu();
+    return goes_on(cpu) ? cpu->current : leave_changed();
+}
+
+/* --- in --- */
+
 /* Drains, then answers or blocks. The thread may die in the drain: then nothing of it is touched
  * any more. */
-void kernel_cap_enter(uint64_t min_complete, uint64_t timeout_ns, uint64_t upcalls_seen)
+static inline __attribute__((always_inline)) void
+cap_enter(uint64_t min_complete, uint64_t timeout_ns, uint64_t upcalls_seen)
 {
     struct thread *t = arch_cpu()->current;
     KASSERT(t->state == THREAD_RUNNING);
@@ -45,6 +86,23 @@ void kernel_cap_enter(uint64_t min_complete, uint64_t timeout_ns, uint64_t upcal
     }
 }
 
+struct thread *kernel_cap_enter(uint64_t min_complete, uint64_t timeout_ns, uint64_t upcalls_seen)
+{
+    cap_enter(min_complete, timeout_ns, upcalls_seen);
+    struct cpu *cpu = arch_cpu();
+    if (goes_on(cpu)) {
+        return cpu->current;
+    }
+    struct thread *t = cpu->current, *next = cpu->hand_off;
+    if (cpu->attention != 0 || t == NULL || t->state != THREAD_BLOCKED || next == NULL
+        || cpu->ready_count != 0 || next->interrupt_wanted) {
+        return leave_changed();
+    }
+    next = sched_follow(cpu); /* it waits for another that it has just woken */
+    cpu->space = next->process->space;
+    return next;
+}
+
 static void exit_process(struct process *p, uint64_t code)
 {
     struct exit_record record = {.kind = EXIT_KIND_EXITED, .code = (int32_t)(uint32_t)code};
@@ -67,7 +125,7 @@ void kernel_syscall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
     struct thread *t = arch_cpu()->current;
     KASSERT(t != NULL && t->state == THREAD_RUNNING);
     if (number == SYSCALL_CAP_ENTER) {
-        kernel_cap_enter(a, b, c);
+        (void)kernel_cap_enter(a, b, c); /* arch will ask again who runs on */
     } else if (number == SYSCALL_EXIT) {
         exit_process(t->process, a);
     } else {
@@ -123,48 +181,4 @@ void kernel_link_input(void)
 {
     arch_cpu()->resched = true;
     host_link_input();
-}
-
-static __attribute__((noinline)) struct thread *leave_changed(void)
-{
-    for (;;) { /* each further round has ended a process */
-        object_reap();
-        if (arch_cpu()->ended) {
-            sched_stop();
-            return NULL;
-        }
-        struct thread *t = sched_pick();
-        if (t != NULL && t->interrupt_wanted) {
-            upcall_deliver_wanted(t);
-            if (arch_cpu()->current != t) {
-                continue;
-            }
-        }
-        if (t != NULL) { /* an idle CPU keeps the space that it has loaded */
-            arch_cpu()->space = t->process->space;
-        }
-        return t;
-    }
-}
-
-struct thread *kernel_leave(void)
-{
-    struct cpu *cpu = arch_cpu();
-    struct thread *t = cpu->current;
-    struct thread *next = cpu->hand_off;
-    if (cpu->attention != 0 || t == NULL) {
-        return leave_changed();
-    }
-    /* The common cases: the thread has only asked for what could be answered at once, or it waits
-     * for another that it has just woken. */
-    if (next == NULL && t->state == THREAD_RUNNING && !t->interrupt_wanted) {
-        return t;
-    }
-    if (next != NULL && t->state == THREAD_BLOCKED && cpu->ready_count == 0
-        && !next->interrupt_wanted) {
-        next = sched_follow(cpu);
-        cpu->space = next->process->space;
-        return next;
-    }
-    return leave_changed();
 }

@@ -25,8 +25,9 @@ void kernel_start(const struct boot_info *info);
  * through arch_thread_set_result(); number and arguments as abi/syscall.h has them. A foreign
  * number becomes an upcall. */
 void kernel_syscall(uint64_t number, uint64_t a, uint64_t b, uint64_t c);
-/* The same for SYSCALL_CAP_ENTER alone, for who looks at the number first. */
-void kernel_cap_enter(uint64_t min_complete, uint64_t timeout_ns, uint64_t upcalls_seen);
+/* The same for SYSCALL_CAP_ENTER alone, for who looks at the number first, with kernel_leave() at
+ * its end. */
+struct thread *kernel_cap_enter(uint64_t min_complete, uint64_t timeout_ns, uint64_t upcalls_seen);
 /* A fault of the current thread in user mode. */
 void kernel_fault(enum upcall_cause cause, enum upcall_access access, uint64_t address);
 /* A page fault while the kernel copies from or to the current address space. True: resolved, go on;

@@ -7,7 +7,7 @@
  * its endpoint. */
 #include "kernel/arch/arch.h"
 #include "kernel/core/denial.h"
-#include "kernel/core/endpoint.h"
+#include "kernel/core/endpoint_parts.h"
 #include "kernel/core/park.h"
 #include "kernel/core/process.h"
 #include "kernel/core/sched.h"
@@ -188,9 +188,6 @@ static __attribute__((noinline)) void call_facet(struct thread *t, struct call *
         refuse(t, call, STATUS_WRONG_INTERFACE);
         return;
     }
-    if (forwarder == NULL && endpoint_call_fast(t, call, facet)) {
-        return;
-    }
     call_begin(call, t, t->process, facet, forwarder);
     status_t s = STATUS_OK;
     if (call->transfer_count != 0) {
@@ -249,15 +246,18 @@ static inline __attribute__((always_inline)) void operation_call(struct thread *
     struct object *o = cap_table_look_up_first(&t->process->table, call->cap);
     if (o != NULL && o->class->interface != NULL) {
         call_method(t, call, o, NULL);
-    } else if (o != NULL && o->class == &facet_class) {
-        call_facet(t, call, o, NULL);
+    } else if (LIKELY(o != NULL && o->class == &facet_class)) {
+        if (UNLIKELY(facet_interface_id(o) != call->interface_id
+                     || !endpoint_call_fast(t, call, o))) {
+            call_facet(t, call, o, NULL);
+        }
     } else {
         call_any(t, call);
     }
 }
 
-/* operation_carry_out() has done the good ones. */
-static void operation_bad_call(struct thread *t, struct call *call)
+/* A CALL or a RETURN: operation_carry_out() has done the good ones. */
+static void operation_bad_sizes(struct thread *t, struct call *call)
 {
     refuse(t, call, check_sizes(call));
 }
@@ -285,6 +285,9 @@ static inline __attribute__((always_inline)) void
 receive(struct thread *t, struct call *call, struct object *endpoint)
 {
     call_begin(call, t, t->process, endpoint, NULL);
+    if (LIKELY(endpoint_receive_ready(endpoint, call))) {
+        return;
+    }
     status_t s = endpoint_receive(endpoint, call);
     if (s != STATUS_PENDING) {
         call->interface_id = 0; /* a denial record is not about a method */
@@ -305,6 +308,8 @@ static void operation_receive(struct thread *t, struct call *call)
     }
 }
 
+#define RETURN_FLAGS (RING_FLAG_EXCEPTION | RING_FLAG_RECEIVE)
+
 /* Any answer: with capabilities, an exception, to a caller that does not wait or is gone. */
 static __attribute__((noinline)) status_t return_any(struct thread *t, struct call *call,
                                                      struct object *reply)
@@ -323,17 +328,16 @@ static __attribute__((noinline)) status_t return_any(struct thread *t, struct ca
     return s;
 }
 
-static void operation_return(struct thread *t, struct call *call)
+/* Sizes are checked already. */
+static inline __attribute__((always_inline)) void operation_return(struct thread *t,
+                                                                   struct call *call)
 {
     struct object *o;
     struct object *endpoint;
     cap_id_t receive_from = /* an id has 32 bits; no other number may pass for one */
         call->interface_id <= UINT32_MAX ? (cap_id_t)call->interface_id : CAP_ID_NONE;
     bool receives = (call->flags & RING_FLAG_RECEIVE) != 0;
-    status_t s = check_sizes(call);
-    if (s == STATUS_OK) {
-        s = look_up(t, call->cap, &reply_class, &o);
-    }
+    status_t s = look_up(t, call->cap, &reply_class, &o);
     if (s == STATUS_OK && receives) {
         s = receive_check(t, call, receive_from, &endpoint);
     }
@@ -341,7 +345,7 @@ static void operation_return(struct thread *t, struct call *call)
         refuse(t, call, s);
         return;
     }
-    if (!endpoint_return_fast(t, call, o)) {
+    if (UNLIKELY(!endpoint_return_fast(t, call, o))) {
         s = return_any(t, call, o);
         if (s == STATUS_OK && receives) { /* it may just have been sent away */
             s = receive_check(t, call, receive_from, &endpoint);
@@ -420,9 +424,9 @@ struct operation {
 
 static const struct operation operations[RING_OP_COUNT] = {
     [RING_OP_NOP] = {operation_nop, 0},
-    [RING_OP_CALL] = {operation_bad_call, 0},
+    [RING_OP_CALL] = {operation_bad_sizes, 0},
     [RING_OP_RECV] = {operation_receive, 0},
-    [RING_OP_RETURN] = {operation_return, RING_FLAG_EXCEPTION | RING_FLAG_RECEIVE},
+    [RING_OP_RETURN] = {operation_bad_sizes, RETURN_FLAGS},
     [RING_OP_RELEASE] = {operation_release, 0},
     [RING_OP_PARK] = {operation_park, 0},
     [RING_OP_UNPARK] = {operation_unpark, 0},
@@ -431,12 +435,16 @@ static const struct operation operations[RING_OP_COUNT] = {
 
 void operation_carry_out(struct thread *t, struct call *call)
 {
-    /* the commonest first, and by its name, so that it becomes a part of ring_drain() */
+    /* the commonest first, and by their names, so that they become a part of ring_drain() */
+    uint16_t kind = (uint16_t)call->words[0]; /* opcode and flags */
     bool good_call = is_short(call) ? check_short(call)
-                     : (uint16_t)call->words[0] == RING_OP_CALL
+                     : kind == RING_OP_CALL
                          && call->reserved == 0 && check_sizes(call) == STATUS_OK;
     if (good_call) {
         operation_call(t, call);
+    } else if ((kind & ~(RETURN_FLAGS << 8)) == RING_OP_RETURN
+               && call->reserved == 0 && check_sizes(call) == STATUS_OK) {
+        operation_return(t, call);
     } else if (call->opcode >= RING_OP_COUNT) {
         post(t, call, STATUS_BAD_OPCODE, 0);
     } else if (call->reserved != 0 || (call->flags & ~operations[call->opcode].flags) != 0) {

@@ -269,24 +269,20 @@ static void take(struct process *p, const struct made *made, struct object *imag
     object_put(before);
 }
 
-static status_t insert_at(struct process *p, uint32_t slot, struct object *o)
-{
-    status_t status = cap_table_insert_at(&p->table, slot, object_get(o));
-    if (status != STATUS_OK) {
-        object_put(o);
-    }
-    return status;
-}
-
 /* The four own objects and the grants, at the places that abi/capability.h promises. */
 static status_t fill_table(struct process *p, struct object *const *grants, uint32_t grant_count)
 {
+    _Static_assert(CAP_SLOT_MEMORY == 1 && CAP_SLOT_FIRST_GRANT == 1 + OWN_COUNT,
+                   "the order in which a new table gives out its slots");
     status_t status = STATUS_OK;
-    for (uint32_t i = 0; i < OWN_COUNT && status == STATUS_OK; i++) {
-        status = insert_at(p, CAP_SLOT_MEMORY + i, &p->own[i]);
-    }
-    for (uint32_t i = 0; i < grant_count && status == STATUS_OK; i++) {
-        status = insert_at(p, CAP_SLOT_FIRST_GRANT + i, grants[i]);
+    for (uint32_t i = 0; i < OWN_COUNT + grant_count && status == STATUS_OK; i++) {
+        struct object *o = object_get(i < OWN_COUNT ? &p->own[i] : grants[i - OWN_COUNT]);
+        cap_id_t id;
+        status = cap_table_insert(&p->table, o, &id);
+        if (status != STATUS_OK) {
+            object_put(o);
+        }
+        KASSERT(status != STATUS_OK || id == CAP_ID(CAP_SLOT_MEMORY + i, 1));
     }
     return status;
 }

@@ -142,15 +142,10 @@ void ring_post(struct thread *t, const struct ring_completion *c)
 
 /* --- entries in flight --- */
 
-static struct list *bucket_at(const struct ring *r, uint32_t i)
-{
-    return &r->buckets[i / RING_BUCKETS_PER_PAGE][i % RING_BUCKETS_PER_PAGE];
-}
-
 static struct list *bucket_of(const struct ring *r, uint64_t user_data)
 {
     uint32_t hash = (uint32_t)((user_data * r->bucket_key) >> 32);
-    return bucket_at(r, hash & (r->bucket_count - 1));
+    return &r->buckets[hash & (r->bucket_count - 1)];
 }
 
 void ring_track_more(struct ring *r, struct call *call)
@@ -199,7 +194,7 @@ void ring_abort(struct thread *t)
         abort_call(t, r->alone);
     }
     for (uint32_t i = 0; r->in_flight > 0 && i < r->bucket_count; i++) {
-        struct list *bucket = bucket_at(r, i);
+        struct list *bucket = &r->buckets[i];
         while (!list_empty(bucket)) {
             abort_call(t, LIST_FIRST(bucket, struct call, in_flight));
         }
@@ -209,18 +204,11 @@ void ring_abort(struct thread *t)
 
 /* --- memory --- */
 
-/* Of each of its pieces: the only one, or all of them are pages. */
-static size_t bucket_bytes(const struct ring *r)
-{
-    size_t bytes = r->bucket_count * sizeof(struct list);
-    return bytes < PAGE_SIZE ? bytes : PAGE_SIZE;
-}
-
 /* Gives back what is there, with the charge for all of it; the mapping is gone already. */
 static void memory_free(struct ring *r, struct account *a)
 {
-    for (uint32_t i = 0; i < RING_BUCKET_PAGES && r->buckets[i] != NULL; i++) {
-        kmem_free(a, r->buckets[i], bucket_bytes(r));
+    if (r->buckets != NULL) {
+        kmem_free(a, r->buckets, r->bucket_count * sizeof(struct list));
     }
     for (uint32_t i = 0; r->pages != NULL && i < r->page_count && r->pages[i] != FRAME_NONE; i++) {
         frame_put(r->pages[i]);
@@ -249,20 +237,18 @@ static status_t pages_make(struct ring *r, struct account *a)
 
 static status_t buckets_make(struct ring *r, struct account *a)
 {
-    r->bucket_count = r->cq_entries < 4 ? 1 : r->cq_entries / 4;
+    void *memory;
+    uint32_t count = r->cq_entries < 4 ? 1 : r->cq_entries / 4;
+    r->bucket_count = count < RING_BUCKETS_MAX ? count : RING_BUCKETS_MAX;
     r->bucket_key = random_u64() | 1;
-    for (uint32_t i = 0; i * RING_BUCKETS_PER_PAGE < r->bucket_count; i++) {
-        void *memory;
-        status_t s = kmem_alloc(a, bucket_bytes(r), &memory);
-        if (s != STATUS_OK) {
-            return s;
+    status_t s = kmem_alloc(a, r->bucket_count * sizeof(struct list), &memory);
+    if (s == STATUS_OK) {
+        r->buckets = memory;
+        for (uint32_t i = 0; i < r->bucket_count; i++) {
+            list_init(&r->buckets[i]);
         }
-        r->buckets[i] = memory;
     }
-    for (uint32_t i = 0; i < r->bucket_count; i++) {
-        list_init(bucket_at(r, i));
-    }
-    return STATUS_OK;
+    return s;
 }
 
 /* All that the ring is made of, for the sizes that are set; on an error nothing is left. */

@@ -12,9 +12,7 @@
 
 struct address_space;
 
-/* a piece of kernel memory is at most a page */
-#define RING_BUCKETS_PER_PAGE (PAGE_SIZE / sizeof(struct list))
-#define RING_BUCKET_PAGES (2 * RING_ENTRIES_MAX / 4 / RING_BUCKETS_PER_PAGE)
+#define RING_BUCKETS_MAX 256u /* a page of them */
 
 struct ring {
     struct ring_header *header; /* in the kernel's mapping */
@@ -30,9 +28,8 @@ struct ring {
     uint32_t page_count;
     frame_t *pages;             /* header, SQ, CQ; the default ring has one */
     frame_t first_page;         /* storage for the default ring's pages[0] */
-    /* all other kept calls by user_data: a quarter as many lists as cq_entries */
-    struct list *buckets[RING_BUCKET_PAGES];
-    uint32_t bucket_count;      /* a power of two */
+    struct list *buckets;       /* all other kept calls by user_data */
+    uint32_t bucket_count;      /* a power of two: a quarter of cq_entries, but for big rings */
     uint64_t bucket_key;        /* random and odd: no program can aim at one list */
 };
 

@@ -238,8 +238,9 @@ struct thread *sched_follow(struct cpu *cpu)
     uint64_t now_ns = arch_now_ns();
     KASSERT(t->state == THREAD_READY && cpu->ready_count == 0);
     sched_charge(from, now_ns);
-    catch_up(cpu, from);
-    start_no_earlier(t, cpu);
+    if (t->virtual_ns < from->virtual_ns) { /* what the queue's virtual time would be */
+        t->virtual_ns = from->virtual_ns;
+    }
     cpu->slice_end_ns = now_ns + SLICE_NS;
     cpu->hand_off = NULL;
     cpu->current = t;

@@ -64,7 +64,7 @@ static inline void call_keep_commit(struct call *call, void (*cancel)(struct cal
     call->kept = true;
     call->cancel = cancel;
     object_get(call->target);
-    if (r->spare == call) { /* else what the entry itself has completed may lie there by now */
+    if (LIKELY(r->spare == call)) { /* else what the entry itself has completed may lie there */
         r->spare = NULL;
     }
     arch_cpu()->record = NULL;

@@ -227,8 +227,7 @@ static void wait_timed_out(struct timer *timer)
 
 void thread_block(struct thread *t, uint32_t ready, uint32_t min_complete, uint64_t timeout_ns)
 {
-    KASSERT(t->state == THREAD_RUNNING && arch_cpu()->current == t);
-    KASSERT(timeout_ns != 0);
+    KASSERT(t->state == THREAD_RUNNING && timeout_ns != 0);
     t->state = THREAD_BLOCKED;
     t->wait_min_complete = min_complete;
     t->wait_timed = timeout_ns != UINT64_MAX;

@@ -24,6 +24,10 @@ typedef uint64_t frame_t;
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define PAGES(bytes) (((bytes) + PAGE_SIZE - 1) >> PAGE_SHIFT)
 
+/* Where the compiler guesses wrong what is common, and the paths are counted. */
+#define LIKELY(condition) __builtin_expect(condition, 1)
+#define UNLIKELY(condition) __builtin_expect(condition, 0)
+
 static inline bool page_aligned(uint64_t n)
 {
     return (n & (PAGE_SIZE - 1)) == 0;

@@ -64,6 +64,9 @@ struct capos_call {
  * the runtime says for its threads. */
 struct capos_call *capos_call_begin(void);
 
+/* The same record with the last call's answer. */
+struct capos_call *capos_call_own(void);
+
 /* A record with buffers of the caller's, both aligned to 8. */
 void capos_call_init(struct capos_call *call, void *request, uint32_t request_size, void *reply,
                      uint32_t reply_size);
@@ -98,6 +101,12 @@ struct capos_call *capos_invoke_short(cap_t cap, uint64_t interface_id, uint64_t
                                       uint64_t first, uint64_t second);
 #define CAPOS_SHORT(method, words)                                                                 \
     ((uint64_t)(words) * 8 << 32 | (uint32_t)(method) << 16 | RING_FLAG_SHORT << 8 | RING_OP_CALL)
+
+/* A call by the calling thread's record, which is built in one go: its parameters are one Data, or
+ * one Text where CAPOS_TEXT is added to the method's number. Otherwise as capos_invoke. */
+status_t capos_invoke_bytes(cap_t cap, uint64_t interface_id, uint32_t method, const void *bytes,
+                            size_t size) CAPOS_MUST_CHECK;
+#define CAPOS_TEXT 0x20000u
 
 /* Queued: takes effect with the next entry to the kernel. CAP_ID_NONE is allowed. */
 void capos_release(cap_t cap);

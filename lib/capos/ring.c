@@ -13,41 +13,22 @@
  * The synchronous path (capos_call_begin, capos_invoke) is counted in instructions: it should stay
  * below 120.
  */
-#include "lib/capos/thread_self.h"
+#include "lib/capos/usual.h"
 #include "lib/wire/gen/messages.h"
-
-#define OWNER_WAIT 1ul
+#include <string.h>
 
 static const char overwritten[] = "the ring of this thread was overwritten";
 
-#define LOAD_ACQUIRE(place) __atomic_load_n(&(place), __ATOMIC_ACQUIRE)
-#define STORE_RELEASE(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELEASE)
-
 /* ------------------------------------------------------------------------------- editing */
 
-static inline void edit_begin(struct ring_header *ring)
-{
-    __atomic_store_n(&ring->upcall_mask, 1, __ATOMIC_RELAXED);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
 /* An interrupt came while it was masked: hand it to the handler now. */
-static __attribute__((noinline, cold)) void deliver_pending(void)
+__attribute__((cold)) void capos_deliver_pending(void)
 {
     struct capos_thread_self *self = capos_self();
     __atomic_and_fetch(&self->ring->upcall_pending, ~(uint32_t)RING_UPCALL_INTERRUPT,
                        __ATOMIC_RELAXED);
     if (self->upcall_handler != NULL) {
         self->upcall_handler(self->upcall_context, NULL);
-    }
-}
-
-static inline void edit_end(struct ring_header *ring)
-{
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    __atomic_store_n(&ring->upcall_mask, 0, __ATOMIC_RELAXED);
-    if (__builtin_expect(__atomic_load_n(&ring->upcall_pending, __ATOMIC_RELAXED) != 0, 0)) {
-        deliver_pending();
     }
 }
 
@@ -141,11 +122,6 @@ static inline struct ring_entry *entry_next(struct capos_thread_self *self,
         tail = ring->sq_tail;
     }
     return &self->entries[tail & self->entry_mask];
-}
-
-static inline void entry_publish(struct ring_header *ring)
-{
-    STORE_RELEASE(ring->sq_tail, ring->sq_tail + 1); /* pairs with the kernel's acquire */
 }
 
 static void put_entry(const struct ring_entry *entry, struct capos_wait *wait, uint32_t at_once)
@@ -248,6 +224,12 @@ static inline void leave_answer(struct capos_call *call)
     }
 }
 
+/* There is nothing to leave. */
+static inline bool is_at_rest(const struct capos_call *call)
+{
+    return __builtin_expect(call->state != CAPOS_CALL_SUBMITTED && call->received == 0, 1);
+}
+
 /* The message's place and capacity are as capos_call_init set them. */
 static inline void reset(struct capos_call *call)
 {
@@ -261,6 +243,11 @@ static inline void reset(struct capos_call *call)
 void capos_call_reset(struct capos_call *call)
 {
     reset(call);
+}
+
+struct capos_call *capos_call_own(void)
+{
+    return &capos_self()->call;
 }
 
 struct capos_call *capos_call_begin(void)
@@ -382,93 +369,45 @@ static __attribute__((noinline)) status_t await_slowly(struct capos_thread_self 
     return conclude_handed(call);
 }
 
-/*
- * The usual call is alone: nothing is queued before it, and after the kernel was entered its
- * completion is the one that is there. Everything else leaves this path. Enters with the entry in
- * its place; answers the completion, which take_usual gives back, or NULL.
- */
-static inline const struct ring_completion *enter_usual(struct capos_thread_self *self,
-                                                        uint32_t tail, uint32_t seen,
-                                                        const void *owner)
-{
-    struct ring_header *ring = self->ring;
-    STORE_RELEASE(ring->sq_tail, tail + 1); /* pairs with the kernel's acquire */
-    edit_end(ring);
-    (void)capos_cap_enter(1, CAP_ENTER_FOREVER, seen);
-    ring = self->ring;
-    edit_begin(ring);
-    uint32_t head = ring->cq_head;
-    const struct ring_completion *completion = &self->completions[head & self->completion_mask];
-    if (__builtin_expect(LOAD_ACQUIRE(ring->cq_tail) - head != 1 || /* pairs with the release */
-                             completion->user_data != (uintptr_t)owner,
-                         0)) {
-        edit_end(ring);
-        return NULL;
-    }
-    return completion;
-}
-
-static inline void take_usual(struct ring_header *ring)
-{
-    STORE_RELEASE(ring->cq_head, ring->cq_head + 1); /* pairs with the kernel's acquire */
-    edit_end(ring);
-}
-
 void capos_do_entry(const struct ring_entry *entry, struct capos_wait *wait)
 {
-    struct capos_thread_self *self = capos_self();
-    struct ring_header *ring = self->ring;
-    void *owner = (char *)wait + OWNER_WAIT;
-    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
-    uint32_t tail = ring->sq_tail;
-    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head), 0)) {
-        capos_submit_entry(entry, wait);
-        (void)!capos_await_entry(wait);
-        return;
-    }
-    edit_begin(ring);
-    struct ring_entry *place = &self->entries[tail & self->entry_mask];
-    wait->done = false;
-    *place = *entry;
-    place->user_data = (uintptr_t)owner;
-    const struct ring_completion *completion = enter_usual(self, tail, seen, owner);
+    do_entry(entry, wait);
+}
+
+/* The call alone in the ring, its message of `size` bytes built. */
+static inline __attribute__((always_inline)) status_t
+invoke_usual(struct capos_thread_self *self, struct ring_entry *place, struct capos_call *call,
+             cap_t cap, uint64_t interface_id, uint32_t method, size_t size)
+{
+    call->state = CAPOS_CALL_SUBMITTED;
+    fill_call(place, call, cap, interface_id, (uint16_t)method, size);
+    const struct ring_completion *completion = enter_usual(self, call);
     if (__builtin_expect(completion == NULL, 0)) {
-        (void)!capos_await_entry(wait);
-        return;
+        return await_slowly(self, call);
     }
-    wait->completion = *completion;
+    status_t status = (status_t)-completion->status;
+    uint32_t result_size = completion->result_size;
+    call->received = completion->transfer_count;
+    call->state = CAPOS_CALL_COMPLETE;
     take_usual(self->ring);
+    return status == STATUS_OK && (method & CAPOS_NO_RESULTS) != 0
+               ? STATUS_OK
+               : conclude(call, status, result_size);
 }
 
 static inline __attribute__((always_inline)) status_t
 invoke(struct capos_thread_self *self, struct capos_call *call, cap_t cap, uint64_t interface_id,
        uint32_t method)
 {
-    struct ring_header *ring = self->ring;
-    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
-    uint32_t tail = ring->sq_tail;
     uint32_t used = call->message.used;
-    if (__builtin_expect(tail != LOAD_ACQUIRE(ring->sq_head) || used == 0
-                             || call->message.error != WIRE_OK,
-                         0)) {
+    bool is_built = used != 0 && call->message.error == WIRE_OK;
+    struct ring_entry *place = is_built ? begin_usual(self, self->ring) : NULL;
+    if (__builtin_expect(place == NULL, 0)) {
         return invoke_slowly(self, call, cap, interface_id, (uint16_t)method);
     }
     call->message.segment[-1] = (uint64_t)used << 32; /* as wire_message_finish does */
-    call->state = CAPOS_CALL_SUBMITTED;
-    edit_begin(ring);
-    fill_call(&self->entries[tail & self->entry_mask], call, cap, interface_id, (uint16_t)method,
-              ((size_t)used + 1) * WIRE_WORD_BYTES);
-    const struct ring_completion *completion = enter_usual(self, tail, seen, call);
-    if (__builtin_expect(completion == NULL, 0)) {
-        return await_slowly(self, call);
-    }
-    status_t status = (status_t)-completion->status;
-    uint32_t size = completion->result_size;
-    call->received = completion->transfer_count;
-    call->state = CAPOS_CALL_COMPLETE;
-    take_usual(self->ring);
-    return status == STATUS_OK && (method & CAPOS_NO_RESULTS) != 0 ? STATUS_OK
-                                                                    : conclude(call, status, size);
+    return invoke_usual(self, place, call, cap, interface_id, method,
+                        ((size_t)used + 1) * WIRE_WORD_BYTES);
 }
 
 /* The words of a short call's entry. */
@@ -525,19 +464,13 @@ struct capos_call *capos_invoke_short(cap_t cap, uint64_t interface_id, uint64_t
                                       uint64_t first, uint64_t second)
 {
     struct capos_thread_self *self = capos_self();
-    struct ring_header *ring = self->ring;
     struct capos_call *call = &self->call;
-    uint32_t tail = ring->sq_tail;
-    uint32_t seen = LOAD_ACQUIRE(ring->upcalls);
-    if (__builtin_expect(call->state == CAPOS_CALL_SUBMITTED || call->received != 0
-                             || tail != LOAD_ACQUIRE(ring->sq_head),
-                         0)) {
+    struct ring_entry *place = is_at_rest(call) ? begin_usual(self, self->ring) : NULL;
+    if (__builtin_expect(place == NULL, 0)) {
         return invoke_short_slowly(cap, interface_id, what, first, second);
     }
-    edit_begin(ring);
-    fill_short((uint64_t *)&self->entries[tail & self->entry_mask], call, cap, interface_id, what,
-               first, second);
-    const struct ring_completion *completion = enter_usual(self, tail, seen, call);
+    fill_short((uint64_t *)place, call, cap, interface_id, what, first, second);
+    const struct ring_completion *completion = enter_usual(self, call);
     if (__builtin_expect(completion == NULL || (completion->flags & RING_FLAG_SHORT) == 0, 0)) {
         return conclude_usual(self, completion);
     }
@@ -548,6 +481,50 @@ struct capos_call *capos_invoke_short(cap_t cap, uint64_t interface_id, uint64_t
     conclude_short(call, completion->result_size);
     take_usual(self->ring);
     return call;
+}
+
+#define BYTES_OTHER_WORDS 3 /* of the message: root, pointer, the word that is not full */
+
+/* With something in the ring, or an answer before it whose capabilities nobody took, or a size that
+ * does not fit. */
+static __attribute__((noinline)) status_t invoke_bytes_slowly(cap_t cap, uint64_t interface_id,
+                                                              uint32_t method, const void *bytes,
+                                                              size_t size)
+{
+    struct capos_call *call = capos_call_begin();
+    struct wire_builder params = wire_message_init_root(&call->message, 0, 1);
+    if ((method & CAPOS_TEXT) != 0) {
+        wire_set_text(params, 0, (struct wire_span){bytes, size});
+    } else {
+        wire_set_data(params, 0, (struct wire_span){bytes, size});
+    }
+    return capos_invoke(call, cap, interface_id, method);
+}
+
+status_t capos_invoke_bytes(cap_t cap, uint64_t interface_id, uint32_t method, const void *bytes,
+                            size_t size)
+{
+    struct capos_thread_self *self = capos_self();
+    struct capos_call *call = &self->call;
+    bool fits = size / WIRE_WORD_BYTES + BYTES_OTHER_WORDS <= call->message.capacity;
+    struct ring_entry *place =
+        fits && is_at_rest(call) ? begin_usual(self, self->ring) : NULL;
+    if (__builtin_expect(place == NULL, 0)) {
+        return invoke_bytes_slowly(cap, interface_id, method, bytes, size);
+    }
+    uint64_t count = size + ((method & CAPOS_TEXT) != 0);
+    size_t words = (count + WIRE_WORD_BYTES - 1) / WIRE_WORD_BYTES;
+    wire_word *message = call->message.segment - 1;
+    message[0] = (uint64_t)(2 + words) << 32; /* the frame */
+    message[1] = 1ull << 48;                  /* a struct right behind: one pointer */
+    message[2] = count << 35 | (uint64_t)WIRE_BYTE << 32 | 1; /* a list right behind */
+    if (words != 0) {
+        message[2 + words] = 0; /* its padding, and the NUL of a text */
+        memcpy(message + 3, bytes, size);
+    }
+    call->sent = 0;
+    return invoke_usual(self, place, call, cap, interface_id, method,
+                        (3 + words) * WIRE_WORD_BYTES);
 }
 
 status_t capos_await(struct capos_call *call)

@@ -3,7 +3,7 @@
  */
 #include "abi/limits.h"
 #include "lib/capos/libc/platform.h"
-#include "lib/capos/thread_self.h"
+#include "lib/capos/usual.h"
 #include "lib/wire/gen/messages.h"
 #include <string.h>
 
@@ -94,8 +94,9 @@ static void set_receive(struct ring_entry *entry, struct loop *loop, cap_t endpo
 static inline void set_answer(struct ring_entry *entry, struct loop *loop)
 {
     struct capos_request *request = &loop->request;
-    size_t size = wire_message_finish(&request->reply);
-    if (size == 0) {
+    bool nothing = request->reply.used == 0 && request->reply.error == WIRE_OK;
+    size_t size = nothing ? 0 : wire_message_finish(&request->reply);
+    if (size == 0 && !nothing) {
         (void)!capos_request_fail(request, EXCEPTION_TYPE_FAILED, "the answer is too large");
         size = wire_message_finish(&request->reply);
     }
@@ -155,7 +156,7 @@ static status_t run(struct capos_server *server, struct loop *loop)
     struct ring_entry entry;
     set_receive(&entry, loop, server->endpoint);
     for (;;) {
-        capos_do_entry(&entry, &wait);
+        do_entry(&entry, &wait);
         bool answering = false;
         if (wait.completion.status != 0) {
             if (entry.opcode == RING_OP_RECV) {

@@ -271,8 +271,7 @@ static void ring_check(const struct ring *r)
     CHECK_EQ(r->cq_entries, 2 * r->sq_entries);
     CHECK_LE(r->in_flight, r->cq_entries);
     for (uint32_t i = 0; i < r->bucket_count; i++) {
-        const struct list *bucket =
-            &r->buckets[i / RING_BUCKETS_PER_PAGE][i % RING_BUCKETS_PER_PAGE];
+        const struct list *bucket = &r->buckets[i];
         kept += list_check(bucket);
         for (const struct list *l = bucket->next; l != bucket; l = l->next) {
             kept_check(r, CONTAINER_OF(l, const struct call, in_flight));

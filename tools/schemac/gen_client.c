@@ -204,6 +204,29 @@ static bool is_short(const struct method *method)
            && method->params->data_words <= RING_SHORT_WORDS_MAX;
 }
 
+/* The end of a call whose answer is in that record. */
+static void define_end(struct output *o, const char *prefix, const struct method *method,
+                       const char *status, const char *record)
+{
+    if (is_empty(method->results)) {
+        output(o, "    return %s;\n}\n", status);
+        return;
+    }
+    output(o, "    status_t status = %s;\n    if (status == STATUS_OK) {\n", status);
+    output(o, "        %s_take(%s, results);\n    }\n    return status;\n}\n", prefix, record);
+}
+
+/* The end of a call that answered its record. */
+static void define_status(struct output *o, const struct node *interface,
+                          const struct method *method)
+{
+    if (!is_empty(method->results)) {
+        output(o, "    if (call->status == 0) {\n        %s_take(call, results);\n    }\n",
+               prefix_of(interface, method));
+    }
+    output(o, "    return (status_t)-call->status;\n}\n");
+}
+
 /* The parameters of a short call are built in two words of the caller's, so that the compiler sees
  * through it. */
 static void define_short(struct output *o, const struct node *interface,
@@ -222,11 +245,31 @@ static void define_short(struct output *o, const struct node *interface,
            interface->stem, interface->upper);
     output(o, "        CAPOS_SHORT(%s_METHOD_%s, %u), %s);\n", interface->upper, method->upper,
            words, values);
-    if (!is_empty(method->results)) {
-        output(o, "    if (call->status == 0) {\n        %s_take(call, results);\n    }\n",
-               prefix_of(interface, method));
-    }
-    output(o, "    return (status_t)-call->status;\n}\n");
+    define_status(o, interface, method);
+}
+
+/* The parameters that are one Data or one Text: that field. */
+static const struct field *only_bytes(const struct method *method)
+{
+    const struct node *params = method->params;
+    const struct field *field = params->fields;
+    return is_flat(params) && params->field_count == 1
+                   && (field->type.kind == TYPE_DATA || field->type.kind == TYPE_TEXT)
+               ? field
+               : NULL;
+}
+
+static void define_bytes(struct output *o, const struct node *interface,
+                         const struct method *method)
+{
+    const struct field *field = only_bytes(method);
+    const char *name = argument_name(interface, field->stem);
+    const char *call = format("capos_invoke_bytes(%s, %s_INTERFACE_ID, %s_METHOD_%s%s%s, %s, "
+                              "%s_size)",
+                              interface->stem, interface->upper, interface->upper, method->upper,
+                              field->type.kind == TYPE_TEXT ? " | CAPOS_TEXT" : "",
+                              is_empty(method->results) ? " | CAPOS_NO_RESULTS" : "", name, name);
+    define_end(o, prefix_of(interface, method), method, call, "capos_call_own()");
 }
 
 static void define_put(struct output *o, const struct node *interface, const struct method *method)
@@ -278,17 +321,6 @@ static void define_take(struct output *o, const struct node *interface, const st
     output(o, "}\n");
 }
 
-static void define_end(struct output *o, const char *prefix, const struct method *method,
-                       const char *status)
-{
-    if (is_empty(method->results)) {
-        output(o, "    return %s;\n}\n", status);
-        return;
-    }
-    output(o, "    status_t status = %s;\n    if (status == STATUS_OK) {\n", status);
-    output(o, "        %s_take(call, results);\n    }\n    return status;\n}\n", prefix);
-}
-
 static void define(struct output *o, const struct node *interface, const struct method *method)
 {
     const char *prefix = prefix_of(interface, method);
@@ -302,12 +334,15 @@ static void define(struct output *o, const struct node *interface, const struct 
     output(o, "\nstatus_t %s(cap_t %s%s%s)\n{\n", prefix, interface->stem, arguments, results);
     if (is_short(method)) {
         define_short(o, interface, method);
+    } else if (only_bytes(method) != NULL) {
+        define_bytes(o, interface, method);
     } else {
         output(o, "    struct capos_call *call = capos_call_begin();\n");
         output(o, "    %s_%s_put(call%s);\n", interface->stem, method->stem, names);
         define_end(o, prefix, method,
                    format("capos_invoke(%s%s)", target,
-                          is_empty(method->results) ? " | CAPOS_NO_RESULTS" : ""));
+                          is_empty(method->results) ? " | CAPOS_NO_RESULTS" : ""),
+                   "call");
     }
     output(o, "\nstatus_t %s_submit(struct capos_call *call, cap_t %s%s)\n{\n", prefix,
            interface->stem, arguments);
@@ -315,7 +350,7 @@ static void define(struct output *o, const struct node *interface, const struct 
            method->stem, names);
     output(o, "    return capos_submit(%s);\n}\n", target);
     output(o, "\nstatus_t %s_await(struct capos_call *call%s)\n{\n", prefix, results);
-    define_end(o, prefix, method, "capos_await(call)");
+    define_end(o, prefix, method, "capos_await(call)", "call");
 }
 
 void generate_client(const struct schema *schema)

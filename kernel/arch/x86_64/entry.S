@@ -159,13 +159,14 @@ x86_syscall_entry:
     cmpq $SYSCALL_CAP_ENTER, %rax
     jne .Lother_syscall
     call kernel_cap_enter
-    /* falls through */
+    jmp .Lleave
 
 /* Kernel lock held, on the CPU's kernel stack. Whoever comes from elsewhere than a `syscall` of
  * the thread that it goes back to has set another vector in the frame, or goes through .Lswitch. */
     .globl x86_leave, x86_leave_boot
 x86_leave:
     call kernel_leave
+.Lleave:
     testq %rax, %rax
     jz .Lidle
     cmpq %rax, %gs:CPU_RUNNING

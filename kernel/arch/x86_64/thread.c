@@ -67,11 +67,15 @@ static void load_bases(const struct arch_thread *a)
     }
 }
 
-void x86_save_running(void)
+static inline void save(struct arch_thread *a)
 {
-    struct arch_thread *a = &x86_cpu()->running->arch;
     save_extended(a->extended);
     save_bases(a);
+}
+
+void x86_save_running(void)
+{
+    save(&x86_cpu()->running->arch);
 }
 
 static void set_time_open(bool open)
@@ -86,7 +90,7 @@ void x86_switch(struct thread *t)
 {
     struct arch_cpu *c = x86_cpu();
     if (c->running != NULL) {
-        x86_save_running();
+        save(&c->running->arch);
     }
     c->running = t;
     c->frame_top = (uint64_t)&t->arch.frame.r11;

@@ -13,10 +13,8 @@ static inline void console_write_put(struct capos_call *call, const void *data, 
 
 status_t capos_console_write(cap_t console, const void *data, size_t data_size)
 {
-    struct capos_call *call = capos_call_begin();
-    console_write_put(call, data, data_size);
-    return capos_invoke(call, console, CONSOLE_INTERFACE_ID,
-        CONSOLE_METHOD_WRITE | CAPOS_NO_RESULTS);
+    return capos_invoke_bytes(console, CONSOLE_INTERFACE_ID,
+        CONSOLE_METHOD_WRITE | CAPOS_NO_RESULTS, data, data_size);
 }
 
 status_t capos_console_write_submit(struct capos_call *call, cap_t console, const void *data,
@@ -41,10 +39,8 @@ static inline void console_write_line_put(struct capos_call *call, const char *t
 
 status_t capos_console_write_line(cap_t console, const char *text, size_t text_size)
 {
-    struct capos_call *call = capos_call_begin();
-    console_write_line_put(call, text, text_size);
-    return capos_invoke(call, console, CONSOLE_INTERFACE_ID,
-        CONSOLE_METHOD_WRITE_LINE | CAPOS_NO_RESULTS);
+    return capos_invoke_bytes(console, CONSOLE_INTERFACE_ID,
+        CONSOLE_METHOD_WRITE_LINE | CAPOS_TEXT | CAPOS_NO_RESULTS, text, text_size);
 }
 
 status_t capos_console_write_line_submit(struct capos_call *call, cap_t console, const char *text,
@@ -116,11 +112,10 @@ void capos_std_io_write_take(struct capos_call *call, struct capos_std_io_write_
 status_t capos_std_io_write(cap_t std_io, const void *data, size_t data_size,
     struct capos_std_io_write_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    std_io_write_put(call, data, data_size);
-    status_t status = capos_invoke(call, std_io, STD_IO_INTERFACE_ID, STD_IO_METHOD_WRITE);
+    status_t status = capos_invoke_bytes(std_io, STD_IO_INTERFACE_ID, STD_IO_METHOD_WRITE, data,
+        data_size);
     if (status == STATUS_OK) {
-        capos_std_io_write_take(call, results);
+        capos_std_io_write_take(capos_call_own(), results);
     }
     return status;
 }
@@ -159,11 +154,10 @@ void capos_std_io_write_error_take(struct capos_call *call,
 status_t capos_std_io_write_error(cap_t std_io, const void *data, size_t data_size,
     struct capos_std_io_write_error_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    std_io_write_error_put(call, data, data_size);
-    status_t status = capos_invoke(call, std_io, STD_IO_INTERFACE_ID, STD_IO_METHOD_WRITE_ERROR);
+    status_t status = capos_invoke_bytes(std_io, STD_IO_INTERFACE_ID, STD_IO_METHOD_WRITE_ERROR,
+        data, data_size);
     if (status == STATUS_OK) {
-        capos_std_io_write_error_take(call, results);
+        capos_std_io_write_error_take(capos_call_own(), results);
     }
     return status;
 }
@@ -645,11 +639,10 @@ void capos_directory_sub_take(struct capos_call *call, struct capos_directory_su
 status_t capos_directory_sub(cap_t directory, const char *name, size_t name_size,
     struct capos_directory_sub_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    directory_sub_put(call, name, name_size);
-    status_t status = capos_invoke(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_SUB);
+    status_t status = capos_invoke_bytes(directory, DIRECTORY_INTERFACE_ID,
+        DIRECTORY_METHOD_SUB | CAPOS_TEXT, name, name_size);
     if (status == STATUS_OK) {
-        capos_directory_sub_take(call, results);
+        capos_directory_sub_take(capos_call_own(), results);
     }
     return status;
 }
@@ -690,12 +683,10 @@ void capos_directory_create_directory_take(struct capos_call *call,
 status_t capos_directory_create_directory(cap_t directory, const char *name, size_t name_size,
     struct capos_directory_create_directory_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    directory_create_directory_put(call, name, name_size);
-    status_t status = capos_invoke(call, directory, DIRECTORY_INTERFACE_ID,
-        DIRECTORY_METHOD_CREATE_DIRECTORY);
+    status_t status = capos_invoke_bytes(directory, DIRECTORY_INTERFACE_ID,
+        DIRECTORY_METHOD_CREATE_DIRECTORY | CAPOS_TEXT, name, name_size);
     if (status == STATUS_OK) {
-        capos_directory_create_directory_take(call, results);
+        capos_directory_create_directory_take(capos_call_own(), results);
     }
     return status;
 }
@@ -733,12 +724,10 @@ void capos_directory_remove_take(struct capos_call *call,
 status_t capos_directory_remove(cap_t directory, const char *name, size_t name_size,
     struct capos_directory_remove_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    directory_remove_put(call, name, name_size);
-    status_t status = capos_invoke(call, directory, DIRECTORY_INTERFACE_ID,
-        DIRECTORY_METHOD_REMOVE);
+    status_t status = capos_invoke_bytes(directory, DIRECTORY_INTERFACE_ID,
+        DIRECTORY_METHOD_REMOVE | CAPOS_TEXT, name, name_size);
     if (status == STATUS_OK) {
-        capos_directory_remove_take(call, results);
+        capos_directory_remove_take(capos_call_own(), results);
     }
     return status;
 }
@@ -825,11 +814,10 @@ void capos_directory_stat_take(struct capos_call *call,
 status_t capos_directory_stat(cap_t directory, const char *name, size_t name_size,
     struct capos_directory_stat_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    directory_stat_put(call, name, name_size);
-    status_t status = capos_invoke(call, directory, DIRECTORY_INTERFACE_ID, DIRECTORY_METHOD_STAT);
+    status_t status = capos_invoke_bytes(directory, DIRECTORY_INTERFACE_ID,
+        DIRECTORY_METHOD_STAT | CAPOS_TEXT, name, name_size);
     if (status == STATUS_OK) {
-        capos_directory_stat_take(call, results);
+        capos_directory_stat_take(capos_call_own(), results);
     }
     return status;
 }
@@ -2085,12 +2073,10 @@ void capos_boot_package_binary_take(struct capos_call *call,
 status_t capos_boot_package_binary(cap_t boot_package, const char *name, size_t name_size,
     struct capos_boot_package_binary_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    boot_package_binary_put(call, name, name_size);
-    status_t status = capos_invoke(call, boot_package, BOOT_PACKAGE_INTERFACE_ID,
-        BOOT_PACKAGE_METHOD_BINARY);
+    status_t status = capos_invoke_bytes(boot_package, BOOT_PACKAGE_INTERFACE_ID,
+        BOOT_PACKAGE_METHOD_BINARY | CAPOS_TEXT, name, name_size);
     if (status == STATUS_OK) {
-        capos_boot_package_binary_take(call, results);
+        capos_boot_package_binary_take(capos_call_own(), results);
     }
     return status;
 }
@@ -2689,12 +2675,10 @@ void capos_pipe_writer_write_take(struct capos_call *call,
 status_t capos_pipe_writer_write(cap_t pipe_writer, const void *data, size_t data_size,
     struct capos_pipe_writer_write_results *results)
 {
-    struct capos_call *call = capos_call_begin();
-    pipe_writer_write_put(call, data, data_size);
-    status_t status = capos_invoke(call, pipe_writer, PIPE_WRITER_INTERFACE_ID,
-        PIPE_WRITER_METHOD_WRITE);
+    status_t status = capos_invoke_bytes(pipe_writer, PIPE_WRITER_INTERFACE_ID,
+        PIPE_WRITER_METHOD_WRITE, data, data_size);
     if (status == STATUS_OK) {
-        capos_pipe_writer_write_take(call, results);
+        capos_pipe_writer_write_take(capos_call_own(), results);
     }
     return status;
 }
@@ -3153,10 +3137,8 @@ static inline void thread_control_panic_message_put(struct capos_call *call, con
 status_t capos_thread_control_panic_message(cap_t thread_control, const char *text,
     size_t text_size)
 {
-    struct capos_call *call = capos_call_begin();
-    thread_control_panic_message_put(call, text, text_size);
-    return capos_invoke(call, thread_control, THREAD_CONTROL_INTERFACE_ID,
-        THREAD_CONTROL_METHOD_PANIC_MESSAGE | CAPOS_NO_RESULTS);
+    return capos_invoke_bytes(thread_control, THREAD_CONTROL_INTERFACE_ID,
+        THREAD_CONTROL_METHOD_PANIC_MESSAGE | CAPOS_TEXT | CAPOS_NO_RESULTS, text, text_size);
 }
 
 status_t capos_thread_control_panic_message_submit(struct capos_call *call, cap_t thread_control,

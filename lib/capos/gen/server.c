@@ -13,14 +13,12 @@ status_t capos_console_serve(const struct capos_console_server *server, void *se
         if (server->write == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->write(self, request, request->params,
-            console_write_results_init(&request->reply));
+        return server->write(self, request);
     case CONSOLE_METHOD_WRITE_LINE:
         if (server->write_line == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->write_line(self, request, request->params,
-            console_write_line_results_init(&request->reply));
+        return server->write_line(self, request);
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -34,38 +32,32 @@ status_t capos_std_io_serve(const struct capos_std_io_server *server, void *self
         if (server->read == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->read(self, request, request->params,
-            std_io_read_results_init(&request->reply));
+        return server->read(self, request, std_io_read_results_init(&request->reply));
     case STD_IO_METHOD_WRITE:
         if (server->write == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->write(self, request, request->params,
-            std_io_write_results_init(&request->reply));
+        return server->write(self, request, std_io_write_results_init(&request->reply));
     case STD_IO_METHOD_WRITE_ERROR:
         if (server->write_error == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->write_error(self, request, request->params,
-            std_io_write_error_results_init(&request->reply));
+        return server->write_error(self, request, std_io_write_error_results_init(&request->reply));
     case STD_IO_METHOD_READY:
         if (server->ready == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->ready(self, request, request->params,
-            std_io_ready_results_init(&request->reply));
+        return server->ready(self, request, std_io_ready_results_init(&request->reply));
     case STD_IO_METHOD_IS_TERMINAL:
         if (server->is_terminal == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->is_terminal(self, request, request->params,
-            std_io_is_terminal_results_init(&request->reply));
+        return server->is_terminal(self, request, std_io_is_terminal_results_init(&request->reply));
     case STD_IO_METHOD_WINDOW_SIZE:
         if (server->window_size == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->window_size(self, request, request->params,
-            std_io_window_size_results_init(&request->reply));
+        return server->window_size(self, request, std_io_window_size_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -79,25 +71,22 @@ status_t capos_timer_serve(const struct capos_timer_server *server, void *self,
         if (server->now == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->now(self, request, request->params, timer_now_results_init(&request->reply));
+        return server->now(self, request, timer_now_results_init(&request->reply));
     case TIMER_METHOD_SLEEP:
         if (server->sleep == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->sleep(self, request, request->params,
-            timer_sleep_results_init(&request->reply));
+        return server->sleep(self, request);
     case TIMER_METHOD_PAGE:
         if (server->page == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->page(self, request, request->params,
-            timer_page_results_init(&request->reply));
+        return server->page(self, request, timer_page_results_init(&request->reply));
     case TIMER_METHOD_READY:
         if (server->ready == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->ready(self, request, request->params,
-            timer_ready_results_init(&request->reply));
+        return server->ready(self, request, timer_ready_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -111,8 +100,7 @@ status_t capos_wall_clock_serve(const struct capos_wall_clock_server *server, vo
         if (server->wall_time == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->wall_time(self, request, request->params,
-            wall_clock_wall_time_results_init(&request->reply));
+        return server->wall_time(self, request, wall_clock_wall_time_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -126,8 +114,7 @@ status_t capos_entropy_source_serve(const struct capos_entropy_source_server *se
         if (server->fill == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->fill(self, request, request->params,
-            entropy_source_fill_results_init(&request->reply));
+        return server->fill(self, request, entropy_source_fill_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -141,50 +128,43 @@ status_t capos_directory_serve(const struct capos_directory_server *server, void
         if (server->list == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->list(self, request, request->params,
-            directory_list_results_init(&request->reply));
+        return server->list(self, request, directory_list_results_init(&request->reply));
     case DIRECTORY_METHOD_OPEN:
         if (server->open == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->open(self, request, request->params,
-            directory_open_results_init(&request->reply));
+        return server->open(self, request, directory_open_results_init(&request->reply));
     case DIRECTORY_METHOD_SUB:
         if (server->sub == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->sub(self, request, request->params,
-            directory_sub_results_init(&request->reply));
+        return server->sub(self, request, directory_sub_results_init(&request->reply));
     case DIRECTORY_METHOD_CREATE_DIRECTORY:
         if (server->create_directory == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->create_directory(self, request, request->params,
+        return server->create_directory(self, request,
             directory_create_directory_results_init(&request->reply));
     case DIRECTORY_METHOD_REMOVE:
         if (server->remove == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->remove(self, request, request->params,
-            directory_remove_results_init(&request->reply));
+        return server->remove(self, request, directory_remove_results_init(&request->reply));
     case DIRECTORY_METHOD_RENAME:
         if (server->rename == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->rename(self, request, request->params,
-            directory_rename_results_init(&request->reply));
+        return server->rename(self, request, directory_rename_results_init(&request->reply));
     case DIRECTORY_METHOD_STAT:
         if (server->stat == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->stat(self, request, request->params,
-            directory_stat_results_init(&request->reply));
+        return server->stat(self, request, directory_stat_results_init(&request->reply));
     case DIRECTORY_METHOD_READ_ONLY:
         if (server->read_only == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->read_only(self, request, request->params,
-            directory_read_only_results_init(&request->reply));
+        return server->read_only(self, request, directory_read_only_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -198,38 +178,32 @@ status_t capos_file_serve(const struct capos_file_server *server, void *self,
         if (server->read == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->read(self, request, request->params,
-            file_read_results_init(&request->reply));
+        return server->read(self, request, file_read_results_init(&request->reply));
     case FILE_METHOD_WRITE:
         if (server->write == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->write(self, request, request->params,
-            file_write_results_init(&request->reply));
+        return server->write(self, request, file_write_results_init(&request->reply));
     case FILE_METHOD_STAT:
         if (server->stat == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->stat(self, request, request->params,
-            file_stat_results_init(&request->reply));
+        return server->stat(self, request, file_stat_results_init(&request->reply));
     case FILE_METHOD_TRUNCATE:
         if (server->truncate == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->truncate(self, request, request->params,
-            file_truncate_results_init(&request->reply));
+        return server->truncate(self, request, file_truncate_results_init(&request->reply));
     case FILE_METHOD_SYNC:
         if (server->sync == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->sync(self, request, request->params,
-            file_sync_results_init(&request->reply));
+        return server->sync(self, request, file_sync_results_init(&request->reply));
     case FILE_METHOD_READ_ONLY:
         if (server->read_only == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->read_only(self, request, request->params,
-            file_read_only_results_init(&request->reply));
+        return server->read_only(self, request, file_read_only_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -243,43 +217,37 @@ status_t capos_virtual_memory_serve(const struct capos_virtual_memory_server *se
         if (server->map == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->map(self, request, request->params,
-            virtual_memory_map_results_init(&request->reply));
+        return server->map(self, request, virtual_memory_map_results_init(&request->reply));
     case VIRTUAL_MEMORY_METHOD_UNMAP:
         if (server->unmap == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->unmap(self, request, request->params,
-            virtual_memory_unmap_results_init(&request->reply));
+        return server->unmap(self, request);
     case VIRTUAL_MEMORY_METHOD_PROTECT:
         if (server->protect == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->protect(self, request, request->params,
-            virtual_memory_protect_results_init(&request->reply));
+        return server->protect(self, request);
     case VIRTUAL_MEMORY_METHOD_RESERVE:
         if (server->reserve == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->reserve(self, request, request->params,
-            virtual_memory_reserve_results_init(&request->reply));
+        return server->reserve(self, request, virtual_memory_reserve_results_init(&request->reply));
     case VIRTUAL_MEMORY_METHOD_COMMIT:
         if (server->commit == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->commit(self, request, request->params,
-            virtual_memory_commit_results_init(&request->reply));
+        return server->commit(self, request);
     case VIRTUAL_MEMORY_METHOD_DECOMMIT:
         if (server->decommit == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->decommit(self, request, request->params,
-            virtual_memory_decommit_results_init(&request->reply));
+        return server->decommit(self, request);
     case VIRTUAL_MEMORY_METHOD_CREATE_OBJECT:
         if (server->create_object == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->create_object(self, request, request->params,
+        return server->create_object(self, request,
             virtual_memory_create_object_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
@@ -294,37 +262,32 @@ status_t capos_memory_object_serve(const struct capos_memory_object_server *serv
         if (server->info == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->info(self, request, request->params,
-            memory_object_info_results_init(&request->reply));
+        return server->info(self, request, memory_object_info_results_init(&request->reply));
     case MEMORY_OBJECT_METHOD_MAP:
         if (server->map == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->map(self, request, request->params,
-            memory_object_map_results_init(&request->reply));
+        return server->map(self, request, memory_object_map_results_init(&request->reply));
     case MEMORY_OBJECT_METHOD_UNMAP:
         if (server->unmap == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->unmap(self, request, request->params,
-            memory_object_unmap_results_init(&request->reply));
+        return server->unmap(self, request);
     case MEMORY_OBJECT_METHOD_PROTECT:
         if (server->protect == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->protect(self, request, request->params,
-            memory_object_protect_results_init(&request->reply));
+        return server->protect(self, request);
     case MEMORY_OBJECT_METHOD_SEAL:
         if (server->seal == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->seal(self, request, request->params,
-            memory_object_seal_results_init(&request->reply));
+        return server->seal(self, request, memory_object_seal_results_init(&request->reply));
     case MEMORY_OBJECT_METHOD_READ_ONLY:
         if (server->read_only == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->read_only(self, request, request->params,
+        return server->read_only(self, request,
             memory_object_read_only_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
@@ -339,20 +302,17 @@ status_t capos_read_only_memory_serve(const struct capos_read_only_memory_server
         if (server->info == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->info(self, request, request->params,
-            read_only_memory_info_results_init(&request->reply));
+        return server->info(self, request, read_only_memory_info_results_init(&request->reply));
     case READ_ONLY_MEMORY_METHOD_MAP:
         if (server->map == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->map(self, request, request->params,
-            read_only_memory_map_results_init(&request->reply));
+        return server->map(self, request, read_only_memory_map_results_init(&request->reply));
     case READ_ONLY_MEMORY_METHOD_UNMAP:
         if (server->unmap == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->unmap(self, request, request->params,
-            read_only_memory_unmap_results_init(&request->reply));
+        return server->unmap(self, request);
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -366,19 +326,17 @@ status_t capos_image_serve(const struct capos_image_server *server, void *self,
         if (server->info == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->info(self, request, request->params,
-            image_info_results_init(&request->reply));
+        return server->info(self, request, image_info_results_init(&request->reply));
     case IMAGE_METHOD_MAP:
         if (server->map == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->map(self, request, request->params, image_map_results_init(&request->reply));
+        return server->map(self, request, image_map_results_init(&request->reply));
     case IMAGE_METHOD_UNMAP:
         if (server->unmap == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->unmap(self, request, request->params,
-            image_unmap_results_init(&request->reply));
+        return server->unmap(self, request);
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -392,20 +350,17 @@ status_t capos_code_memory_serve(const struct capos_code_memory_server *server, 
         if (server->reserve == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->reserve(self, request, request->params,
-            code_memory_reserve_results_init(&request->reply));
+        return server->reserve(self, request, code_memory_reserve_results_init(&request->reply));
     case CODE_MEMORY_METHOD_WRITE:
         if (server->write == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->write(self, request, request->params,
-            code_memory_write_results_init(&request->reply));
+        return server->write(self, request);
     case CODE_MEMORY_METHOD_FREE:
         if (server->free == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->free(self, request, request->params,
-            code_memory_free_results_init(&request->reply));
+        return server->free(self, request);
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -419,20 +374,19 @@ status_t capos_boot_package_serve(const struct capos_boot_package_server *server
         if (server->manifest_size == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->manifest_size(self, request, request->params,
+        return server->manifest_size(self, request,
             boot_package_manifest_size_results_init(&request->reply));
     case BOOT_PACKAGE_METHOD_READ_MANIFEST:
         if (server->read_manifest == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->read_manifest(self, request, request->params,
+        return server->read_manifest(self, request,
             boot_package_read_manifest_results_init(&request->reply));
     case BOOT_PACKAGE_METHOD_BINARY:
         if (server->binary == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->binary(self, request, request->params,
-            boot_package_binary_results_init(&request->reply));
+        return server->binary(self, request, boot_package_binary_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -446,31 +400,28 @@ status_t capos_process_spawner_serve(const struct capos_process_spawner_server *
         if (server->spawn == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->spawn(self, request, request->params,
-            process_spawner_spawn_results_init(&request->reply));
+        return server->spawn(self, request, process_spawner_spawn_results_init(&request->reply));
     case PROCESS_SPAWNER_METHOD_CREATE_PIPE:
         if (server->create_pipe == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->create_pipe(self, request, request->params,
+        return server->create_pipe(self, request,
             process_spawner_create_pipe_results_init(&request->reply));
     case PROCESS_SPAWNER_METHOD_FORK:
         if (server->fork == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->fork(self, request, request->params,
-            process_spawner_fork_results_init(&request->reply));
+        return server->fork(self, request, process_spawner_fork_results_init(&request->reply));
     case PROCESS_SPAWNER_METHOD_EXEC:
         if (server->exec == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->exec(self, request, request->params,
-            process_spawner_exec_results_init(&request->reply));
+        return server->exec(self, request);
     case PROCESS_SPAWNER_METHOD_CREATE_ENDPOINT:
         if (server->create_endpoint == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->create_endpoint(self, request, request->params,
+        return server->create_endpoint(self, request,
             process_spawner_create_endpoint_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
@@ -485,14 +436,13 @@ status_t capos_restricted_launcher_serve(const struct capos_restricted_launcher_
         if (server->launch == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->launch(self, request, request->params,
+        return server->launch(self, request,
             restricted_launcher_launch_results_init(&request->reply));
     case RESTRICTED_LAUNCHER_METHOD_LIST:
         if (server->list == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->list(self, request, request->params,
-            restricted_launcher_list_results_init(&request->reply));
+        return server->list(self, request, restricted_launcher_list_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -506,26 +456,22 @@ status_t capos_process_handle_serve(const struct capos_process_handle_server *se
         if (server->wait == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->wait(self, request, request->params,
-            process_handle_wait_results_init(&request->reply));
+        return server->wait(self, request, process_handle_wait_results_init(&request->reply));
     case PROCESS_HANDLE_METHOD_TERMINATE:
         if (server->terminate == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->terminate(self, request, request->params,
-            process_handle_terminate_results_init(&request->reply));
+        return server->terminate(self, request);
     case PROCESS_HANDLE_METHOD_READY:
         if (server->ready == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->ready(self, request, request->params,
-            process_handle_ready_results_init(&request->reply));
+        return server->ready(self, request, process_handle_ready_results_init(&request->reply));
     case PROCESS_HANDLE_METHOD_STATS:
         if (server->stats == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->stats(self, request, request->params,
-            process_handle_stats_results_init(&request->reply));
+        return server->stats(self, request, process_handle_stats_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -539,14 +485,12 @@ status_t capos_pipe_reader_serve(const struct capos_pipe_reader_server *server, 
         if (server->read == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->read(self, request, request->params,
-            pipe_reader_read_results_init(&request->reply));
+        return server->read(self, request, pipe_reader_read_results_init(&request->reply));
     case PIPE_READER_METHOD_READY:
         if (server->ready == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->ready(self, request, request->params,
-            pipe_reader_ready_results_init(&request->reply));
+        return server->ready(self, request, pipe_reader_ready_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -560,14 +504,12 @@ status_t capos_pipe_writer_serve(const struct capos_pipe_writer_server *server, 
         if (server->write == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->write(self, request, request->params,
-            pipe_writer_write_results_init(&request->reply));
+        return server->write(self, request, pipe_writer_write_results_init(&request->reply));
     case PIPE_WRITER_METHOD_READY:
         if (server->ready == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->ready(self, request, request->params,
-            pipe_writer_ready_results_init(&request->reply));
+        return server->ready(self, request, pipe_writer_ready_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -581,14 +523,12 @@ status_t capos_endpoint_serve(const struct capos_endpoint_server *server, void *
         if (server->mint == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->mint(self, request, request->params,
-            endpoint_mint_results_init(&request->reply));
+        return server->mint(self, request, endpoint_mint_results_init(&request->reply));
     case ENDPOINT_METHOD_REVOCABLE:
         if (server->revocable == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->revocable(self, request, request->params,
-            endpoint_revocable_results_init(&request->reply));
+        return server->revocable(self, request, endpoint_revocable_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -602,8 +542,7 @@ status_t capos_cutter_serve(const struct capos_cutter_server *server, void *self
         if (server->cut == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->cut(self, request, request->params,
-            cutter_cut_results_init(&request->reply));
+        return server->cut(self, request);
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -617,8 +556,7 @@ status_t capos_thread_spawner_serve(const struct capos_thread_spawner_server *se
         if (server->spawn == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->spawn(self, request, request->params,
-            thread_spawner_spawn_results_init(&request->reply));
+        return server->spawn(self, request, thread_spawner_spawn_results_init(&request->reply));
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -632,14 +570,12 @@ status_t capos_thread_handle_serve(const struct capos_thread_handle_server *serv
         if (server->join == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->join(self, request, request->params,
-            thread_handle_join_results_init(&request->reply));
+        return server->join(self, request, thread_handle_join_results_init(&request->reply));
     case THREAD_HANDLE_METHOD_DETACH:
         if (server->detach == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->detach(self, request, request->params,
-            thread_handle_detach_results_init(&request->reply));
+        return server->detach(self, request);
     default:
         return STATUS_UNKNOWN_METHOD;
     }
@@ -653,44 +589,37 @@ status_t capos_thread_control_serve(const struct capos_thread_control_server *se
         if (server->set_fs_base == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->set_fs_base(self, request, request->params,
-            thread_control_set_fs_base_results_init(&request->reply));
+        return server->set_fs_base(self, request);
     case THREAD_CONTROL_METHOD_EXIT:
         if (server->exit == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->exit(self, request, request->params,
-            thread_control_exit_results_init(&request->reply));
+        return server->exit(self, request);
     case THREAD_CONTROL_METHOD_INTERRUPT:
         if (server->interrupt == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->interrupt(self, request, request->params,
-            thread_control_interrupt_results_init(&request->reply));
+        return server->interrupt(self, request);
     case THREAD_CONTROL_METHOD_SET_UPCALL:
         if (server->set_upcall == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->set_upcall(self, request, request->params,
-            thread_control_set_upcall_results_init(&request->reply));
+        return server->set_upcall(self, request);
     case THREAD_CONTROL_METHOD_REPORT_DENIAL:
         if (server->report_denial == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->report_denial(self, request, request->params,
-            thread_control_report_denial_results_init(&request->reply));
+        return server->report_denial(self, request);
     case THREAD_CONTROL_METHOD_PANIC_MESSAGE:
         if (server->panic_message == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->panic_message(self, request, request->params,
-            thread_control_panic_message_results_init(&request->reply));
+        return server->panic_message(self, request);
     case THREAD_CONTROL_METHOD_SET_GS_BASE:
         if (server->set_gs_base == NULL) {
             return STATUS_NOT_SUPPORTED;
         }
-        return server->set_gs_base(self, request, request->params,
-            thread_control_set_gs_base_results_init(&request->reply));
+        return server->set_gs_base(self, request);
     default:
         return STATUS_UNKNOWN_METHOD;
     }

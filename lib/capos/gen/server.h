@@ -2,7 +2,8 @@
  *
  * Serving an interface over an endpoint: a service fills the table of the interface's methods
  * and hands each request that it receives to capos_<interface>_serve, which makes the root of
- * the answer and calls the method. A method that is not in the table answers notSupported.
+ * the answer, if there are results, and calls the method. Parameters are read from
+ * request->params. A method that is not in the table answers notSupported.
  */
 #pragma once
 
@@ -10,10 +11,8 @@
 
 /* Console. Output for people who look after the machine: the kernel's log. No input. */
 struct capos_console_server {
-    status_t (*write)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*write_line)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*write)(void *self, struct capos_request *request);
+    status_t (*write_line)(void *self, struct capos_request *request);
 };
 
 status_t capos_console_serve(const struct capos_console_server *server, void *self,
@@ -21,18 +20,12 @@ status_t capos_console_serve(const struct capos_console_server *server, void *se
 
 /* StdIO. The three standard streams of the command that started the machine. */
 struct capos_std_io_server {
-    status_t (*read)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*write)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*write_error)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*ready)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*is_terminal)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*window_size)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*read)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*write)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*write_error)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*ready)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*is_terminal)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*window_size)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_std_io_serve(const struct capos_std_io_server *server, void *self,
@@ -40,14 +33,10 @@ status_t capos_std_io_serve(const struct capos_std_io_server *server, void *self
 
 /* Timer. */
 struct capos_timer_server {
-    status_t (*now)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*sleep)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*page)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*ready)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*now)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*sleep)(void *self, struct capos_request *request);
+    status_t (*page)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*ready)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_timer_serve(const struct capos_timer_server *server, void *self,
@@ -55,8 +44,7 @@ status_t capos_timer_serve(const struct capos_timer_server *server, void *self,
 
 /* WallClock. */
 struct capos_wall_clock_server {
-    status_t (*wall_time)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*wall_time)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_wall_clock_serve(const struct capos_wall_clock_server *server, void *self,
@@ -64,8 +52,7 @@ status_t capos_wall_clock_serve(const struct capos_wall_clock_server *server, vo
 
 /* EntropySource. */
 struct capos_entropy_source_server {
-    status_t (*fill)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*fill)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_entropy_source_serve(const struct capos_entropy_source_server *server, void *self,
@@ -74,22 +61,15 @@ status_t capos_entropy_source_serve(const struct capos_entropy_source_server *se
 /* Directory. A folder. A name is one component: who wants a path walks it by sub(). What is got
  * from a read-only Directory is read-only. */
 struct capos_directory_server {
-    status_t (*list)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*open)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*sub)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*list)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*open)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*sub)(void *self, struct capos_request *request, struct wire_builder results);
     status_t (*create_directory)(void *self, struct capos_request *request,
-        struct wire_reader params, struct wire_builder results);
-    status_t (*remove)(void *self, struct capos_request *request, struct wire_reader params,
         struct wire_builder results);
-    status_t (*rename)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*stat)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*read_only)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*remove)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*rename)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*stat)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*read_only)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_directory_serve(const struct capos_directory_server *server, void *self,
@@ -97,18 +77,12 @@ status_t capos_directory_serve(const struct capos_directory_server *server, void
 
 /* File. A regular file. Offsets and sizes in bytes; no position is kept. */
 struct capos_file_server {
-    status_t (*read)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*write)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*stat)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*truncate)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*sync)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*read_only)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*read)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*write)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*stat)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*truncate)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*sync)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*read_only)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_file_serve(const struct capos_file_server *server, void *self,
@@ -117,19 +91,13 @@ status_t capos_file_serve(const struct capos_file_server *server, void *self,
 /* VirtualMemory. The caller's own address space. Addresses and sizes are multiples of the page
  * size (4,096), or invalidArgument. */
 struct capos_virtual_memory_server {
-    status_t (*map)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*unmap)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*protect)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*reserve)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*commit)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*decommit)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*create_object)(void *self, struct capos_request *request, struct wire_reader params,
+    status_t (*map)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*unmap)(void *self, struct capos_request *request);
+    status_t (*protect)(void *self, struct capos_request *request);
+    status_t (*reserve)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*commit)(void *self, struct capos_request *request);
+    status_t (*decommit)(void *self, struct capos_request *request);
+    status_t (*create_object)(void *self, struct capos_request *request,
         struct wire_builder results);
 };
 
@@ -138,18 +106,12 @@ status_t capos_virtual_memory_serve(const struct capos_virtual_memory_server *se
 
 /* MemoryObject. Memory with an identity. This is its writable side. */
 struct capos_memory_object_server {
-    status_t (*info)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*map)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*unmap)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*protect)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*seal)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*read_only)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*info)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*map)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*unmap)(void *self, struct capos_request *request);
+    status_t (*protect)(void *self, struct capos_request *request);
+    status_t (*seal)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*read_only)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_memory_object_serve(const struct capos_memory_object_server *server, void *self,
@@ -157,12 +119,9 @@ status_t capos_memory_object_serve(const struct capos_memory_object_server *serv
 
 /* ReadOnlyMemory. A MemoryObject's read-only side: maps read, or privately (copy-on-write). */
 struct capos_read_only_memory_server {
-    status_t (*info)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*map)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*unmap)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*info)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*map)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*unmap)(void *self, struct capos_request *request);
 };
 
 status_t capos_read_only_memory_serve(const struct capos_read_only_memory_server *server,
@@ -172,12 +131,9 @@ status_t capos_read_only_memory_serve(const struct capos_read_only_memory_server
  * package in any process; one that a program sealed itself only by spawn and exec, in the new
  * process: to run in one's own what one made is CodeMemory's. */
 struct capos_image_server {
-    status_t (*info)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*map)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*unmap)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*info)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*map)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*unmap)(void *self, struct capos_request *request);
 };
 
 status_t capos_image_serve(const struct capos_image_server *server, void *self,
@@ -186,12 +142,9 @@ status_t capos_image_serve(const struct capos_image_server *server, void *self,
 /* CodeMemory. Code made at run time: the process can run these pages and never write them; the
  * kernel writes for it. */
 struct capos_code_memory_server {
-    status_t (*reserve)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*write)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*free)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*reserve)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*write)(void *self, struct capos_request *request);
+    status_t (*free)(void *self, struct capos_request *request);
 };
 
 status_t capos_code_memory_serve(const struct capos_code_memory_server *server, void *self,
@@ -199,12 +152,11 @@ status_t capos_code_memory_serve(const struct capos_code_memory_server *server, 
 
 /* BootPackage. */
 struct capos_boot_package_server {
-    status_t (*manifest_size)(void *self, struct capos_request *request, struct wire_reader params,
+    status_t (*manifest_size)(void *self, struct capos_request *request,
         struct wire_builder results);
-    status_t (*read_manifest)(void *self, struct capos_request *request, struct wire_reader params,
+    status_t (*read_manifest)(void *self, struct capos_request *request,
         struct wire_builder results);
-    status_t (*binary)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*binary)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_boot_package_serve(const struct capos_boot_package_server *server, void *self,
@@ -212,16 +164,12 @@ status_t capos_boot_package_serve(const struct capos_boot_package_server *server
 
 /* ProcessSpawner. */
 struct capos_process_spawner_server {
-    status_t (*spawn)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*create_pipe)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*fork)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*exec)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*spawn)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*create_pipe)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*fork)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*exec)(void *self, struct capos_request *request);
     status_t (*create_endpoint)(void *self, struct capos_request *request,
-        struct wire_reader params, struct wire_builder results);
+        struct wire_builder results);
 };
 
 status_t capos_process_spawner_serve(const struct capos_process_spawner_server *server, void *self,
@@ -229,10 +177,8 @@ status_t capos_process_spawner_serve(const struct capos_process_spawner_server *
 
 /* RestrictedLauncher. */
 struct capos_restricted_launcher_server {
-    status_t (*launch)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*list)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*launch)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*list)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_restricted_launcher_serve(const struct capos_restricted_launcher_server *server,
@@ -240,14 +186,10 @@ status_t capos_restricted_launcher_serve(const struct capos_restricted_launcher_
 
 /* ProcessHandle. */
 struct capos_process_handle_server {
-    status_t (*wait)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*terminate)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*ready)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*stats)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*wait)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*terminate)(void *self, struct capos_request *request);
+    status_t (*ready)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*stats)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_process_handle_serve(const struct capos_process_handle_server *server, void *self,
@@ -255,10 +197,8 @@ status_t capos_process_handle_serve(const struct capos_process_handle_server *se
 
 /* PipeReader. */
 struct capos_pipe_reader_server {
-    status_t (*read)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*ready)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*read)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*ready)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_pipe_reader_serve(const struct capos_pipe_reader_server *server, void *self,
@@ -266,10 +206,8 @@ status_t capos_pipe_reader_serve(const struct capos_pipe_reader_server *server, 
 
 /* PipeWriter. */
 struct capos_pipe_writer_server {
-    status_t (*write)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*ready)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*write)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*ready)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_pipe_writer_serve(const struct capos_pipe_writer_server *server, void *self,
@@ -277,10 +215,8 @@ status_t capos_pipe_writer_serve(const struct capos_pipe_writer_server *server, 
 
 /* Endpoint. The owner's side: RECV and RETURN on the ring, and these. */
 struct capos_endpoint_server {
-    status_t (*mint)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*revocable)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*mint)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*revocable)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_endpoint_serve(const struct capos_endpoint_server *server, void *self,
@@ -288,8 +224,7 @@ status_t capos_endpoint_serve(const struct capos_endpoint_server *server, void *
 
 /* Cutter. */
 struct capos_cutter_server {
-    status_t (*cut)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*cut)(void *self, struct capos_request *request);
 };
 
 status_t capos_cutter_serve(const struct capos_cutter_server *server, void *self,
@@ -297,8 +232,7 @@ status_t capos_cutter_serve(const struct capos_cutter_server *server, void *self
 
 /* ThreadSpawner. */
 struct capos_thread_spawner_server {
-    status_t (*spawn)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*spawn)(void *self, struct capos_request *request, struct wire_builder results);
 };
 
 status_t capos_thread_spawner_serve(const struct capos_thread_spawner_server *server, void *self,
@@ -306,10 +240,8 @@ status_t capos_thread_spawner_serve(const struct capos_thread_spawner_server *se
 
 /* ThreadHandle. */
 struct capos_thread_handle_server {
-    status_t (*join)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*detach)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*join)(void *self, struct capos_request *request, struct wire_builder results);
+    status_t (*detach)(void *self, struct capos_request *request);
 };
 
 status_t capos_thread_handle_serve(const struct capos_thread_handle_server *server, void *self,
@@ -317,20 +249,13 @@ status_t capos_thread_handle_serve(const struct capos_thread_handle_server *serv
 
 /* ThreadControl. Of whichever thread calls it. */
 struct capos_thread_control_server {
-    status_t (*set_fs_base)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*exit)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*interrupt)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*set_upcall)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*report_denial)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*panic_message)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
-    status_t (*set_gs_base)(void *self, struct capos_request *request, struct wire_reader params,
-        struct wire_builder results);
+    status_t (*set_fs_base)(void *self, struct capos_request *request);
+    status_t (*exit)(void *self, struct capos_request *request);
+    status_t (*interrupt)(void *self, struct capos_request *request);
+    status_t (*set_upcall)(void *self, struct capos_request *request);
+    status_t (*report_denial)(void *self, struct capos_request *request);
+    status_t (*panic_message)(void *self, struct capos_request *request);
+    status_t (*set_gs_base)(void *self, struct capos_request *request);
 };
 
 status_t capos_thread_control_serve(const struct capos_thread_control_server *server, void *self,

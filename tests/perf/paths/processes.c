@@ -12,11 +12,11 @@ static struct {
     cap_t facet, child;
 } server;
 
-static status_t take(void *self, struct capos_request *request, struct wire_reader params,
-                     struct wire_builder results)
+static status_t take(void *self, struct capos_request *request)
 {
-    (void)self, (void)request, (void)results;
-    return console_write_params_data(params).size == PAYLOAD ? STATUS_OK : STATUS_BAD_MESSAGE;
+    (void)self;
+    struct wire_span data = console_write_params_data(request->params);
+    return data.size == PAYLOAD ? STATUS_OK : STATUS_BAD_MESSAGE;
 }
 
 static const struct capos_console_server methods = {.write = take};

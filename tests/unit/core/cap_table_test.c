@@ -207,9 +207,9 @@ TEST(slots_are_charged)
         CHECK_OK(cap_table_reserve(&small, &id[i]));
     }
     CHECK_STATUS(cap_table_reserve(&small, &id[3]), STATUS_SLOTS_EXHAUSTED);
-    CHECK_STATUS(cap_table_insert_at(&small, 9, &things[0]), STATUS_SLOTS_EXHAUSTED);
+    CHECK_STATUS(cap_table_insert(&small, &things[0], &id[3]), STATUS_SLOTS_EXHAUSTED);
     cap_table_cancel(&small, id[1]);
-    CHECK_OK(cap_table_insert_at(&small, 9, object_get(&things[0])));
+    CHECK_OK(cap_table_insert(&small, object_get(&things[0]), &id[3]));
     for (int i = 0; i < 3; i += 2) {
         cap_table_cancel(&small, id[i]);
     }
@@ -217,28 +217,6 @@ TEST(slots_are_charged)
     cap_table_destroy(&small);
     CHECK_EQ(a->used[LEDGER_SLOTS], 0);
     account_put(a);
-    end();
-}
-
-TEST(insert_at_takes_slots_in_any_order)
-{
-    boot();
-    static const uint32_t order[] = {5, 1, 300, 2, 4, 257};
-    for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
-        CHECK_OK(cap_table_insert_at(&t, order[i], object_get(&things[i])));
-    }
-    uint32_t slot = 0, count = 0;
-    cap_id_t id;
-    struct object *o;
-    while ((slot = cap_table_next(&t, slot, &id, &o)) != 0) {
-        CHECK_EQ(id, CAP_ID(slot, 1));
-        count++;
-    }
-    CHECK_EQ(count, ARRAY_SIZE(order));
-    cap_id_t rest = insert(&things[7]);
-    for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
-        CHECK_NE(rest & CAP_SLOT_MASK, order[i]);
-    }
     end();
 }
 

@@ -34,6 +34,8 @@ static struct {
     void (*on_enter)(void); /* an upcall's handler, say */
     size_t answer_bytes;    /* of garbage instead of an answer; 0: an answer */
     bool answer_long;       /* short calls too get a message */
+    char message[512];      /* of the last call */
+    uint32_t message_size;
 } kernel;
 
 static _Alignas(4096) char ring_page[4096];
@@ -114,6 +116,11 @@ static void complete_held(unsigned which)
 static void take_entry(const struct ring_entry *entry)
 {
     kernel.releases += entry->opcode == RING_OP_RELEASE;
+    if (entry->opcode == RING_OP_CALL && (entry->flags & RING_FLAG_SHORT) == 0 &&
+        entry->message_size <= sizeof kernel.message) {
+        kernel.message_size = entry->message_size;
+        memcpy(kernel.message, (const void *)entry->message, entry->message_size);
+    }
     if (entry->opcode == RING_OP_CANCEL) {
         for (unsigned i = 0; i < kernel.held_count; i++) {
             if (kernel.held[i].user_data == entry->interface_id) {
@@ -331,6 +338,51 @@ static void test_short(void)
     test_done("libcapos/ring/short calls");
 }
 
+/* A message that is built in one go has the bytes that the setters would have written, whatever was
+ * in the buffer before, alone and behind others; what does not fit is refused. */
+static void test_bytes(void)
+{
+    static char bytes[600];
+    start();
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (char)test_below(256);
+    }
+    for (size_t size = 0; size <= sizeof own_request; size++) {
+        _Alignas(8) static char expected[sizeof own_request];
+        struct wire_message_builder message;
+        struct wire_span span = {bytes, size};
+        bool is_text = test_below(2) == 0;
+        wire_message_begin(&message, expected, sizeof expected);
+        struct wire_builder params = wire_message_init_root(&message, 0, 1);
+        if (is_text) {
+            wire_set_text(params, 0, span);
+        } else {
+            wire_set_data(params, 0, span);
+        }
+        size_t expected_size = wire_message_finish(&message);
+        memset(own_request, 0xa5, sizeof own_request);
+        if (test_below(3) == 0) {
+            capos_release(7);
+        }
+        if (test_below(4) == 0) {
+            ask(capos_call_begin(), size);
+            (void)!capos_invoke(&the_thread.call, 9, TIMER_INTERFACE_ID, 2); /* two capabilities */
+        }
+        kernel.message_size = 0;
+        kernel.interrupt_next = test_below(3) == 0;
+        status_t status = capos_invoke_bytes(
+            9, TIMER_INTERFACE_ID, is_text ? CAPOS_TEXT | CAPOS_NO_RESULTS : CAPOS_NO_RESULTS,
+            bytes, size);
+        if (expected_size == 0 ? status != STATUS_MESSAGE_TOO_LARGE || kernel.message_size != 0
+                               : status != STATUS_OK || kernel.message_size != expected_size ||
+                                     memcmp(kernel.message, expected, expected_size) != 0) {
+            test_fail("%zu bytes: status %d, a message of %zu, not %zu", size, (int)status,
+                      (size_t)kernel.message_size, expected_size);
+        }
+    }
+    test_done("libcapos/ring/calls of bytes");
+}
+
 /* Entries that are waited for at once, alone, also behind others and interrupted. */
 static void test_entries(void)
 {
@@ -522,6 +574,7 @@ int main(void)
     test_full_queue();
     test_entries();
     test_short();
+    test_bytes();
     test_releases();
     test_bad_answers();
     test_interrupts();

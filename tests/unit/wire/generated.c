@@ -111,13 +111,31 @@ struct capos_call *capos_invoke_short(cap_t cap, uint64_t interface_id, uint64_t
     return call;
 }
 
+/* The message that bytes go into. */
+status_t capos_invoke_bytes(cap_t cap, uint64_t interface_id, uint32_t method, const void *bytes,
+                            size_t size)
+{
+    struct capos_call *call = capos_call_begin();
+    struct wire_builder params = wire_message_init_root(&call->message, 0, 1);
+    struct wire_span span = {bytes, size};
+    if ((method & CAPOS_TEXT) != 0) {
+        wire_set_text(params, 0, span);
+    } else {
+        wire_set_data(params, 0, span);
+    }
+    return capos_invoke(call, cap, interface_id, method);
+}
+
+struct capos_call *capos_call_own(void)
+{
+    return &thread_call;
+}
+
 /* --- a timer: numbers --- */
 
-static status_t my_now(void *self, struct capos_request *request, struct wire_reader params,
-                       struct wire_builder results)
+static status_t my_now(void *self, struct capos_request *request, struct wire_builder results)
 {
     (void)request;
-    (void)params;
     timer_now_results_set_monotonic_ns(results, *(uint64_t *)self);
     timer_now_results_set_tick(results, UINT64_MAX);
     return STATUS_OK;
@@ -125,12 +143,10 @@ static status_t my_now(void *self, struct capos_request *request, struct wire_re
 
 static uint64_t slept;
 
-static status_t my_sleep(void *self, struct capos_request *request, struct wire_reader params,
-                         struct wire_builder results)
+static status_t my_sleep(void *self, struct capos_request *request)
 {
     (void)self;
-    (void)results;
-    slept = timer_sleep_params_ns(params);
+    slept = timer_sleep_params_ns(request->params);
     if (slept == 13) {
         return capos_request_fail(request, EXCEPTION_TYPE_INVALID_ARGUMENT, "not 13");
     }
@@ -185,12 +201,11 @@ TEST(call_with_a_record_of_its_own)
 
 /* --- streams: bytes, and what does not fit --- */
 
-static status_t my_read(void *self, struct capos_request *request, struct wire_reader params,
-                        struct wire_builder results)
+static status_t my_read(void *self, struct capos_request *request, struct wire_builder results)
 {
     (void)self;
     (void)request;
-    uint32_t size = std_io_read_params_max_bytes(params);
+    uint32_t size = std_io_read_params_max_bytes(request->params);
     uint8_t *data = std_io_read_results_init_data(results, size);
     if (data != NULL) {
         memset(data, 'x', 7);
@@ -200,10 +215,9 @@ static status_t my_read(void *self, struct capos_request *request, struct wire_r
     return STATUS_OK;
 }
 
-static status_t my_write(void *self, struct capos_request *request, struct wire_reader params,
-                         struct wire_builder results)
+static status_t my_write(void *self, struct capos_request *request, struct wire_builder results)
 {
-    struct wire_span data = std_io_write_params_data(params);
+    struct wire_span data = std_io_write_params_data(request->params);
     (void)request;
     CHECK_BYTES(data.data, self, data.size);
     std_io_write_results_set_written(results, (uint32_t)data.size);
@@ -242,14 +256,13 @@ TEST(too_large)
 
 /* --- a spawner: capabilities, texts, lists of structs, a struct --- */
 
-static status_t my_spawn(void *self, struct capos_request *request, struct wire_reader params,
-                         struct wire_builder results)
+static status_t my_spawn(void *self, struct capos_request *request, struct wire_builder results)
 {
     (void)self;
-    struct wire_list grants = process_spawner_spawn_params_grants(params);
-    struct wire_reader limits = process_spawner_spawn_params_limits(params);
-    CHECK_EQ(process_spawner_spawn_params_name(params).size, 5);
-    CHECK_BYTES(process_spawner_spawn_params_name(params).data, "child", 6);
+    struct wire_list grants = process_spawner_spawn_params_grants(request->params);
+    struct wire_reader limits = process_spawner_spawn_params_limits(request->params);
+    CHECK_EQ(process_spawner_spawn_params_name(request->params).size, 5);
+    CHECK_BYTES(process_spawner_spawn_params_name(request->params).data, "child", 6);
     CHECK_EQ(grants.count, 2);
     for (uint32_t i = 0; i < 2; i++) {
         struct wire_reader grant = wire_list_get_struct(grants, i);
@@ -258,7 +271,7 @@ static status_t my_spawn(void *self, struct capos_request *request, struct wire_
         CHECK_EQ(capos_request_take(request, granted_cap_cap(grant)), CAP_ID_NONE);
     }
     CHECK_EQ(request->transfers_in[1].mode, CAP_TRANSFER_MOVE);
-    uint32_t image = process_spawner_spawn_params_image(params);
+    uint32_t image = process_spawner_spawn_params_image(request->params);
     CHECK_EQ(image, 2); /* after those of the list */
     CHECK_EQ(request->transfers_in[image].mode, CAP_TRANSFER_COPY);
     CHECK_EQ(capos_request_take(request, image), 300);
