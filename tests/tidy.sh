@@ -43,7 +43,7 @@ floors_check() {
         sed 's/$/  (abi and lib\/wire use nothing above them)/'
     grep -nE '#include "(services|tools|tests)/' $(printf '%s\n' "$sources" | grep -E '^(kernel|lib/capos)/') |
         sed 's/$/  (nothing above this floor)/'
-    grep -nE '#include "kernel/arch/(x86_64|sim)' $(printf '%s\n' "$sources" | grep -E '^kernel/(core|cap)/') |
+    grep -nE '#include "kernel/arch/(x86_64|linux|sim|hosted)/' $(printf '%s\n' "$sources" | grep -E '^kernel/(core|cap)/') |
         sed 's/$/  (core knows arch by kernel\/arch\/arch.h)/'
 }
 

@@ -202,6 +202,16 @@ status_t pipe_create(struct account *a, struct object **reader, struct object **
     return STATUS_OK;
 }
 
+static void free_bytes(struct pipe *p)
+{
+    for (uint32_t i = 0; i < PIPE_PAGES; i++) {
+        if (p->pages[i].frame != FRAME_NONE) {
+            page_free(&p->pages[i]);
+        }
+    }
+    p->head = p->tail = 0;
+}
+
 struct pipe *pipe_of(struct object *end)
 {
     KASSERT(end->class == &pipe_reader_class || end->class == &pipe_writer_class);
@@ -215,12 +225,9 @@ void pipe_end_destroy(struct object *end)
     bool *gone = end == &p->reader ? &p->reader_gone : &p->writer_gone;
     KASSERT(!*gone);
     *gone = true;
-    for (uint32_t i = 0; p->reader_gone && i < PIPE_PAGES; i++) { /* nobody can read them */
-        if (p->pages[i].frame != FRAME_NONE) {
-            page_free(&p->pages[i]);
-        }
+    if (p->reader_gone) {
+        free_bytes(p); /* nobody can read them */
     }
-    p->head = p->reader_gone ? p->tail : p->head;
     if (!p->reader_gone || !p->writer_gone) {
         pipe_serve(p);
         return;

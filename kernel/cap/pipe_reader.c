@@ -7,18 +7,14 @@
 status_t pipe_reader_read(const struct invocation *in, uint32_t max_bytes)
 {
     struct pipe *p = pipe_of(in->self);
-    status_t s = stream_check_read(in->call, max_bytes);
-    if (s != STATUS_OK) {
-        return s;
-    }
-    if (max_bytes == 0 || pipe_used(p) != 0 || p->writer_gone) {
+    bool ready = pipe_used(p) != 0 || p->writer_gone;
+    status_t s = stream_begin_read(in->call, max_bytes, ready, &p->reads);
+    if (s == STATUS_OK) {
         KASSERT(list_empty(&p->reads) || max_bytes == 0);
         pipe_answer_read(p, in->call, max_bytes, in->results);
         pipe_serve(p); /* writers may go on */
-        return STATUS_OK;
     }
-    in->call->value[0] = max_bytes;
-    return call_wait(in->call, &p->reads, call_leave_queue);
+    return s;
 }
 
 status_t pipe_reader_ready(const struct invocation *in, uint32_t mask)

@@ -154,16 +154,12 @@ static void listen(const struct invocation *in)
 status_t std_io_read(const struct invocation *in, uint32_t max_bytes)
 {
     listen(in);
-    status_t s = stream_check_read(in->call, max_bytes);
-    if (s != STATUS_OK) {
-        return s;
-    }
-    if (max_bytes == 0 || (list_empty(&reads) && input_there())) {
+    bool ready = max_bytes > 0 && list_empty(&reads) && input_there(); /* wants the host's input */
+    status_t s = stream_begin_read(in->call, max_bytes, ready, &reads);
+    if (s == STATUS_OK) {
         answer_read(in->call, max_bytes, in->results);
-        return STATUS_OK;
     }
-    in->call->value[0] = max_bytes;
-    return call_wait(in->call, &reads, call_leave_queue);
+    return s;
 }
 
 static status_t begin_write(const struct invocation *in, struct wire_span data)

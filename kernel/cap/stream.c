@@ -13,12 +13,17 @@ static uint32_t room_of(const struct call *call)
     return have > words ? (have - words) * WIRE_WORD_BYTES : 0;
 }
 
-status_t stream_check_read(struct call *call, uint32_t max_bytes)
+status_t stream_begin_read(struct call *call, uint32_t max_bytes, bool ready, struct list *reads)
 {
     KASSERT(max_bytes <= STREAM_CHUNK_MAX);
-    return max_bytes == 0 || room_of(call) != 0
-               ? STATUS_OK
-               : call_bad_argument(call, NULL, "the result buffer has no room for data");
+    if (max_bytes > 0 && room_of(call) == 0) {
+        return call_bad_argument(call, NULL, "the result buffer has no room for data");
+    }
+    if (max_bytes == 0 || ready) {
+        return STATUS_OK;
+    }
+    call->value[0] = max_bytes;
+    return call_wait(call, reads, call_leave_queue);
 }
 
 uint32_t stream_fit(const struct call *call, size_t there, uint32_t max_bytes)

@@ -8,8 +8,10 @@
 typedef void stream_setter(struct wire_builder results, uint32_t number);
 
 /* --- reads --- */
-/* Answers the exception if nothing fits. */
-status_t stream_check_read(struct call *call, uint32_t max_bytes) MUST_CHECK;
+/* Ok: the read takes what is there now. Else it waits in the list, with max_bytes in value[0], or
+ * has answered the exception that nothing fits. */
+status_t stream_begin_read(struct call *call, uint32_t max_bytes, bool ready,
+                           struct list *reads) MUST_CHECK;
 /* How many of the bytes that are there the read takes: no more than fit the caller's result buffer
  * beside the results, so that nothing is lost in an answer that does not fit. */
 uint32_t stream_fit(const struct call *call, size_t there, uint32_t max_bytes);

@@ -41,12 +41,9 @@ status_t timer_now(const struct invocation *in)
 
 status_t timer_sleep(const struct invocation *in, uint64_t ns)
 {
+    uint64_t now_ns = arch_now_ns(), deadline_ns = MIN(ns, UINT64_MAX - now_ns) + now_ns;
     note_granted(in->call);
-    if (ns == 0) {
-        return STATUS_OK;
-    }
-    uint64_t now_ns = arch_now_ns();
-    return park_until(in->call, ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + ns, fired);
+    return ns == 0 ? STATUS_OK : park_until(in->call, deadline_ns, fired);
 }
 
 status_t timer_ready(const struct invocation *in, uint64_t deadline_ns)
