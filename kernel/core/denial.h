@@ -2,6 +2,7 @@
  * sent with its exit status. */
 #pragma once
 
+#include "abi/host_link.h"
 #include "kernel/core/types.h"
 
 #define DENIAL_NO_METHOD 0xffff
@@ -10,8 +11,8 @@ struct denial {
     uint64_t interface_id;
     uint16_t method;
     enum denial_reason reason;
-    char name[32];
-    char grant[32];
+    char name[HOST_LINK_NAME_SIZE];
+    char grant[HOST_LINK_NAME_SIZE];
 };
 
 struct process;
