@@ -79,7 +79,7 @@ status_t thread_control_report_denial(const struct invocation *in, uint64_t inte
                                       uint16_t method, struct wire_span name,
                                       enum denial_reason reason, struct wire_span grant)
 {
-    char name_text[32], grant_text[32];
+    char name_text[HOST_LINK_NAME_SIZE], grant_text[HOST_LINK_NAME_SIZE];
     copy_text(name_text, sizeof name_text, name);
     copy_text(grant_text, sizeof grant_text, grant);
     denial_record(in->call->process, interface_id, method, reason, name_text, grant_text);
