@@ -201,27 +201,13 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
-/* One part of a folder: as many entries as fit the answer. The plain capos_directory_list would not
- * do: its answer is good until the thread's next call, and getting memory for a name may be one.
- * This one stays until it is asked for the next part. */
-static status_t list_part(cap_t folder, uint64_t cursor, struct capos_directory_list_results *part)
-{
-    static struct capos_call call;
-    static _Alignas(8) char request[256], answer[MESSAGE_MAX];
-    if (call.reply == NULL) {
-        capos_call_init(&call, request, sizeof request, answer, sizeof answer);
-    }
-    status_t status = capos_directory_list_submit(&call, folder, cursor, UINT32_MAX);
-    return status == STATUS_OK ? capos_directory_list_await(&call, part) : status;
-}
-
 /* All that is in the folder, by name. After a problem the list has what came before. */
 static const char *list_folder(cap_t folder, struct listing *list)
 {
     struct capos_directory_list_results part = {.next = 0};
     const char *what;
     do {
-        status_t status = list_part(folder, part.next, &part);
+        status_t status = capos_directory_list(folder, part.next, UINT32_MAX, &part);
         what = problem(status, &part.error);
         for (uint32_t i = 0; what == NULL && i < part.entries.count; i++) {
             add_entry(list, wire_list_get_struct(part.entries, i));

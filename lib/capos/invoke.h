@@ -17,6 +17,7 @@
  * call is complete.
  *
  * Results are valid until the call record is used again: for the thread's own until its next call.
+ * malloc and its like make none with that record.
  * Capabilities received belong to whoever takes them with capos_received; those that nobody took
  * are released when the record is used again.
  *

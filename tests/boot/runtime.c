@@ -175,6 +175,26 @@ static int wrong_grant(void)
     return 0;
 }
 
+/* Getting memory and giving it back, as much as there is and more, leaves the last answer alone. */
+static int last_answer(void)
+{
+    struct capos_restricted_launcher_list_results answer;
+    cap_t launcher = capos_need("launch", RESTRICTED_LAUNCHER_INTERFACE_ID);
+    assert(capos_restricted_launcher_list(launcher, &answer) == STATUS_OK);
+    for (size_t size = 1; size < (size_t)1 << 48; size *= 8) {
+        char *volatile block = malloc(size); /* else the compiler would do without */
+        if (block != NULL) {
+            block[0] = 1;
+        }
+        free(block);
+        assert(answer.names.count == 1);
+        struct wire_span name = wire_list_get_text(answer.names, 0);
+        assert(name.size == 5 && memcmp(name.data, "hello", 5) == 0);
+    }
+    printf("the same name\n");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -190,6 +210,7 @@ int main(int argc, char **argv)
         {"ending", ending},
         {"failing", failing},
         {"wrong-grant", wrong_grant},
+        {"last-answer", last_answer},
     };
     for (size_t i = 0; argc > 1 && i < sizeof parts / sizeof parts[0]; i++) {
         if (strcmp(argv[1], parts[i].name) == 0) {
