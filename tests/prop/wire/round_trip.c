@@ -167,9 +167,20 @@ static void print_message(FILE *out, const struct node *root, struct wire_messag
     fprintf(out, "%s\n", text);
 }
 
+/* One in more segments than anybody takes, the tool itself included, is refused. */
+static bool has_too_many_segments(const uint64_t *words, size_t size)
+{
+    struct wire_message message;
+    if ((uint32_t)words[0] < WIRE_SEGMENTS_MAX) {
+        return false;
+    }
+    CHECK_EQ(wire_message_open(&message, words, size), WIRE_ERROR_FRAME);
+    return true;
+}
+
 /* Reads the messages of `name` one after the other: their texts, and those of their copies, go to
- * read.txt and copied.txt. */
-static void read_messages(const struct node *root, const char *name, uint64_t count)
+ * read.txt and copied.txt. False: one of them is in too many segments to be read. */
+static bool read_messages(const struct node *root, const char *name, uint64_t count)
 {
     FILE *binary = open_file(name, "rb");
     FILE *text = open_file("read.txt", "w");
@@ -178,10 +189,15 @@ static void read_messages(const struct node *root, const char *name, uint64_t co
     uint64_t *copy = malloc(MESSAGE_ROOM);
     size_t size = fread(words, 1, MESSAGE_ROOM * 64ull, binary);
     CHECK(feof(binary));
+    bool readable = true;
     const uint64_t *at = words;
     for (uint64_t i = 0; i < count; i++) {
         struct wire_message message, second;
         struct wire_message_builder builder;
+        if (has_too_many_segments(at, size)) {
+            readable = false;
+            break;
+        }
         CHECK_EQ(wire_message_open(&message, at, size), WIRE_OK);
         print_message(text, root, &message);
         wire_message_begin(&builder, copy, MESSAGE_ROOM);
@@ -191,12 +207,13 @@ static void read_messages(const struct node *root, const char *name, uint64_t co
         at += message.size / 8;
         size -= message.size;
     }
-    CHECK_EQ(size, 0);
+    CHECK(!readable || size == 0);
     free(words);
     free(copy);
     fclose(binary);
     fclose(text);
     fclose(copied);
+    return readable;
 }
 
 static void both_directions(bool defaults, uint64_t seed)
@@ -216,9 +233,10 @@ static void both_directions(bool defaults, uint64_t seed)
         };
         for (size_t way = 0; way < sizeof(ways) / sizeof(ways[0]); way++) {
             run(ways[way]);
-            read_messages(root, "theirs.bin", messages);
-            check_same_lines("ours.txt", "read.txt");
-            check_same_lines("ours.txt", "copied.txt");
+            if (read_messages(root, "theirs.bin", messages)) {
+                check_same_lines("ours.txt", "read.txt");
+                check_same_lines("ours.txt", "copied.txt");
+            }
         }
     }
 }
