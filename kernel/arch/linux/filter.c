@@ -138,40 +138,41 @@ int64_t linux_filter_zygote(void)
 
 /* The kernel's process, once the machine runs. What is not here ends it. A read of a file is
  * one that never waits. */
+static const struct sock_filter kernel_program[] = {
+    LOAD(arch),
+    EQUAL(AUDIT_ARCH_X86_64, 1, 0),
+    ANSWER(SECCOMP_RET_KILL_PROCESS),
+    LOAD(nr),
+    MAY(__NR_futex),
+    MAY(__NR_read),
+    MAY(__NR_write),
+    MAY(__NR_poll),
+    MAY(__NR_ppoll),
+    MAY(__NR_tgkill),
+    MAY(__NR_kill),
+    MAY(__NR_wait4),
+    MAY(__NR_waitid),
+    MAY(__NR_clock_gettime),
+    MAY(__NR_getrandom),
+    MAY(__NR_fallocate),
+    MAY(__NR_rt_sigreturn),
+    MAY(__NR_restart_syscall),
+    MAY(__NR_exit_group),
+    MAY(__NR_recvfrom),
+    MAY(__NR_sendto),
+    MAY(__NR_sched_setaffinity),
+    EQUAL(__NR_preadv2, 0, 5),
+    LOAD_LOW_OF(args[5]),
+    EQUAL(RWF_NOWAIT, 0, 3),
+    LOAD_HIGH_OF(args[5]),
+    EQUAL(0, 0, 1),
+    ANSWER(SECCOMP_RET_ALLOW),
+    ANSWER(SECCOMP_RET_KILL_PROCESS),
+};
+
 int64_t linux_filter_kernel(void)
 {
-    static const struct sock_filter program[] = {
-        LOAD(arch),
-        EQUAL(AUDIT_ARCH_X86_64, 1, 0),
-        ANSWER(SECCOMP_RET_KILL_PROCESS),
-        LOAD(nr),
-        MAY(__NR_futex),
-        MAY(__NR_read),
-        MAY(__NR_write),
-        MAY(__NR_poll),
-        MAY(__NR_ppoll),
-        MAY(__NR_tgkill),
-        MAY(__NR_kill),
-        MAY(__NR_wait4),
-        MAY(__NR_waitid),
-        MAY(__NR_clock_gettime),
-        MAY(__NR_getrandom),
-        MAY(__NR_fallocate),
-        MAY(__NR_rt_sigreturn),
-        MAY(__NR_restart_syscall),
-        MAY(__NR_exit_group),
-        MAY(__NR_recvfrom),
-        MAY(__NR_sendto),
-        MAY(__NR_sched_setaffinity),
-        EQUAL(__NR_preadv2, 0, 5),
-        LOAD_LOW_OF(args[5]),
-        EQUAL(RWF_NOWAIT, 0, 3),
-        LOAD_HIGH_OF(args[5]),
-        EQUAL(0, 0, 1),
-        ANSWER(SECCOMP_RET_ALLOW),
-        ANSWER(SECCOMP_RET_KILL_PROCESS),
-    };
-    return install(program, ARRAY_SIZE(program));
+    return install(kernel_program, ARRAY_SIZE(kernel_program));
 }
 
 /* A worker of the folder process: what names something takes a descriptor, never the current

@@ -266,3 +266,40 @@ TEST(arguments_of_managers)
         }
     }
 }
+
+/* --- the kernel's process --- */
+
+static bool kernel_may(int number, uint64_t last)
+{
+    struct seccomp_data data = {
+        .nr = number, .arch = AUDIT_ARCH_X86_64, .args = {5, 4096, 1, 0, 0, last}};
+    uint32_t answer = run(kernel_program, ARRAY_SIZE(kernel_program), &data);
+    CHECK(answer == SECCOMP_RET_ALLOW || answer == SECCOMP_RET_KILL_PROCESS);
+    return answer == SECCOMP_RET_ALLOW;
+}
+
+TEST(kernel_numbers)
+{
+    static const int may[] = {
+        __NR_futex,   __NR_read,          __NR_write,           __NR_poll,       __NR_ppoll,
+        __NR_tgkill,  __NR_kill,          __NR_wait4,           __NR_waitid,     __NR_clock_gettime,
+        __NR_sendto,  __NR_rt_sigreturn,  __NR_restart_syscall, __NR_exit_group, __NR_recvfrom,
+        __NR_fallocate, __NR_getrandom, __NR_sched_setaffinity};
+    for (int n = -2000; n < 2000; n++) {
+        bool expected = false;
+        for (size_t i = 0; i < ARRAY_SIZE(may); i++) {
+            expected = expected || n == may[i];
+        }
+        CHECK_EQ(kernel_may(n, 0), expected);
+        CHECK(n < 0 || !kernel_may(n | 0x40000000, 0));
+    }
+}
+
+TEST(kernel_reads_files_without_waiting)
+{
+    CHECK(kernel_may(__NR_preadv2, RWF_NOWAIT));
+    CHECK(!kernel_may(__NR_preadv2, 0));
+    for (int bit = 0; bit < 64; bit++) {
+        CHECK(!kernel_may(__NR_preadv2, RWF_NOWAIT ^ 1ull << bit));
+    }
+}
