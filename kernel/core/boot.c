@@ -105,7 +105,7 @@ static status_t make_init(const struct boot_info *info, const char **reason)
         *reason = "the boot package has no init";
         return status;
     }
-    struct object *grants[GRANTS + BOOT_OBJECTS_MAX];
+    struct object *grants[GRANTS + HOST_FOLDERS_MAX];
     uint32_t count = 0;
     for (; count < GRANTS; count++) {
         grants[count] = handed[OWN_COUNT + count].object;

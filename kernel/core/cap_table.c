@@ -106,10 +106,9 @@ static void vacate(struct cap_table *t, uint32_t index, struct cap_slot *slot)
     }
 }
 
-status_t cap_table_init(struct cap_table *t, struct account *a)
+void cap_table_init(struct cap_table *t, struct account *a)
 {
     *t = (struct cap_table){.account = account_get(a)};
-    return STATUS_OK;
 }
 
 /* The index's page has a place. */
@@ -275,9 +274,6 @@ static inline struct object *empty(struct cap_table *t, uint32_t index, struct c
 {
     struct object *o = slot->object;
     vacate(t, index, slot);
-    if (o->class->released != NULL) {
-        o->class->released(o);
-    }
     return o;
 }
 

@@ -55,7 +55,7 @@ struct cap_table {
     bool charge_kept;         /* by cap_table_vacate(): one slot more is charged than in use */
 };
 
-status_t cap_table_init(struct cap_table *t, struct account *a) MUST_CHECK;
+void cap_table_init(struct cap_table *t, struct account *a);
 void cap_table_destroy(struct cap_table *t); /* releases all it holds */
 
 /* Errors: badCapability (never given out), staleCapability, inTransit. No reference is taken. */

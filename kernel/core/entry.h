@@ -6,8 +6,6 @@
 #include "abi/upcall.h"
 #include "kernel/core/sched.h"
 
-#define BOOT_OBJECTS_MAX 32 /* a command line has no more; each is a slot of init's */
-
 struct boot_info {
     struct {
         frame_t first, end;
@@ -21,7 +19,7 @@ struct boot_info {
     struct boot_object {
         const char *name;
         struct object *object;
-    } objects[BOOT_OBJECTS_MAX];
+    } objects[HOST_FOLDERS_MAX];
     uint32_t object_count;
 };
 

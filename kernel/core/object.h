@@ -47,9 +47,6 @@ struct object_class {
     /* fork policy rebind: the object that the child gets instead (a new reference); must not
      * allocate */
     struct object *(*rebind)(struct object *self, struct process *child);
-    /* a slot that named the object was released, or moved away; optional. For ends of pipes no
-     * use: they count references. */
-    void (*released)(struct object *self);
 };
 
 struct object {

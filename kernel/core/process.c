@@ -143,16 +143,11 @@ static status_t make_struct(struct account *parent, const char *name, size_t nam
     }
     struct process *p = memory;
     status = account_create(parent, limits, &p->account);
-    if (status == STATUS_OK) {
-        status = cap_table_init(&p->table, p->account);
-        if (status != STATUS_OK) {
-            account_put(p->account);
-        }
-    }
     if (status != STATUS_OK) {
         kmem_free(parent, p, sizeof *p);
         return status;
     }
+    cap_table_init(&p->table, p->account);
     p->payer = parent;
     object_init(&p->object, &process_handle_class);
     list_init(&p->threads);

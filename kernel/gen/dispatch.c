@@ -14,7 +14,7 @@ static status_t decode_console_write(const struct invocation *in)
     if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
-    if (data.size > 1024) {
+    if (data.size > CONSOLE_WRITE_DATA_BOUND) {
         return call_bad_argument(in->call, "data", "more than 1 KiB in one call");
     }
     return console_write(in, data);
@@ -26,7 +26,7 @@ static status_t decode_console_write_line(const struct invocation *in)
     if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
-    if (text.size > 1024) {
+    if (text.size > CONSOLE_WRITE_LINE_TEXT_BOUND) {
         return call_bad_argument(in->call, "text", "more than 1 KiB in one call");
     }
     return console_write_line(in, text);
@@ -71,7 +71,7 @@ struct object console_object = {
 static status_t decode_std_io_read(const struct invocation *in)
 {
     uint32_t max_bytes = std_io_read_params_max_bytes(in->params);
-    if (max_bytes > 32768) {
+    if (max_bytes > STD_IO_READ_MAX_BYTES_BOUND) {
         return call_bad_argument(in->call, "maxBytes", "more than 32 KiB in one call");
     }
     return std_io_read(in, max_bytes);
@@ -83,7 +83,7 @@ static status_t decode_std_io_write(const struct invocation *in)
     if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
-    if (data.size > 32768) {
+    if (data.size > STD_IO_WRITE_DATA_BOUND) {
         return call_bad_argument(in->call, "data", "more than 32 KiB in one call");
     }
     return std_io_write(in, data);
@@ -95,7 +95,7 @@ static status_t decode_std_io_write_error(const struct invocation *in)
     if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
-    if (data.size > 32768) {
+    if (data.size > STD_IO_WRITE_ERROR_DATA_BOUND) {
         return call_bad_argument(in->call, "data", "more than 32 KiB in one call");
     }
     return std_io_write_error(in, data);
@@ -248,7 +248,7 @@ struct object timer_object = {
 static status_t decode_entropy_source_fill(const struct invocation *in)
 {
     uint32_t count = entropy_source_fill_params_count(in->params);
-    if (count > 64) {
+    if (count > ENTROPY_SOURCE_FILL_COUNT_BOUND) {
         return call_bad_argument(in->call, "count", "more than 64 in one call");
     }
     return entropy_source_fill(in, count);
@@ -938,7 +938,7 @@ const struct interface process_handle_interface = {
 static status_t decode_pipe_reader_read(const struct invocation *in)
 {
     uint32_t max_bytes = pipe_reader_read_params_max_bytes(in->params);
-    if (max_bytes > 32768) {
+    if (max_bytes > PIPE_READER_READ_MAX_BYTES_BOUND) {
         return call_bad_argument(in->call, "maxBytes", "more than 32 KiB in one call");
     }
     return pipe_reader_read(in, max_bytes);
@@ -983,7 +983,7 @@ static status_t decode_pipe_writer_write(const struct invocation *in)
     if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
-    if (data.size > 32768) {
+    if (data.size > PIPE_WRITER_WRITE_DATA_BOUND) {
         return call_bad_argument(in->call, "data", "more than 32 KiB in one call");
     }
     return pipe_writer_write(in, data);

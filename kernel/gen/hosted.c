@@ -156,7 +156,7 @@ static status_t decode_file_read(const struct invocation *in)
 {
     uint64_t offset = file_read_params_offset(in->params);
     uint32_t length = file_read_params_length(in->params);
-    if (length > 65536) {
+    if (length > FILE_READ_LENGTH_BOUND) {
         return call_bad_argument(in->call, "length", "more than 64 KiB in one call");
     }
     return file_read(in, offset, length);
@@ -169,7 +169,7 @@ static status_t decode_file_write(const struct invocation *in)
     if (in->params.message->error != WIRE_OK) {
         return STATUS_BAD_MESSAGE;
     }
-    if (data.size > 65536) {
+    if (data.size > FILE_WRITE_DATA_BOUND) {
         return call_bad_argument(in->call, "data", "more than 64 KiB in one call");
     }
     return file_write(in, offset, data);

@@ -171,9 +171,9 @@ struct folders folders_open(struct run_options *o, struct manifest_grant *grants
         for (uint32_t j = 0; j < folders.count; j++) {
             folders_not_twice(folders.items[j].grant, grant);
         }
-        if (folders.count == FOLDERS_MAX) {
+        if (folders.count == HOST_FOLDERS_MAX) {
             fail(TOOL_USAGE, "--dir %s: a program can have %d folders, and this is one more",
-                 grant->host, FOLDERS_MAX);
+                 grant->host, HOST_FOLDERS_MAX);
         }
         int fd = open_folder(grant->host);
         const char *path = realpath(grant->host, NULL);

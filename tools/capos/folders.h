@@ -10,7 +10,6 @@
 #include "abi/host_link.h"
 #include "tools/capos/run.h"
 
-#define FOLDERS_MAX 32
 #define FOLDERS_GUEST_MAX (HOST_LINK_NAME_SIZE - 1) /* as a record of a denial has room for */
 
 struct folder {
@@ -20,7 +19,7 @@ struct folder {
 };
 
 struct folders {
-    struct folder items[FOLDERS_MAX]; /* in the order of the grants */
+    struct folder items[HOST_FOLDERS_MAX]; /* in the order of the grants */
     uint32_t count;
 };
 

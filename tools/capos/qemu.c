@@ -28,7 +28,7 @@ enum child_fd {
     CHILD_SERIAL = 4,
     CHILD_PACKAGE = 5,
     CHILD_FOLDERS = 6,
-    CHILD_MOST = CHILD_FOLDERS + FOLDERS_MAX
+    CHILD_MOST = CHILD_FOLDERS + HOST_FOLDERS_MAX
 };
 
 static void add(struct command *c, const char *first, const char *second)
@@ -234,7 +234,7 @@ struct qemu qemu_start(const struct qemu_options *o)
     }
     if (pid == 0) {
         int from[CHILD_MOST] = {-1, -1, -1, link[1], serial[1], package};
-        for (uint32_t i = 0; i < FOLDERS_MAX; i++) {
+        for (uint32_t i = 0; i < HOST_FOLDERS_MAX; i++) {
             bool has = o->folders != NULL && i < o->folders->count;
             from[CHILD_FOLDERS + i] = has ? o->folders->items[i].fd : -1;
         }

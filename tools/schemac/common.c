@@ -1,5 +1,7 @@
 /* See common.h. */
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "tools/schemac/common.h"
 #include "tools/schemac/text.h"
@@ -135,4 +137,24 @@ const char *c_constant(const struct type *type, const struct value *value)
     default:
         return format("%" PRIu64 "u", value->bits);
     }
+}
+
+uint64_t bound_of(const struct field *field)
+{
+    const struct annotation *bound = annotation_find(field->annotations, "bound");
+    if (bound == NULL) {
+        return 0;
+    }
+    char *unit;
+    uint64_t n = strtoull(text_of(bound->value.bytes), &unit, 10);
+    if (n == 0 || (*unit != 0 && strcmp(unit, " KiB") != 0)) {
+        die("$bound(%s) is neither a number nor one of KiB", text_of(bound->value.bytes));
+    }
+    return *unit != 0 ? n * 1024 : n;
+}
+
+const char *bound_name(const struct node *interface, const struct method *method,
+                       const struct field *field)
+{
+    return format("%s_%s_%s_BOUND", interface->upper, method->upper, field->upper);
 }

@@ -24,3 +24,9 @@ static inline bool in_union(const struct field *field)
 {
     return field->discriminant != FIELD_NO_DISCRIMINANT;
 }
+
+/* What $bound says of a parameter: a number, or bytes; 0: nothing. abi/gen/interfaces.h has it
+ * under the name. */
+uint64_t bound_of(const struct field *field);
+const char *bound_name(const struct node *interface, const struct method *method,
+                       const struct field *field);

@@ -4,10 +4,6 @@
  * A method with parameters is reached through a function that reads them from the message, refuses
  * what the schema rules out (a bad pointer, more than the $bound, a value that is none of its enum,
  * a capability of another interface), and hands them to the handler as arguments. */
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "tools/schemac/client.h"
 #include "tools/schemac/common.h"
 #include "tools/schemac/generate.h"
@@ -114,24 +110,17 @@ static void write_refusal(struct output *o, const char *condition, const struct 
            reason);
 }
 
-/* "64" or "32 KiB": a number, or bytes. */
-static uint64_t bound_of(const struct annotation *bound)
-{
-    char *unit;
-    uint64_t n = strtoull(text_of(bound->value.bytes), &unit, 10);
-    if (n == 0 || (*unit != 0 && strcmp(unit, " KiB") != 0)) {
-        die("$bound(%s) is neither a number nor one of KiB", text_of(bound->value.bytes));
-    }
-    return *unit != 0 ? n * 1024 : n;
-}
-
-static void write_check(struct output *o, const struct field *field, const char *name)
+static void write_check(struct output *o, const struct node *node, const struct method *method,
+                        const struct field *field)
 {
     const struct annotation *bound = annotation_find(field->annotations, "bound");
     const struct type *type = &field->type;
+    const char *name = argument_name(node, field->stem);
     if (bound != NULL) {
         bool bytes = type->kind == TYPE_TEXT || type->kind == TYPE_DATA;
-        write_refusal(o, format("%s%s > %" PRIu64, name, bytes ? ".size" : "", bound_of(bound)),
+        write_refusal(o,
+                      format("%s%s > %s", name, bytes ? ".size" : "",
+                             bound_name(node, method, field)),
                       field, format("more than %s in one call", escaped(bound->value.bytes)));
     }
     if (type->kind == TYPE_ENUM) {
@@ -169,7 +158,7 @@ static void write_decoder(struct output *o, const struct node *node, const struc
                   "        return STATUS_BAD_MESSAGE;\n    }\n");
     }
     for (uint32_t i = 0; (field = next_argument(params, &i)) != NULL;) {
-        write_check(o, field, argument_name(node, field->stem));
+        write_check(o, node, method, field);
     }
     output(o, "    return %s_%s(in%s);\n}\n", node->stem, method->stem, arguments);
 }

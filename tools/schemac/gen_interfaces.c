@@ -29,6 +29,15 @@ static void write_const(struct output *o, const struct node *node)
     output(o, "#define %s %s\n", node->upper, c_constant(&node->const_type, &node->const_value));
 }
 
+static void write_bound(struct output *o, const struct node *node, const struct method *method,
+                        const struct field *field)
+{
+    uint64_t bound = bound_of(field);
+    if (bound != 0) {
+        output(o, "#define %s %" PRIu64 "\n", bound_name(node, method, field), bound);
+    }
+}
+
 static void write_interface(struct output *o, const struct node *node)
 {
     output(o, "\n/* %s */\n", node->title);
@@ -38,6 +47,12 @@ static void write_interface(struct output *o, const struct node *node)
         output(o, "    %s_METHOD_%s = %u,\n", node->upper, node->methods[i].upper, i);
     }
     output(o, "    %s_METHOD_COUNT = %u,\n};\n", node->upper, node->method_count);
+    for (uint32_t i = 0; i < node->method_count; i++) {
+        const struct method *method = &node->methods[i];
+        for (uint32_t j = 0; j < method->params->field_count; j++) {
+            write_bound(o, node, method, &method->params->fields[j]);
+        }
+    }
 }
 
 static void write_node(void *context, const struct node *node)
@@ -55,7 +70,8 @@ void generate_interfaces(const struct schema *schema)
 {
     struct output *o = output_open("abi/gen/interfaces.h");
     output_banner(o, schema,
-                  "Ids of the interfaces, numbers of their methods, enums and constants.");
+                  "Ids of the interfaces, numbers of their methods and bounds of their parameters, "
+                  "enums and constants.");
     output(o, "#pragma once\n\n#include <stdbool.h>\n#include <stdint.h>\n");
     model_visit(schema, write_node, o);
     output_close(o);

@@ -1,6 +1,6 @@
-/* What machines share on which a fault is dear (ARCH_PREFERS_RUNS), because the kernel is a process
- * beside another: linux, and sim when it is told to. Pages come in runs there: several at a time,
- * in frames that follow each other. Kernel lock held. */
+/* What machines share whose kernel is a process of a host's, linux and sim: copies from and to
+ * users go through the tables, which software walks; and where a fault is dear (ARCH_PREFERS_RUNS)
+ * pages come in runs: several at a time, in frames that follow each other. Kernel lock held. */
 #pragma once
 
 #include "kernel/arch/arch.h"
@@ -20,3 +20,7 @@ status_t arch_map_run(struct arch_address_space *as, uint64_t address, frame_t f
 /* arch_remap() for several pages, by frames that follow each other. */
 void arch_remap_run(struct arch_address_space *as, uint64_t address, frame_t first, uint64_t pages,
                     enum protection p);
+
+/* For copy.c: where the kernel sees bytes of one page of the current space; NULL: the page is not
+ * there, or does not allow it. On sim another thread of the user may act before. */
+uint8_t *arch_reach(uint64_t address, size_t size, enum upcall_access access);

@@ -38,8 +38,8 @@ static int32_t folder_pid; /* 0: there are no folders */
 static struct folder_work works[FOLDER_WORKERS];
 static struct list waiting = {&waiting, &waiting};
 static struct list closing = {&closing, &closing};
-static struct folder_node roots[BOOT_OBJECTS_MAX];
-static const char *root_names[BOOT_OBJECTS_MAX];
+static struct folder_node roots[HOST_FOLDERS_MAX];
+static const char *root_names[HOST_FOLDERS_MAX];
 static uint32_t root_count;
 
 /* --- the start --- */
@@ -58,7 +58,7 @@ void linux_folders_option(const char *value, bool read_only)
         linux_fail("the name of a folder is too long", 0);
     }
     if (root_count == ARRAY_SIZE(roots)) {
-        linux_fail("more than 32 folders", 0);
+        linux_fail("more folders than capos may grant", 0);
     }
     root_names[root_count] = at + 1;
     struct folder_node *root = &roots[root_count++];

@@ -238,11 +238,6 @@ void linux_mirror_unmap(struct linux_process *p, uint64_t address, uint64_t end)
 void linux_mirror_protect(struct linux_process *p, uint64_t address, uint64_t end,
                           enum protection protection);
 
-/* tables.c */
-/* The page's bytes, if the tables allow the access. */
-uint8_t *linux_translate(const struct arch_address_space *as, uint64_t address,
-                         enum upcall_access access);
-
 /* meet.c: the virtual CPU and the thread that it runs. */
 enum linux_event { LINUX_EVENT_POSTED = 1, LINUX_EVENT_TIMER, LINUX_EVENT_SIGNAL };
 void linux_meet_bring_up(int done_write);

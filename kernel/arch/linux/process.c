@@ -30,7 +30,7 @@
 
 #define ANY_CPU UINT32_MAX
 #define TOGETHER_MAX 4 /* times that a served thread is on our processor, before we leave it */
-#define LOOKS 128 /* at the pipe: 40 us */
+#define LOOKS 128 /* at the pipe: some 40 us, longer than a manager takes for a page */
 
 volatile bool linux_waits_for_manager;
 uint32_t linux_cpu_here;

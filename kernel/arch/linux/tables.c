@@ -369,12 +369,12 @@ bool arch_lookup(const struct arch_address_space *as, uint64_t address, frame_t 
     return entry != 0;
 }
 
-uint8_t *linux_translate(const struct arch_address_space *as, uint64_t address,
-                         enum upcall_access access)
+uint8_t *arch_reach(uint64_t address, size_t size, enum upcall_access access)
 {
     frame_t f;
     enum protection p;
-    if (!arch_lookup(as, address, &f, &p)) {
+    KASSERT((address & (PAGE_SIZE - 1)) + size <= PAGE_SIZE);
+    if (!arch_lookup(linux_cpu()->space, address, &f, &p)) {
         return NULL;
     }
     bool writes = access == UPCALL_ACCESS_WRITE;

@@ -294,6 +294,12 @@ uint8_t *sim_translate(const struct arch_address_space *as, uint64_t address,
     return allowed ? (uint8_t *)arch_frame_address(f) + (address & (PAGE_SIZE - 1)) : NULL;
 }
 
+uint8_t *arch_reach(uint64_t address, size_t size, enum upcall_access access)
+{
+    sim_edge(access == UPCALL_ACCESS_WRITE ? SIM_EDGE_COPY_OUT : SIM_EDGE_COPY_IN, address, size);
+    return sim_translate(arch_cpu()->arch.loaded, address, access);
+}
+
 static uint64_t count_tables(frame_t table, int level) /* at most LEVELS deep */
 {
     uint64_t count = 1;

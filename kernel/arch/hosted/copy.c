@@ -1,17 +1,19 @@
 /* Copies between the kernel and the current address space, page by page through its tables: the
  * kernel sees all memory. A page that is not there or does not allow the access is a fault, which
  * core resolves or not. */
-#include "kernel/arch/linux/linux.h"
+#include "kernel/arch/hosted/hosted.h"
+
+#include <string.h>
 
 #include "kernel/core/entry.h"
 
 /* One for demand zero, one for copy-on-write, and two to spare: more is a loop of core's. */
 #define FAULTS_PER_PAGE_MAX 4
 
-static uint8_t *reach(uint64_t address, enum upcall_access access)
+static uint8_t *reach(uint64_t address, size_t size, enum upcall_access access)
 {
     for (int i = 0; i < FAULTS_PER_PAGE_MAX; i++) {
-        uint8_t *bytes = linux_translate(linux_cpu()->space, address, access);
+        uint8_t *bytes = arch_reach(address, size, access);
         if (bytes != NULL) {
             return bytes;
         }
@@ -25,8 +27,7 @@ static uint8_t *reach(uint64_t address, enum upcall_access access)
 
 static size_t part_of_page(uint64_t address, size_t size)
 {
-    size_t room = (size_t)(PAGE_SIZE - (address & (PAGE_SIZE - 1)));
-    return size < room ? size : room;
+    return MIN(size, (size_t)(PAGE_SIZE - (address & (PAGE_SIZE - 1))));
 }
 
 bool arch_copy_in(void *to, uint64_t from, size_t size)
@@ -36,7 +37,7 @@ bool arch_copy_in(void *to, uint64_t from, size_t size)
     }
     for (size_t done = 0; done < size;) {
         size_t part = part_of_page(from + done, size - done);
-        const uint8_t *bytes = reach(from + done, UPCALL_ACCESS_READ);
+        const uint8_t *bytes = reach(from + done, part, UPCALL_ACCESS_READ);
         if (bytes == NULL) {
             return false;
         }
@@ -53,7 +54,7 @@ bool arch_copy_out(uint64_t to, const void *from, size_t size)
     }
     for (size_t done = 0; done < size;) {
         size_t part = part_of_page(to + done, size - done);
-        uint8_t *bytes = reach(to + done, UPCALL_ACCESS_WRITE);
+        uint8_t *bytes = reach(to + done, part, UPCALL_ACCESS_WRITE);
         if (bytes == NULL) {
             return false;
         }
