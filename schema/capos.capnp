@@ -472,6 +472,7 @@ interface ThreadHandle $kernel $fork(drop) {
 interface ThreadControl $kernel $fork(rebind) {
   # Of whichever thread calls it.
   setFsBase @0 (address :UInt64) -> ();
+  # WRFSBASE and WRGSBASE work on most machines, but not on all; where they do not, the base that they set may be lost.
   exit @1 (code :UInt64) -> ();
   # Does not answer. The last thread's exit ends the process with the code.
   interrupt @2 (thread :ThreadHandle) -> ();

@@ -9,6 +9,7 @@
 #   stderr_last TEXT               the last line of standard error must be exactly that
 #   silent                         standard error must be empty
 #   check COMMAND...               must succeed
+#   time_is_open                   whether the linux machine cannot close the time-stamp counter on this host
 #   only MACHINE                   the test is about that machine; on others it ends well at once
 #   enough linux                   `make test` runs it on the linux machine alone, `make test-long` on both: it is about services,
 #                                  capabilities and messages, and other tests take the same paths through the machine
@@ -74,6 +75,7 @@ silent() { [ ! -s "$err" ] || show "standard error is not empty"; }
 only() { [ "$MACHINE" = "$1" ] || exit 0; }
 enough() { [ "$1" = linux ] || show "enough is said of linux only"; } # tests/run reads it
 check() { "$@" || show "failed: $*"; }
+time_is_open() { "$CAPOS" run --machine linux --print-manifest "${BUILD:-build}/x86_64/demos/c-hello.elf" | grep -q 'time-stamp counter'; }
 
 case $test_file in
 */*) . "$test_file" ;;

@@ -25,6 +25,7 @@
 #define STATE_RDI 56
 #define STATE_RSI 64
 #define STATE_RDX 72
+#define STATE_SELF 96
 #define WORD_POSTED 2
 
 static cap_t spawner, timer;
@@ -41,7 +42,7 @@ static uint64_t rogue(void *argument)
 {
     uint64_t state;
     (void)argument;
-    __asm__ volatile("rdgsbase %0" : "=r"(state));
+    __asm__ volatile("movq %%gs:%c1, %0" : "=r"(state) : "i"(STATE_SELF));
     put(state, STATE_RAX, SYSCALL_CAP_ENTER);
     put(state, STATE_RDI, 1);
     put(state, STATE_RSI, CAP_ENTER_FOREVER);

@@ -19,6 +19,7 @@ user[thread] && $2 !~ /^(---|\+\+\+|<\.\.\.|\[|strace:|\?\?\?\?)/ {
     calls++
     if (call ~ /^futex\(0x7fff/ && /FUTEX_(WAIT|WAKE),/) { futexes++; next }
     if (call ~ /^rt_sigreturn\(/) { returns++; next }
+    if (call ~ /^arch_prctl\(ARCH_SET_[FG]S,/) { bases++; next }
     refused[thread] = $0
     traps++
 }

@@ -58,7 +58,7 @@ const char *gdb_socket(void)
 
 struct program {
     const char *path;
-    uint64_t entry, text, text_end; /* as linked */
+    uint64_t entry; /* as linked */
 };
 
 static struct program look_at(const struct manifest *m)
@@ -73,19 +73,7 @@ static struct program look_at(const struct manifest *m)
     if (p.path == NULL || !file_read(p.path, &file) || file.size < sizeof(Elf64_Ehdr)) {
         fail(TOOL_USAGE, "%s: %s", m->program, strerror(errno));
     }
-    const Elf64_Ehdr *header = (const void *)file.data;
-    p.entry = header->e_entry;
-    for (uint32_t i = 0; i < header->e_phnum; i++) {
-        uint64_t at = header->e_phoff + i * sizeof(Elf64_Phdr);
-        if (at + sizeof(Elf64_Phdr) > file.size) {
-            break;
-        }
-        const Elf64_Phdr *segment = (const void *)(file.data + at);
-        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_X) != 0) {
-            p.text = segment->p_vaddr;
-            p.text_end = segment->p_vaddr + segment->p_memsz;
-        }
-    }
+    p.entry = ((const Elf64_Ehdr *)(const void *)file.data)->e_entry;
     return p;
 }
 
@@ -157,16 +145,13 @@ void gdb_linux(const struct manifest *m, pid_t kernel, uint64_t image)
     if (process == 0) {
         fail(TOOL_FAILED, "the program's process does not stop for gdb");
     }
-    tell(format(COMMON_COMMANDS "set mem inaccessible-by-default off\n"
-                                "mem %#llx %#llx ro\n"
-                                "handle SIGSEGV SIGBUS SIGSYS SIGILL SIGUSR1 nostop noprint pass\n"
+    tell(format(COMMON_COMMANDS "handle SIGSEGV SIGBUS SIGSYS SIGILL SIGUSR1 nostop noprint pass\n"
                                 "handle SIGSTOP nostop noprint nopass\n"
                                 "attach %d\n"
                                 "symbol-file\n"
                                 "add-symbol-file \"%s\" -o %#llx\n"
-                                "thbreak *%#llx\n"
+                                "tbreak *%#llx\n"
                                 "continue\n",
-                (unsigned long long)(image + p.text), (unsigned long long)(image + p.text_end),
                 process, p.path, (unsigned long long)image,
                 (unsigned long long)(image + p.entry)));
 }

@@ -123,5 +123,9 @@ void grants_explain(const struct run_options *o, const struct manifest *m,
         const char *name = path_words(g->name);
         printf("  %-10s %s\n", has_spec ? format("%s=%s", name, g->spec) : name, allows(g));
     }
+    if (choice->machine == MACHINE_LINUX && machine_leaves_time_open()) {
+        printf("  %-10s read the processor's time-stamp counter: this host cannot close it\n",
+               "-");
+    }
     printf(m->grant_count == 0 ? "  nothing at all\n" : "and nothing else.\n");
 }

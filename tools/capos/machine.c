@@ -2,14 +2,19 @@
  * the linux machine; QEMU's emulation only for who asks, or where nothing else runs.
  * docs/threat-model.md says what each is worth; a choice that nobody made is told, once. */
 #include <cpuid.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "tools/capos/qemu.h"
 
 #define INIT_PATH "build/x86_64/init.elf"
 #define PAGE_ABOUT "docs/threat-model.md"
+#define TIME_IS_OPEN                                                                             \
+    "; on this host it leaves them the time-stamp counter, also without `timer`"
 #define CPUID_VMX (1u << 5) /* leaf 1, ECX */
 #define CPUID_SVM (1u << 2) /* leaf 0x80000001, ECX */
 
@@ -32,6 +37,26 @@ static struct machine_choice with_qemu(const struct run_options *o)
         reason = format("%s; KVM works here", reason);
     }
     return (struct machine_choice){.machine = MACHINE_QEMU, .accel = accel, .reason = reason};
+}
+
+static sigjmp_buf refused;
+
+static void on_refusal(int number)
+{
+    siglongjmp(refused, number);
+}
+
+bool machine_leaves_time_open(void)
+{
+    struct sigaction before, ours = {.sa_handler = on_refusal};
+    sigaction(SIGSEGV, &ours, &before);
+    bool open = prctl(PR_SET_TSC, PR_TSC_SIGSEGV) == 0 && sigsetjmp(refused, 1) == 0;
+    if (open) {
+        (void)__builtin_ia32_rdtsc();
+    }
+    prctl(PR_SET_TSC, PR_TSC_ENABLE);
+    sigaction(SIGSEGV, &before, NULL);
+    return open;
 }
 
 static struct machine_choice by_itself(const struct run_options *o)
@@ -64,15 +89,15 @@ struct machine_choice machine_choose(const struct run_options *o)
         return (struct machine_choice){.machine = MACHINE_LINUX, .reason = o->machine_asked};
     }
     struct machine_choice choice = by_itself(o);
-    if (o->has_folders) {
-        accel_say_once("folders-advice",
-                       "only the linux machine has host folders so far, so this program runs on "
-                       "it; " PAGE_ABOUT " says what that protects from");
-    } else if (choice.machine == MACHINE_LINUX) {
-        accel_say_once("machine-advice",
-                       format("%s, so programs run on the linux machine; " PAGE_ABOUT
-                              " says what that protects from",
-                              choice.reason));
+    if (choice.machine == MACHINE_LINUX) {
+        bool folders = o->has_folders;
+        accel_say_once(folders ? "folders-advice" : "machine-advice",
+                       format("%s, so programs run on %s; " PAGE_ABOUT
+                              " says what that protects from%s",
+                              folders ? "only the linux machine has host folders so far"
+                                      : choice.reason,
+                              folders ? "it" : "the linux machine",
+                              machine_leaves_time_open() ? TIME_IS_OPEN : ""));
     }
     return choice;
 }

@@ -74,6 +74,9 @@ struct machine_choice machine_choose_tried(const struct run_options *options);
 struct machine_choice machine_instead(const struct machine_choice *choice, const char *problem);
 /* "linux", "qemu with KVM", "qemu, emulated" */
 const char *machine_name(const struct machine_choice *choice);
+/* Whether programs of the linux machine can read the time-stamp counter whatever they were granted:
+ * some hosts take PR_SET_TSC and do nothing. */
+bool machine_leaves_time_open(void);
 /* Installs what the machine needs, says which one it is. */
 void machine_set_up(const struct run_options *options);
 

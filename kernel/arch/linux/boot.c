@@ -1,7 +1,7 @@
 /* From the first instruction to core's kernel_start().
  *
  *   capos-kernel --package FILE --mem BYTES --cpus N --link FD [--log FD] [--gdb 1]
- *                [--test panic] [--dir FD:NAME | --dir-ro FD:NAME]...
+ *                [--test panic|no-fsgsbase] [--dir FD:NAME | --dir-ro FD:NAME]...
  *
  * A --dir is a folder of the host that capos has opened; init gets it by that name.
  * With --gdb the user's debugger may attach to its processes, and the program waits for one.
@@ -44,7 +44,7 @@ uint8_t *linux_helper;
 int linux_helper_file, linux_memory_file;
 uint32_t linux_spin, linux_cpu_count;
 uint64_t linux_cpus[LINUX_CPU_WORDS];
-bool linux_debugged, linux_test_panic;
+bool linux_debugged, linux_test_panic, linux_bases_by_call;
 uint64_t linux_frames;
 
 static struct boot_info info;
@@ -109,6 +109,8 @@ static struct options parse(int count, const char *const *words)
             linux_folders_option(value, true);
         } else if (same(word, "--test") && same(value, "panic")) {
             linux_test_panic = true;
+        } else if (same(word, "--test") && same(value, "no-fsgsbase")) {
+            linux_bases_by_call = true;
         } else {
             linux_fail("unknown option", 0);
         }
@@ -135,9 +137,7 @@ static uint64_t auxiliary(const uint64_t *stack, uint64_t what)
 
 static void check_processor(const uint64_t *stack)
 {
-    if ((auxiliary(stack, AT_HWCAP2) & HWCAP2_FSGSBASE) == 0) {
-        linux_fail("this host does not let programs set FS and GS (Linux 5.9, FSGSBASE)", 0);
-    }
+    linux_bases_by_call |= (auxiliary(stack, AT_HWCAP2) & HWCAP2_FSGSBASE) == 0;
     if (auxiliary(stack, 51 /* AT_MINSIGSTKSZ */) > AREA_SIZE - AREA_STACK) {
         linux_fail("the processor's registers are too many for a signal stack", 0);
     }

@@ -4,6 +4,7 @@
 #include "kernel/arch/linux/linux.h"
 
 #include <asm/mman.h>
+#include <asm/prctl.h>
 #include <asm/signal.h>
 #include <linux/audit.h>
 #include <linux/fs.h>
@@ -21,23 +22,31 @@
 #define BELOW_ZERO(yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x80000000u, yes, no)
 #define ANSWER(verdict) BPF_STMT(BPF_RET | BPF_K, verdict)
 
-/* A user thread: futex WAIT without time-out and WAKE on its own word, WAKE for its manager, and
- * rt_sigreturn; all from the stub's page only, so that a program which calls Linux by itself always
- * hears that it may not. */
+/* A user thread: futex WAIT without time-out and WAKE on its own word, WAKE for its manager,
+ * rt_sigreturn, and its own FS and GS base where no instruction sets them; all from the stub's page
+ * only, so that a program which calls Linux by itself always hears that it may not. */
 uint32_t linux_filter_thread(struct sock_filter out[FILTER_MAX], uint64_t word)
 {
     _Static_assert(HELPER_COMMANDS >> 32 == (HELPER_END - 1) >> 32, "one upper half for all words");
+    const uint32_t none = __NR_rt_sigreturn; /* it does not come so far */
+    const uint32_t sets_base = linux_bases_by_call ? __NR_arch_prctl : none;
     const struct sock_filter program[] = {
         LOAD(arch),
-        EQUAL(AUDIT_ARCH_X86_64, 0, 24),
+        EQUAL(AUDIT_ARCH_X86_64, 0, 30),
         LOAD_LOW_OF(instruction_pointer),
         BPF_STMT(BPF_ALU | BPF_AND | BPF_K, (uint32_t)~(PAGE_SIZE - 1)),
-        EQUAL(HELPER_STUB, 0, 21),
+        EQUAL(HELPER_STUB, 0, 27),
         LOAD_HIGH_OF(instruction_pointer),
-        EQUAL(HELPER_STUB >> 32, 0, 19),
+        EQUAL(HELPER_STUB >> 32, 0, 25),
         LOAD(nr),
-        EQUAL(__NR_rt_sigreturn, 16, 0),
-        EQUAL(__NR_futex, 0, 16),
+        EQUAL(__NR_rt_sigreturn, 22, 0),
+        EQUAL(__NR_futex, 6, 0),
+        EQUAL(sets_base, 0, 21),
+        LOAD_HIGH_OF(args[0]),
+        EQUAL(0, 0, 19),
+        LOAD_LOW_OF(args[0]),
+        EQUAL(ARCH_SET_FS, 16, 0),
+        EQUAL(ARCH_SET_GS, 15, 16),
         LOAD_HIGH_OF(args[0]),
         EQUAL(HELPER_COMMANDS >> 32, 0, 14),
         LOAD_HIGH_OF(args[1]),
@@ -80,18 +89,21 @@ static int64_t install(const struct sock_filter *program, uint16_t count)
         ANSWER(SECCOMP_RET_TRAP)
 #define IS(argument, value) ONE_OF(argument, value, value, value)
 
-/* Shared memory at an address that is said, from the manager's files alone, and never both to be
- * written and to be run. */
+/* Memory at an address that is said, from the manager's files alone, and never both to be written
+ * and to be run. */
 #define MAY_MAP                                                                                  \
     MAY_IF(__NR_mmap, 3 * ONE_OF_SIZE,                                                           \
            ONE_OF(2, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC),                  \
            ONE_OF(3, MAP_SHARED | MAP_FIXED, MAP_SHARED | MAP_FIXED | MAP_POPULATE,              \
-                  MAP_SHARED | MAP_FIXED),                                                       \
+                  MAP_PRIVATE | MAP_FIXED),                                                      \
            ONE_OF(4, MANAGER_MEMORY_FD, MANAGER_HELPER_FD, MANAGER_HELPER_FD)),                  \
         MAY(__NR_munmap),                                                                        \
         MAY_IF(__NR_mprotect, ONE_OF_SIZE,                                                       \
                ONE_OF(2, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC))
 #define MAY_SHUT_OFF MAY(__NR_close_range), MAY(__NR_sigaltstack), MAY(__NR_seccomp)
+/* Which a thread's own filter takes away where it can be done by an instruction. */
+#define MAY_SET_BASES                                                                            \
+    MAY_IF(__NR_arch_prctl, ONE_OF_SIZE, ONE_OF(0, ARCH_SET_FS, ARCH_SET_GS, ARCH_SET_GS))
 #define END ANSWER(SECCOMP_RET_TRAP)
 
 /* A manager, and what a thread of its still does before it installs its own. */
@@ -104,6 +116,7 @@ static const struct sock_filter manager_program[] = {
     MAY_IF(__NR_clone, ONE_OF_SIZE, IS(0, LINUX_THREAD_FLAGS)),
     MAY_SHUT_OFF,
     MAY_IF(__NR_prctl, ONE_OF_SIZE, IS(0, PR_SET_TSC)),
+    MAY_SET_BASES,
     END,
 };
 
@@ -125,6 +138,7 @@ static const struct sock_filter zygote_program[] = {
            ONE_OF(0, LINUX_THREAD_FLAGS, LINUX_FORK_FLAGS, LINUX_FORK_FLAGS)),
     MAY_SHUT_OFF,
     MAY_IF(__NR_prctl, ONE_OF_SIZE, ONE_OF(0, PR_SET_TSC, PR_SET_PDEATHSIG, PR_SET_PTRACER)),
+    MAY_SET_BASES,
     MAY_IF(__NR_close, ONE_OF_SIZE, IS(0, ZYGOTE_CONTROL_FD)),
     MAY(__NR_getppid),
     MAY(__NR_exit_group),

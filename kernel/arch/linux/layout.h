@@ -39,6 +39,7 @@
 #define COMMANDS_BAD 24
 #define COMMANDS_WAKE 32
 #define COMMANDS_EXPECTED 40
+#define COMMANDS_BASES 44
 #define COMMANDS_FIRST 64
 #define COMMAND_SIZE 64
 #define COMMANDS_MAX 63
@@ -63,6 +64,8 @@
 #define STATE_RDX 72
 #define STATE_R10 80
 #define STATE_CPU 88
+#define STATE_SET_BASES 92
+#define STATE_SELF 96
 
 /* The word. 0: the thread runs user code. It posts by exchanging it for WORD_POSTED; the kernel
  * lets it go by exchanging it for 0. Whoever is about to sleep says so first, and whoever takes the
@@ -77,7 +80,11 @@
 #define KIND_LIGHT 0 /* from the gate: rax = result, nothing else has changed */
 #define KIND_DEEP 1  /* from the gate: into the signal handler, which shows all registers */
 #define KIND_FRAME 2 /* by rt_sigreturn of the frame, with both bases */
-#define KIND_BASES 3 /* as LIGHT, with both bases */
+
+/* How a process's threads read and set FS and GS base, and find their state. */
+#define BASES_BY_INSTRUCTION 0 /* FSGSBASE: what they are is looked at */
+#define BASES_BY_CALL 1 /* arch_prctl: they are what the kernel had set, and GS is the gate's */
+#define BASES_FOREIGN 2 /* the same, but a thread has a GS of its own: the gate's slow way */
 
 /* Causes that are no signals. */
 #define CAUSE_GATE 0

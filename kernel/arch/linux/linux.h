@@ -17,6 +17,7 @@
 #define PROCESSES_MAX 4096 /* alive at a time; each has a page of commands */
 #define AREAS_MAX 32000    /* Linux threads in the machine: as many areas as fit the helper pages */
 #define FILTER_MAX 40      /* instructions of a user thread's filter */
+#define BASE_UNKNOWN UINT64_MAX
 /* A thread that does not answer an interrupt has its process killed: when the process has computed
  * for so long meanwhile, or after so many slices of the kernel's own waiting. Hosts may be busy. */
 #define ANSWER_CPU_NS 100000000ull
@@ -41,7 +42,8 @@ struct linux_commands {
     uint32_t sequence, count, spin, cpu; /* cpu: where the kernel ran when it last asked */
     uint64_t ok, bad, wake;
     uint32_t expected; /* to be asked for something by a fault: the last one was like that */
-    uint32_t zero[5];
+    uint32_t bases;    /* BASES_* */
+    uint32_t zero[4];
     struct linux_command command[COMMANDS_MAX];
 };
 
@@ -62,7 +64,9 @@ struct linux_setup {
 struct linux_state {
     uint32_t word, kind, cause, thread;
     uint64_t result, frame, fs, gs, rax, rdi, rsi, rdx, r10;
-    uint32_t cpu, zero; /* cpu: where it ran when it last woke the kernel */
+    uint32_t cpu;       /* where it ran when it last woke the kernel */
+    uint32_t set_bases; /* fs and gs are to be set (BASES_BY_CALL) */
+    uint64_t self;      /* its address in the process */
 };
 
 /* What Linux pushes for a signal, and takes back by rt_sigreturn. */
@@ -106,6 +110,7 @@ struct linux_slot {
     struct linux_process *process;
     struct linux_slot *next;
     struct thread *owner;
+    uint64_t fs, gs; /* BASES_BY_CALL: what they were set to; BASE_UNKNOWN: nothing known */
     bool time_open;
 };
 
@@ -113,6 +118,7 @@ extern int linux_helper_file, linux_memory_file;
 extern uint8_t *linux_helper;  /* the file of helper pages, mapped */
 extern bool linux_debugged;    /* --gdb: the user's debugger may look at processes and stop them */
 extern bool linux_test_panic;  /* at the first Timer.page */
+extern bool linux_bases_by_call; /* FS and GS: no FSGSBASE here */
 extern uint32_t linux_cpu_count; /* that we may run on */
 extern uint32_t linux_spin;    /* rounds of waiting that take 20 us; 0: only one CPU */
 #define LINUX_CPU_WORDS 16
@@ -164,6 +170,8 @@ void linux_process_look_where(void);
 void linux_process_served(const struct linux_slot *s);
 void linux_process_kill(struct linux_process *p); /* only marks and signals: linux_process_end */
 void linux_process_reap(void); /* SIGCHLD has come */
+/* A thread of it has a GS base of its own, which its gate cannot see (BASES_BY_CALL). */
+void linux_process_foreign_gs(struct linux_process *p);
 /* A Linux thread without owner that has the time-stamp counter open or not. NULL: no more. */
 struct linux_slot *linux_slot_take(struct linux_process *p, struct thread *owner, bool time_open);
 void linux_slot_release(struct linux_slot *s);

@@ -13,6 +13,7 @@
  * the kernel sleep is killed. */
 #include "kernel/arch/linux/linux.h"
 
+#include "kernel/core/entry.h"
 #include "kernel/core/frame.h"
 #include "kernel/core/log.h"
 #include "kernel/core/process.h"
@@ -275,6 +276,17 @@ static struct linux_process *process_of(struct arch_address_space *as)
     return as->process;
 }
 
+/* A debugger can put a breakpoint only where there is a page. */
+static void bring_in_code(const struct thread *t)
+{
+    const uint64_t entry = t->arch.registers.rip & ~(PAGE_SIZE - 1);
+    for (uint64_t at = entry; kernel_copy_fault(at, UPCALL_ACCESS_EXECUTE); at -= PAGE_SIZE) {
+    }
+    for (uint64_t at = entry + PAGE_SIZE; kernel_copy_fault(at, UPCALL_ACCESS_EXECUTE);
+         at += PAGE_SIZE) {
+    }
+}
+
 status_t linux_resume(struct thread *t)
 {
     struct arch_cpu *c = linux_cpu();
@@ -296,6 +308,9 @@ status_t linux_resume(struct thread *t)
         if (status != STATUS_OK) {
             return status;
         }
+    }
+    if (p->waits_for_debugger) {
+        bring_in_code(t);
     }
     linux_process_flush_all();
     if (p->dead) {

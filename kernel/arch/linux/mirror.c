@@ -1,6 +1,9 @@
 /* What the kernel's tables say, said to the Linux process of the space as commands for its manager:
  * one for each run of frames that follow each other in memory and in the process. A page with
- * Protection.none is not mapped there at all. The manager carries commands out in their order. */
+ * Protection.none is not mapped there at all. The manager carries commands out in their order.
+ *
+ * For a debugger code is a private mapping, which it may write: its breakpoints are copies of pages
+ * that this process alone has. */
 #include "kernel/arch/linux/linux.h"
 
 #include <linux/mman.h>
@@ -27,10 +30,14 @@ void linux_mirror_map_run(struct linux_process *p, uint64_t address, frame_t fir
                           enum protection protection, bool now)
 {
     KASSERT(first + pages <= linux_frames && address < HELPER_BASE);
-    uint64_t populate = now && pages <= POPULATE_PAGES ? MAP_POPULATE : 0;
+    uint64_t flags = MAP_SHARED | MAP_FIXED;
+    if (linux_debugged && protection == PROTECTION_READ_EXECUTE) {
+        flags = MAP_PRIVATE | MAP_FIXED;
+    } else if (now && pages <= POPULATE_PAGES) {
+        flags |= MAP_POPULATE;
+    }
     linux_process_command(p, __NR_mmap, address, pages << PAGE_SHIFT, linux_protection(protection),
-                          MAP_SHARED | MAP_FIXED | populate, MANAGER_MEMORY_FD,
-                          first << PAGE_SHIFT);
+                          flags, MANAGER_MEMORY_FD, first << PAGE_SHIFT);
 }
 
 void linux_mirror_map(struct linux_process *p, uint64_t address, const frame_t *frames,

@@ -93,6 +93,7 @@ static void ask_for_spare(void)
     spare->off_cpu = spare->told_cpu = ANY_CPU;
     commands_of(spare)->spin = linux_spin;
     commands_of(spare)->expected = linux_spin > 0;
+    commands_of(spare)->bases = linux_bases_by_call ? BASES_BY_CALL : BASES_BY_INSTRUCTION;
     linux_zygote_ask(n);
 }
 
@@ -121,6 +122,11 @@ struct linux_process *linux_process_take(void)
     p->pid = pid;
     ask_for_spare();
     return p;
+}
+
+void linux_process_foreign_gs(struct linux_process *p)
+{
+    commands_of(p)->bases = BASES_FOREIGN;
 }
 
 void linux_process_kill(struct linux_process *p)
@@ -397,6 +403,7 @@ static void fill_setup(const struct linux_slot *s)
     setup->filter_count = (uint16_t)linux_filter_thread(setup->instructions, area + AREA_STATE);
     setup->filter = area + offsetof(struct linux_setup, instructions);
     setup->tsc = s->time_open ? PR_TSC_ENABLE : PR_TSC_SIGSEGV;
+    linux_slot_state(s)->self = area + AREA_STATE;
 }
 
 static struct linux_slot *new_slot(struct linux_process *p, bool time_open)
@@ -409,7 +416,8 @@ static struct linux_slot *new_slot(struct linux_process *p, bool time_open)
     } else {
         return NULL;
     }
-    *s = (struct linux_slot){.process = p, .next = p->slots, .time_open = time_open};
+    *s = (struct linux_slot){
+        .process = p, .next = p->slots, .time_open = time_open, .fs = BASE_UNKNOWN};
     p->slots = s;
     fill_setup(s);
     uint64_t area = linux_slot_area(s);

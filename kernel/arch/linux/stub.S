@@ -16,10 +16,13 @@
 #define NR_CLONE 56
 #define NR_SIGALTSTACK 131
 #define NR_PRCTL 157
+#define NR_ARCH_PRCTL 158
 #define NR_FUTEX 202
 #define NR_SECCOMP 317
 #define NR_CLOSE_RANGE 436
 #define PR_SET_TSC 26
+#define ARCH_SET_GS 0x1001
+#define ARCH_SET_FS 0x1002
 #define FRAME_RIP 176 /* struct rt_sigframe: its ucontext's rip */
 #define PREEMPTED_TICKS 8000 /* far more than a call of Linux takes */
 #define AWAKE (~WORD_KICK)
@@ -32,6 +35,10 @@
     syscall
     .endm
 
+    .macro bases way /* compares how they are read and set */
+    cmpl $\way, linux_stub + (HELPER_COMMANDS - HELPER_STUB) + COMMANDS_BASES(%rip)
+    .endm
+
     .macro where cpu /* which processor, as the kernel says it of itself in COMMANDS_CPU */
     movl $CPU_SELECTOR, \cpu
     lsl \cpu, \cpu
@@ -41,7 +48,7 @@
     .section .rodata.stub, "a"
     .balign 4096
     .globl linux_stub, linux_stub_end
-    .globl linux_gate_posts, linux_gate_posted, linux_gate_goes, linux_gate_deep, linux_gate_frame
+    .globl linux_gate_posts, linux_gate_posted, linux_gate_goes, linux_gate_deep
     .globl linux_gate_returns, linux_gate_end
     .globl linux_stub_handler, linux_stub_restorer, linux_stub_manager
 linux_stub:
@@ -50,14 +57,21 @@ linux_stub:
 
 /* Up to linux_gate_posts nothing has happened: the kernel may let it begin again. From there to
  * linux_gate_goes the thread waits. After it, its registers are those that were saved, and the
- * result. GS is ours unless the program has set it; then it takes the slow way. */
+ * result. GS is ours unless the program has set it; then it takes the slow way, and where that
+ * cannot be seen (no FSGSBASE) so do all threads of its process. */
 gate:
-    rdgsbase %rcx
+    bases BASES_BY_INSTRUCTION
+    je 1f
+    bases BASES_BY_CALL
+    jne .Lslow
+    movq %gs:STATE_SELF, %rcx
+    jmp 2f
+1:  rdgsbase %rcx
     movq %rcx, %r11
     shrq $HELPER_SHIFT, %r11
     cmpl $(HELPER_BASE >> HELPER_SHIFT), %r11d
     jne .Lslow
-    movq %rax, STATE_RAX(%rcx)
+2:  movq %rax, STATE_RAX(%rcx)
     movq %rdi, STATE_RDI(%rcx)
     movq %rsi, STATE_RSI(%rcx)
     movq %rdx, STATE_RDX(%rcx)
@@ -89,7 +103,7 @@ linux_gate_posted:
     xorl %r10d, %r10d
     movl $NR_FUTEX, %eax
     syscall
-    rdgsbase %rcx
+    movq %rdi, %rcx /* STATE_WORD is 0 */
     testl $WORD_POSTED, STATE_WORD(%rcx)
     jnz 2b
     movq STATE_RDI(%rcx), %rdi
@@ -106,7 +120,7 @@ linux_gate_returns:
 .Lgate_wake:
     leaq STATE_WORD(%rcx), %rdi
     wake
-    rdgsbase %rcx
+    movq %rdi, %rcx
     movq STATE_RDI(%rcx), %rdi
     movq STATE_RSI(%rcx), %rsi
     movq STATE_RDX(%rcx), %rdx
@@ -121,20 +135,10 @@ linux_gate_returns:
 .Lgate_special:
     cmpl $KIND_DEEP, STATE_KIND(%rcx)
     je linux_gate_deep
-    cmpl $KIND_FRAME, STATE_KIND(%rcx)
-    je linux_gate_frame
-    movq STATE_RESULT(%rcx), %r11
-    movq STATE_FS(%rcx), %rax
-    wrfsbase %rax
-    movq STATE_GS(%rcx), %rax
-    wrgsbase %rax
-    movq %r11, %rax
-    ret
-linux_gate_deep:
-    ud2
-linux_gate_frame:
     movq %rcx, %rbx
     jmp .Lgo
+linux_gate_deep:
+    ud2
 linux_gate_end:
 
 .Lslow:
@@ -158,11 +162,13 @@ linux_stub_handler:
     jae 1f
     testl $WORD_POSTED, STATE_WORD(%rbx)
     jnz .Lreturn
-1:  rdfsbase %rax
+1:  bases BASES_BY_INSTRUCTION
+    jne 2f
+    rdfsbase %rax
     movq %rax, STATE_FS(%rbx)
     rdgsbase %rax
     movq %rax, STATE_GS(%rbx)
-    movq %rsp, STATE_FRAME(%rbx)
+2:  movq %rsp, STATE_FRAME(%rbx)
     movl %edi, STATE_CAUSE(%rbx)
     cmpl $SIGNAL_FAULT, %edi
     je .Lfault
@@ -206,11 +212,24 @@ linux_stub_handler:
     .globl linux_stub_goes, linux_stub_goes_end
 linux_stub_goes:
 .Lgo:
+    bases BASES_BY_INSTRUCTION
+    jne 1f
     movq STATE_FS(%rbx), %rax
     wrfsbase %rax
     movq STATE_GS(%rbx), %rax
     wrgsbase %rax
-    movq STATE_FRAME(%rbx), %rsp
+    jmp 2f
+1:  cmpl $0, STATE_SET_BASES(%rbx)
+    je 2f
+    movl $ARCH_SET_FS, %edi
+    movq STATE_FS(%rbx), %rsi
+    movl $NR_ARCH_PRCTL, %eax
+    syscall
+    movl $ARCH_SET_GS, %edi
+    movq STATE_GS(%rbx), %rsi
+    movl $NR_ARCH_PRCTL, %eax
+    syscall
+2:  movq STATE_FRAME(%rbx), %rsp
 .Lreturn:
     addq $8, %rsp
 linux_stub_restorer:
@@ -261,7 +280,6 @@ linux_stub_goes_end:
     testq %rax, %rax
     jnz .Lbroken
     leaq AREA_STATE(%r12), %rbx
-    wrgsbase %rbx
     movl $1, %edi /* SECCOMP_SET_MODE_FILTER */
     movl $4, %esi /* SECCOMP_FILTER_FLAG_SPEC_ALLOW */
     leaq SETUP_PROGRAM(%r12), %rdx

@@ -299,6 +299,12 @@ void arch_unmap(struct arch_address_space *as, uint64_t address, uint64_t pages,
     batch_finish(as, &b, gone, context);
 }
 
+/* Its page is not there yet, or code, which is mapped in another way (mirror.c). */
+static bool mapped_afresh(uint64_t entry)
+{
+    return linux_debugged || protection_of(entry) == PROTECTION_NONE;
+}
+
 /* The process learns of it before the next thread of any process runs. */
 void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t pages,
                   enum protection p)
@@ -308,18 +314,18 @@ void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t page
     uint64_t *entry;
     while ((entry = next_entry(as, &address, end, &path)) != NULL) {
         uint64_t first = address;
-        bool hidden = protection_of(*entry) == PROTECTION_NONE;
+        bool afresh = mapped_afresh(*entry);
         do { /* pages that lie together and were mapped alike */
             frame_t f = frame_of(*entry);
             *entry = page_entry(f, p);
-            if (as->process != NULL && hidden) {
+            if (as->process != NULL && afresh) {
                 linux_mirror_map(as->process, address, &f, 1, p, true);
             }
             entry++;
             address += PAGE_SIZE;
         } while (address < end && index_of(address, 1) != 0 && *entry != 0 &&
-                 (protection_of(*entry) == PROTECTION_NONE) == hidden);
-        if (as->process != NULL && !hidden) {
+                 mapped_afresh(*entry) == afresh);
+        if (as->process != NULL && !afresh) {
             linux_mirror_protect(as->process, first, address, p);
         }
     }

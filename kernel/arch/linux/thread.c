@@ -39,12 +39,15 @@ _Static_assert(sizeof(struct linux_signal_frame) <= FRESH_EXTENDED, "a frame end
 _Static_assert(offsetof(struct linux_signal_frame, rip) == 176, "stub.S: FRAME_RIP");
 _Static_assert(offsetof(struct linux_state, r10) == STATE_R10, "layout.h");
 _Static_assert(offsetof(struct linux_state, cpu) == STATE_CPU, "layout.h");
+_Static_assert(offsetof(struct linux_state, set_bases) == STATE_SET_BASES, "layout.h");
+_Static_assert(offsetof(struct linux_state, self) == STATE_SELF, "layout.h");
 _Static_assert(offsetof(struct linux_state, frame) == STATE_FRAME, "layout.h");
 _Static_assert(offsetof(struct linux_setup, filter_count) == SETUP_PROGRAM, "layout.h");
 _Static_assert(offsetof(struct linux_setup, tsc) == SETUP_TSC, "layout.h");
 _Static_assert(offsetof(struct linux_commands, cpu) == COMMANDS_CPU, "layout.h");
 _Static_assert(offsetof(struct linux_commands, wake) == COMMANDS_WAKE, "layout.h");
 _Static_assert(offsetof(struct linux_commands, expected) == COMMANDS_EXPECTED, "layout.h");
+_Static_assert(offsetof(struct linux_commands, bases) == COMMANDS_BASES, "layout.h");
 _Static_assert(SIGSEGV == SIGNAL_FAULT && SIGUSR1 == SIGNAL_PREEMPT, "layout.h");
 _Static_assert(offsetof(struct linux_commands, command) == COMMANDS_FIRST, "layout.h");
 _Static_assert(sizeof(struct linux_command) == COMMAND_SIZE, "layout.h");
@@ -139,6 +142,22 @@ static void make_frame(struct thread *t)
     }
 }
 
+static void load_bases(const struct thread *t, struct linux_state *s)
+{
+    const struct user_registers *r = &t->arch.registers;
+    struct linux_slot *slot = t->arch.slot;
+    s->fs = r->fs_base;
+    s->gs = r->gs_base != 0 ? r->gs_base : own_gs(t);
+    if (linux_bases_by_call) {
+        s->set_bases = slot->fs != s->fs || slot->gs != s->gs;
+        slot->fs = s->fs;
+        slot->gs = s->gs;
+        if (r->gs_base != 0) {
+            linux_process_foreign_gs(slot->process);
+        }
+    }
+}
+
 void linux_thread_load(struct thread *t)
 {
     struct arch_thread *a = &t->arch;
@@ -154,8 +173,7 @@ void linux_thread_load(struct thread *t)
         fill_frame(t, frame_memory(t));
     }
     a->dirty = false;
-    s->fs = a->registers.fs_base;
-    s->gs = a->registers.gs_base != 0 ? a->registers.gs_base : own_gs(t);
+    load_bases(t, s);
     s->frame = a->frame;
     s->kind = KIND_FRAME;
 }
@@ -192,11 +210,16 @@ static void take_frame(struct thread *t, const struct linux_state *s)
     struct linux_signal_frame f;
     memcpy(&f, frame_memory(t), sizeof(f));
     uint64_t area = linux_slot_area(a->slot);
+    uint64_t fs = a->registers.fs_base, gs = a->registers.gs_base;
+    if (!linux_bases_by_call) {
+        fs = s->fs;
+        gs = s->gs != own_gs(t) ? s->gs : 0;
+    }
     a->registers = (struct user_registers){
         .rax = f.rax, .rbx = f.rbx, .rcx = f.rcx, .rdx = f.rdx, .rsi = f.rsi, .rdi = f.rdi,
         .rbp = f.rbp, .rsp = f.rsp, .r8 = f.r8, .r9 = f.r9, .r10 = f.r10, .r11 = f.r11,
         .r12 = f.r12, .r13 = f.r13, .r14 = f.r14, .r15 = f.r15, .rip = f.rip,
-        .rflags = f.rflags, .fs_base = s->fs, .gs_base = s->gs != own_gs(t) ? s->gs : 0,
+        .rflags = f.rflags, .fs_base = fs, .gs_base = gs,
     };
     a->dirty = false;
     uint64_t last = area + AREA_SIZE - EXTENDED_LEGACY - EXTENDED_HEADER;
@@ -240,6 +263,7 @@ void linux_thread_take(struct thread *t)
             a->registers = kept; /* it has not begun yet */
             a->frame = kept_frame;
             a->mode = LINUX_FRESH;
+            a->slot->fs = BASE_UNKNOWN; /* one may be set and the other not */
             return;
         }
         take_out_of_gate(t, &s, before);

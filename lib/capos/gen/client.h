@@ -891,7 +891,8 @@ status_t capos_thread_handle_detach_submit(struct capos_call *call,
     cap_t thread_handle) CAPOS_MUST_CHECK;
 status_t capos_thread_handle_detach_await(struct capos_call *call) CAPOS_MUST_CHECK;
 
-/* ThreadControl.setFsBase. */
+/* ThreadControl.setFsBase. WRFSBASE and WRGSBASE work on most machines, but not on all; where
+ * they do not, the base that they set may be lost. */
 status_t capos_thread_control_set_fs_base(cap_t thread_control, uint64_t address) CAPOS_MUST_CHECK;
 status_t capos_thread_control_set_fs_base_submit(struct capos_call *call, cap_t thread_control,
     uint64_t address) CAPOS_MUST_CHECK;

@@ -8,6 +8,8 @@
 #define MANAGER (HELPER_COMMANDS + COMMANDS_SEQUENCE)
 #define STUB_IP (HELPER_STUB + 0x1d6)
 
+bool linux_bases_by_call;
+
 /* The instructions that the filters are made of: "load word", "and", "equal", "any bit",
  * "return". */
 static uint32_t run(const struct sock_filter *program, uint32_t count,
@@ -72,6 +74,29 @@ TEST(numbers)
         CHECK_EQ(passes(call(n, WORD, FUTEX_WAKE, 0)), may);
         CHECK(!passes(call(n | 0x40000000, WORD, FUTEX_WAKE, 0)) || n < 0);
     }
+}
+
+/* FS and GS base, where no instruction sets them. */
+TEST(bases)
+{
+    CHECK(!passes(call(__NR_arch_prctl, ARCH_SET_FS, 4096, 0)));
+    CHECK(!passes(call(__NR_arch_prctl, ARCH_SET_GS, 4096, 0)));
+    linux_bases_by_call = true;
+    for (uint64_t what = 0; what < 0x10000; what++) {
+        bool may = what == ARCH_SET_FS || what == ARCH_SET_GS;
+        CHECK_EQ(passes(call(__NR_arch_prctl, what, UINT64_MAX, 0)), may);
+    }
+    for (int bit = 16; bit < 64; bit++) {
+        CHECK(!passes(call(__NR_arch_prctl, ARCH_SET_FS | 1ull << bit, 4096, 0)));
+    }
+    struct seccomp_data elsewhere = call(__NR_arch_prctl, ARCH_SET_FS, 4096, 0);
+    elsewhere.instruction_pointer = 0x400000;
+    CHECK(!passes(elsewhere));
+    for (int n = -2000; n < 2000; n++) {
+        bool may = n == __NR_rt_sigreturn || n == __NR_arch_prctl;
+        CHECK_EQ(passes(call(n, ARCH_SET_GS, FUTEX_WAKE, 0)), may);
+    }
+    linux_bases_by_call = false;
 }
 
 TEST(both_halves)
@@ -191,6 +216,7 @@ static const struct made by_manager[] = {
     {__NR_mmap, {4096, 4096, PROT_READ, MAP_IT, MANAGER_MEMORY_FD, 4096}, 7 << 2},
     {__NR_mmap, {4096, 4096, PROT_READ | PROT_WRITE, MAP_IT | MAP_POPULATE, 0, 0}, 7 << 2},
     {__NR_mmap, {4096, 4096, PROT_READ | PROT_EXEC, MAP_IT, MANAGER_HELPER_FD, 0}, 7 << 2},
+    {__NR_mmap, {4096, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, 0, 0}, 7 << 2},
     {__NR_munmap, {4096, 4096}, 0},
     {__NR_mprotect, {4096, 4096, PROT_READ | PROT_EXEC}, 1 << 2},
     {__NR_write, {MANAGER_DONE_FD, 4096, 8}, 1 << 0},
@@ -199,6 +225,8 @@ static const struct made by_manager[] = {
     {__NR_sigaltstack, {4096}, 0},
     {__NR_seccomp, {1, 4, 4096}, 0},
     {__NR_prctl, {PR_SET_TSC, PR_TSC_SIGSEGV}, 1 << 0},
+    {__NR_arch_prctl, {ARCH_SET_FS, 4096}, 1 << 0},
+    {__NR_arch_prctl, {ARCH_SET_GS, 4096}, 1 << 0},
 };
 
 static const struct made by_zygote[] = {
@@ -261,7 +289,8 @@ TEST(arguments_of_managers)
             may = may || (bit / 64 == 1 && m->number == __NR_futex && a[1] <= FUTEX_WAKE);
             may = may || (m->number == __NR_mmap && bit / 64 == 4 && a[4] <= MANAGER_HELPER_FD);
             may = may || (m->number == __NR_mmap && bit / 64 == 3 &&
-                          (a[3] | MAP_POPULATE) == (MAP_IT | MAP_POPULATE));
+                          (a[3] == (MAP_PRIVATE | MAP_FIXED) ||
+                           (a[3] | MAP_POPULATE) == (MAP_IT | MAP_POPULATE)));
             CHECK_EQ(manager_may(m->number, a), may);
         }
     }
