@@ -106,13 +106,26 @@ static bool kvm_works(void)
     return works;
 }
 
+/* From /etc/group alone: there the group of a device is, and a static program has no other. */
+static const char *group_name(gid_t id)
+{
+    FILE *groups = fopen("/etc/group", "re");
+    const char *name = NULL;
+    for (struct group *g; groups != NULL && name == NULL && (g = fgetgrent(groups)) != NULL;) {
+        name = g->gr_gid == id ? format("%s", g->gr_name) : NULL;
+    }
+    if (groups != NULL) {
+        fclose(groups);
+    }
+    return name != NULL ? name : format("%u", id);
+}
+
 /* Why the device cannot be opened, in one line. */
 static char *device_problem(int error)
 {
     struct stat device;
     if (error == EACCES && stat(DEVICE, &device) == 0) {
-        struct group *group = getgrgid(device.st_gid);
-        const char *name = group != NULL ? group->gr_name : format("%u", device.st_gid);
+        const char *name = group_name(device.st_gid);
         if ((device.st_mode & 060) == 060 && device.st_gid != 0) {
             return format(DEVICE " may not be opened: join the group %s (sudo usermod -aG %s "
                                  "\"$USER\", then log in again)",

@@ -7,8 +7,9 @@ $(BUILD)/host/tools/capos/%.o: tools/capos/%.c
 	@mkdir -p $(@D)
 	$(HOSTCC) $(HOST_CFLAGS) -D_GNU_SOURCE -c $< -o $@
 
+# Static: the dynamic linker would take as long as all else that it does before a machine starts.
 $(CAPOS): $(CAPOS_SRCS:%.c=$(BUILD)/host/%.o) $(BUILD)/host/libimage.a $(BUILD)/host/libwire.a
-	$(HOSTCC) $^ -o $@
+	$(HOSTCC) -static $^ -o $@
 
 $(PROBE): tools/capos/probe.S tools/capos/probe.ld abi/qemu.h
 	@mkdir -p $(@D)

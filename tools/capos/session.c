@@ -320,7 +320,7 @@ static void run_once(struct session *s)
     }
 }
 
-/* The signals that we act on come through a descriptor. */
+/* The signals that we act on come through a descriptor; that a child has ended is waited for. */
 static int catch_signals(void)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
@@ -333,9 +333,23 @@ static int catch_signals(void)
             sigaddset(&set, numbers[i]);
         }
     }
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd;
+}
+
+/* Until a child has ended, or that time has come. */
+static void await_child(uint64_t until_ms)
+{
+    uint64_t now = now_ms(), left_ms = until_ms > now ? until_ms - now : 0;
+    struct timespec left = {(time_t)(left_ms / 1000), (long)(left_ms % 1000) * 1000000};
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigtimedwait(&child, NULL, &left);
 }
 
 /* The processes of the linux machine die with its kernel and become ours, which begin() has asked
@@ -346,7 +360,7 @@ static void reap_rest(void)
     pid_t ended;
     while ((ended = waitpid(-1, NULL, WNOHANG)) > 0 || (ended == 0 && now_ms() < until)) {
         if (ended == 0) {
-            poll(NULL, 0, 1);
+            await_child(until);
         }
     }
 }
@@ -364,8 +378,7 @@ static void end_machine(struct session *s)
             kill(-s->qemu.pid, SIGKILL); /* its group, as above */
             killed = true;
         } else if (ended == 0) {
-            struct pollfd link = {.fd = s->link.fd, .events = 0};
-            poll(&link, 1, 1);
+            await_child(until);
         } else if (ended < 0 && errno == EINTR) {
             ended = 0;
         }

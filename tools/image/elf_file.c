@@ -117,21 +117,18 @@ const char *elf_kind_problem(enum elf_kind kind)
     return "is a damaged ELF file: its headers point outside it";
 }
 
-struct bytes elf_stripped(struct bytes file)
+struct bytes elf_strip(struct bytes file)
 {
-    const Elf64_Ehdr *header = header_of(file);
+    Elf64_Ehdr *header = (Elf64_Ehdr *)(void *)file.data;
     const Elf64_Phdr *segments = segments_of(file);
     uint64_t end = header->e_phoff + (uint64_t)header->e_phnum * sizeof(Elf64_Phdr);
     for (uint32_t i = 0; i < header->e_phnum; i++) {
         uint64_t segment_end = segments[i].p_offset + segments[i].p_filesz;
         end = segment_end > end ? segment_end : end;
     }
-    struct bytes copy = {.data = allocate(end), .size = end};
-    memcpy(copy.data, file.data, end);
-    Elf64_Ehdr *out = (Elf64_Ehdr *)(void *)copy.data;
-    out->e_shoff = 0;
-    out->e_shnum = out->e_shstrndx = 0;
-    return copy;
+    header->e_shoff = 0;
+    header->e_shnum = header->e_shstrndx = 0;
+    return (struct bytes){.data = file.data, .size = end};
 }
 
 const char *elf_function_at(struct bytes file, uint64_t address, uint64_t *offset)

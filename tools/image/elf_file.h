@@ -17,9 +17,9 @@ enum elf_kind {
 enum elf_kind elf_classify(struct bytes file);
 /* A sentence for people, without a full stop: "is a Linux program". NULL for ELF_KIND_CAPOS. */
 const char *elf_kind_problem(enum elf_kind kind);
-/* A copy without sections, symbols and debug information: what a machine needs to run it. The file
- * must be ELF_KIND_CAPOS. */
-struct bytes elf_stripped(struct bytes file);
+/* Its beginning, without sections, symbols and debug information: what a machine needs to run it.
+ * The file, whose header is changed, must be ELF_KIND_CAPOS. */
+struct bytes elf_strip(struct bytes file);
 /* The function that contains the address (as linked), and the offset into it. NULL: none is known.
  */
 const char *elf_function_at(struct bytes file, uint64_t address, uint64_t *offset);

@@ -317,7 +317,7 @@ static struct bytes read_binary(const char *path, bool must_be_program)
     if (kind != ELF_KIND_CAPOS) {
         fail(TOOL_USAGE, "%s %s", path, elf_kind_problem(kind));
     }
-    return elf_stripped(file);
+    return elf_strip(file);
 }
 
 struct bytes manifest_to_package(const struct manifest *m, const char *init_path)

@@ -183,14 +183,15 @@ static uint64_t file_size(int fd)
     return (uint64_t)status.st_size;
 }
 
-static void read_package(int fd, uint8_t *to, uint64_t size)
+/* From file to file, so that no page of it faults on the way. */
+static void read_package(int fd, int memory, uint64_t offset, uint64_t size)
 {
+    checked(LINUX_CALL(__NR_lseek, memory, offset, 0 /* SEEK_SET */), "the package");
     while (size > 0) {
-        uint64_t n = checked(LINUX_CALL(__NR_read, fd, to, size), "the package");
+        uint64_t n = checked(LINUX_CALL(__NR_sendfile, memory, fd, 0, size), "the package");
         if (n == 0) {
             linux_fail("the package became shorter", 0);
         }
-        to += n;
         size -= n;
     }
 }
@@ -256,7 +257,7 @@ _Noreturn void linux_start(const uint64_t *stack)
     memcpy(linux_helper, linux_stub, (size_t)(linux_stub_end - linux_stub));
     linux_zygote_start(memory, linux_helper_file, done[1]);
     map_file(memory, LINUX_MEMORY, o.memory);
-    read_package(package, arch_frame_address(info.package_first), info.package_size);
+    read_package(package, memory, info.package_first << PAGE_SHIFT, info.package_size);
     LINUX_CALL(__NR_close, package);
 
     linux_meet_bring_up(done[1]);
