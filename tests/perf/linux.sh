@@ -62,11 +62,17 @@ paths() {
         "$capos" boot --machine linux tests/perf/bench.json
     done >"$work/paths"
     "$native" pipe >"$work/pipe"
+    "$native" signal >"$work/signal"
+    "$native" fork >"$work/fork"
     "$native" command 99 7 "$work/nothing" >"$work/spawn"
     ticks=$("$native" ticks)
     row ring_nop linux_ring_nop_hot_ns ns 1000000
     row endpoint_rtt linux_endpoint_rtt_ns ns 1000000
     awk '{ print "host_pipe_rtt_ns ns", $1, 0 }' "$work/pipe"
+    row upcall linux_upcall_ns ns 1000000
+    awk '{ print "host_signal_ns ns", $1, 0 }' "$work/signal"
+    row fork_wait linux_fork_wait_us us 1000
+    awk '{ printf "host_fork_wait_us us %.0f 0\n", $1 / 1000 }' "$work/fork"
     row spawn_wait linux_spawn_wait_us us 1000 | tee "$work/spawn_row"
     awk 'NR == FNR { us = $3; next } { printf "host_spawn_wait_us us %.0f %.0f\nlinux_spawn_wait_ratio ratio %.2f 0\n",
         $1 / 1000, $2 / 1000, us * 1000 / $1 }' "$work/spawn_row" "$work/spawn"

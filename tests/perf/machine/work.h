@@ -11,6 +11,7 @@
 #define MAP_BYTES (64ull << 10) /* mapped, touched once, unmapped */
 #define MAPS 50u          /* timed in one go */
 #define CALLS 2000u       /* timed in one go */
+#define FORKS 20u         /* timed in one go */
 #define SAMPLES 15u       /* of which the median counts */
 #define WORK_TRIES 30     /* of which the fastest counts */
 #define PAGE_BYTES 4096u

@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "tests/perf/machine/work.h"
@@ -171,6 +172,48 @@ static uint64_t fault_by_hand(uint64_t *check)
     return each;
 }
 
+static void skip(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)info;
+    ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2; /* ud2 */
+}
+
+/* What an upcall is to a program of the host's. */
+static uint64_t own_signal(uint64_t *check)
+{
+    uint64_t samples[SAMPLES];
+    struct sigaction action = {.sa_sigaction = skip, .sa_flags = SA_SIGINFO};
+    need(sigaction(SIGILL, &action, NULL) == 0, "sigaction");
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        uint64_t start = now_ns();
+        for (uint32_t k = 0; k < CALLS; k++) {
+            __asm__ volatile("ud2" ::: "memory");
+        }
+        samples[i] = (now_ns() - start) / CALLS;
+    }
+    *check = CALLS;
+    return work_median(samples, SAMPLES);
+}
+
+static uint64_t fork_wait(uint64_t *check)
+{
+    uint64_t samples[SAMPLES];
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        uint64_t start = now_ns();
+        for (uint32_t k = 0; k < FORKS; k++) {
+            int status;
+            pid_t child = fork();
+            if (child == 0) {
+                _exit(7);
+            }
+            need(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 7, "fork");
+        }
+        samples[i] = (now_ns() - start) / FORKS;
+    }
+    *check = FORKS;
+    return work_median(samples, SAMPLES);
+}
+
 /* The file that PERF_FILE names. */
 static int open_file(void)
 {
@@ -248,7 +291,7 @@ static uint64_t measure(const char *what, uint64_t *check)
     } all[] = {{"compute", compute}, {"touch", touch},          {"call", call},
                {"map", map_unmap},   {"fault", fault},         {"fault-by-hand", fault_by_hand},
                {"pipe", round_trip}, {"one-cold", round_trip}, {"read", file_read},
-               {"write", file_write}};
+               {"write", file_write}, {"signal", own_signal}, {"fork", fork_wait}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (strcmp(what, all[i].name) == 0) {
             return all[i].measure(check);
