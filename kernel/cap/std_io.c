@@ -32,13 +32,16 @@ static bool input_there(void)
 
 static void answer_read(const struct call *call, uint32_t max_bytes, struct wire_builder results)
 {
-    bool end;
-    uint32_t size = stream_fit(call, host_link_input_size(&end), max_bytes);
+    bool end = false;
+    uint32_t size =
+        max_bytes > 0 ? stream_fit(call, host_link_input_size(&end), max_bytes) : 0;
     void *to = std_io_read_results_init_data(results, size);
     KASSERT(to != NULL);
-    size_t got = host_link_read(to, size, &end);
-    KASSERT(got == size);
-    std_io_read_results_set_end_of_input(results, end && max_bytes > 0);
+    if (max_bytes > 0) { /* else the host is not to hear of it */
+        size_t got = host_link_read(to, size, &end);
+        KASSERT(got == size);
+    }
+    std_io_read_results_set_end_of_input(results, end);
 }
 
 static void serve_reads(void)
@@ -154,7 +157,8 @@ static void listen(const struct invocation *in)
 status_t std_io_read(const struct invocation *in, uint32_t max_bytes)
 {
     listen(in);
-    bool ready = max_bytes > 0 && list_empty(&reads) && input_there(); /* wants the host's input */
+    bool takes = stream_fit(in->call, SIZE_MAX, max_bytes) > 0;
+    bool ready = takes && list_empty(&reads) && input_there(); /* which asks the host for input */
     status_t s = stream_begin_read(in->call, max_bytes, ready, &reads);
     if (s == STATUS_OK) {
         answer_read(in->call, max_bytes, in->results);

@@ -18,11 +18,24 @@ void fail_with_action(void (*action)(void))
     fail_action = action;
 }
 
+/* One line, whatever is in a name that somebody has typed. */
 static void print_line(const char *text, va_list arguments)
 {
-    fprintf(stderr, "%s: ", tool_name);
-    vfprintf(stderr, text, arguments);
-    fputc('\n', stderr);
+    char *words, *line;
+    size_t size;
+    FILE *out = open_memstream(&line, &size);
+    if (vasprintf(&words, text, arguments) < 0 || out == NULL) {
+        abort();
+    }
+    fprintf(out, "%s: ", tool_name);
+    for (const char *c = words; *c != 0; c++) {
+        fprintf(out, (unsigned char)*c < ' ' || *c == 0x7f ? "\\u%04x" : "%c", *c);
+    }
+    fputc('\n', out);
+    fclose(out);
+    fputs(line, stderr);
+    free(words);
+    free(line);
 }
 
 void fail(int status, const char *text, ...)

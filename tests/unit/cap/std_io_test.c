@@ -16,7 +16,7 @@ static uint8_t pattern[STREAM_CHUNK_MAX + 1];
 
 static uint8_t out[2 * 65536 + 4096]; /* what came on standard output, and error */
 static size_t out_size;
-static uint32_t refused;
+static uint32_t refused, credits;
 
 static void host_frame(uint8_t type, const void *payload, uint32_t size)
 {
@@ -46,6 +46,7 @@ static void host_reads(bool credit)
             data += h.length;
         }
         refused += h.type == HOST_LINK_REFUSED;
+        credits += h.type == HOST_LINK_CREDIT;
     }
     if (credit && data != 0) {
         host_frame(HOST_LINK_CREDIT, &data, sizeof(data));
@@ -151,6 +152,24 @@ TEST(input_is_read_as_it_comes)
         CHECK_EQ(std_io_read_results_data(run(number_entry(STD_IO_METHOD_READ, 100))).size, 0);
         CHECK(std_io_read_results_end_of_input(reply.root));
     }
+}
+
+/* What is refused has asked the host for nothing. */
+TEST(input_is_asked_for_by_who_can_take_it)
+{
+    boot();
+    credits = 0;
+    struct ring_entry e = number_entry(STD_IO_METHOD_READ, 100);
+    e.result_size = 32;
+    CHECK_STATUS(user_run(u, e).status, -STATUS_EXCEPTION);
+    u->scratch_used = 0;
+    CHECK_EQ(std_io_read_results_data(run(number_entry(STD_IO_METHOD_READ, 0))).size, 0);
+    host_reads(false);
+    CHECK_EQ(credits, 0);
+    u->scratch_used = 0;
+    ipc_start(u, number_entry(STD_IO_METHOD_READ, 100));
+    host_reads(false);
+    CHECK_EQ(credits, 1);
 }
 
 TEST(the_end_wakes_every_reader)
@@ -280,6 +299,9 @@ TEST(sizes_are_bounded)
     u->scratch_used = 0;
     CHECK_EQ(std_io_read_results_data(run(number_entry(STD_IO_METHOD_READ, 0))).size, 0);
     CHECK(!std_io_read_results_end_of_input(reply.root));
+    u->scratch_used = 0;
+    run(number_entry(STD_IO_METHOD_READY, READINESS_WRITABLE)); /* asks for input */
+    u->scratch_used = 0;
     host_frame(HOST_LINK_STDIN, pattern, 1000);
     struct ring_entry e = number_entry(STD_IO_METHOD_READ, 1000);
     e.result_size = 100;
