@@ -303,7 +303,7 @@ interface Directory $hosted $fork(copy)
 interface File $hosted $fork(copy) {
   # A regular file. Offsets and sizes in bytes; no position is kept.
   read @0 (offset :UInt64, length :UInt32 $bound("64 KiB")) -> (data :Data, error :FileError);
-  # At least one byte, unless the offset is at the end or behind it.
+  # At least one byte, unless the offset is at the end or behind it; of the host's files all that there is and fits.
   write @1 (offset :UInt64, data :Data $bound("64 KiB")) -> (written :UInt32, error :FileError);
   # At least one byte. Behind the end: what is between is zero.
   stat @2 () -> (size :UInt64, modified :Int64, error :FileError);

@@ -100,6 +100,34 @@ static status_t read_later(const struct invocation *in, uint64_t offset, uint32_
     return folder_ask(in, &r);
 }
 
+/* What is behind the first `size` bytes. */
+static struct iovec *behind(struct iovec *piece, uint32_t *count, size_t size)
+{
+    for (; *count > 0 && size >= piece->iov_len; piece++, (*count)--) {
+        size -= piece->iov_len;
+    }
+    if (*count > 0) {
+        piece->iov_base = (uint8_t *)piece->iov_base + size;
+        piece->iov_len -= size;
+    }
+    return piece;
+}
+
+/* All of it, or up to the file's end; an error: not all of that is in the host's memory. */
+static int64_t read_cached(int32_t file, struct iovec *piece, uint32_t count, uint64_t offset)
+{
+    uint32_t done = 0;
+    while (count > 0) {
+        int64_t got = LINUX_CALL(__NR_preadv2, file, piece, count, offset + done, 0, RWF_NOWAIT);
+        if (got <= 0) {
+            return got == 0 ? done : got;
+        }
+        done += (uint32_t)got;
+        piece = behind(piece, &count, (size_t)got);
+    }
+    return done;
+}
+
 /* head: of the answer, up to its data. */
 static status_t read_now(const struct invocation *in, uint32_t head, uint64_t offset, uint32_t size)
 {
@@ -109,8 +137,7 @@ static status_t read_now(const struct invocation *in, uint32_t head, uint64_t of
     if (s != STATUS_OK) {
         return s;
     }
-    int64_t got = LINUX_CALL(__NR_preadv2, folder_node(in->self)->file, pieces, count, offset, 0,
-                             RWF_NOWAIT);
+    int64_t got = read_cached(folder_node(in->self)->file, pieces, count, offset);
     if (got > 0) {
         KASSERT(got <= size);
         return finish_in_place(in, head, (uint32_t)got);

@@ -283,7 +283,8 @@ status_t capos_directory_read_only_await(struct capos_call *call,
 void capos_directory_read_only_take(struct capos_call *call,
     struct capos_directory_read_only_results *results);
 
-/* File.read. At least one byte, unless the offset is at the end or behind it. */
+/* File.read. At least one byte, unless the offset is at the end or behind it; of the host's
+ * files all that there is and fits. */
 struct capos_file_read_results {
     struct wire_span data;
     enum file_error error;
