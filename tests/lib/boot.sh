@@ -20,6 +20,8 @@
 # Environment: CAPOS, the command (default build/host/capos); MACHINE (default qemu), ACCEL (default auto; qemu only); SLOW, what the time
 # limit of a run, 60 s, is multiplied with.
 set -u
+LC_ALL=C.UTF-8 # words are counted as everywhere
+export LC_ALL
 
 test_file=$1
 test_name=$(basename "$test_file" .test)

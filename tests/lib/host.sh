@@ -9,6 +9,8 @@
 #   start [options] PROGRAM...   `capos run`, with output and error in $out and $err; $code
 #   now_ms    milliseconds; expect WHAT COMMAND...   the command must succeed
 set -u
+LC_ALL=C.UTF-8 # words are counted as everywhere
+export LC_ALL
 BUILD=${BUILD:-build}
 CAPOS=${CAPOS:-$BUILD/host/capos}
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
