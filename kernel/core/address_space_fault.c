@@ -101,11 +101,7 @@ static status_t fault_private(struct address_space *as, struct region *r, uint64
         return status;
     }
     if (frames[0] > frames[count - 1]) { /* freed in order, they come in reverse */
-        for (uint64_t i = 0; i < count / 2; i++) {
-            frame_t f = frames[i];
-            frames[i] = frames[count - 1 - i];
-            frames[count - 1 - i] = f;
-        }
+        frames_reverse(frames, count);
     }
     status = arch_map(&as->arch, page, frames, count, (enum protection)r->protection);
     if (status == STATUS_OK) {

@@ -27,3 +27,12 @@ void frame_put(frame_t f);
  * asks for a zeroed frame gets it as it is. */
 void frame_put_zeroed(frame_t f);
 uint32_t frame_count(frame_t f);
+
+static inline void frames_reverse(frame_t *frames, uint64_t count)
+{
+    for (uint64_t i = 0; i < count / 2; i++) {
+        frame_t f = frames[i];
+        frames[i] = frames[count - 1 - i];
+        frames[count - 1 - i] = f;
+    }
+}

@@ -41,6 +41,7 @@ pairs_of_both() {
     pairs 9 call call '"linux_syscall_ns ns %d %d\nhost_syscall_ns ns %d 0\n", $2, $4 * $1, $1'
     pairs 9 map map '"linux_map_ns ns %d %d\nhost_map_ns ns %d 0\n", $2, $4 * $1, $1'
     pairs 9 fault fault '"linux_fault_ns ns %d %d\nhost_fault_ns ns %d 0\n", $2, $4 * $1, $1'
+    pairs 9 fault-near fault-near '"linux_fault_near_ns ns %d %d\nhost_fault_near_ns ns %d 0\n", $2, $4 * $1, $1'
     pairs 9 fault-by-hand fault '"linux_fault_ratio ratio %.2f %.2f\nhost_fault_by_hand_ns ns %d 0\n", $3, $4, $1'
 }
 

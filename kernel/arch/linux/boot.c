@@ -41,7 +41,7 @@ struct options {
 
 struct cpu linux_first_cpu;
 uint8_t *linux_helper;
-int linux_helper_file, linux_memory_file;
+int linux_helper_file;
 uint32_t linux_spin, linux_cpu_count;
 uint64_t linux_cpus[LINUX_CPU_WORDS];
 bool linux_debugged, linux_test_panic, linux_bases_by_call;
@@ -248,16 +248,17 @@ _Noreturn void linux_start(const uint64_t *stack)
     info.cpu_count = arch_cpu_count();
 
     int memory = memory_file("capos-memory", o.memory), done[2];
-    linux_memory_file = memory;
+    checked(LINUX_CALL(__NR_dup3, memory, MEMORY_FD, O_CLOEXEC), "no descriptors");
+    LINUX_CALL(__NR_close, memory);
     linux_helper_file = memory_file("capos-helper", HELPER_FILE_SIZE);
     checked(LINUX_CALL(__NR_pipe2, done, O_CLOEXEC), "no pipe");
     checked(LINUX_CALL(__NR_fcntl, done[0], F_SETFL, O_NONBLOCK), "the pipe"); /* our end alone */
     linux_folders_start();
     linux_helper = map_file(linux_helper_file, 0, HELPER_FILE_SIZE);
     memcpy(linux_helper, linux_stub, (size_t)(linux_stub_end - linux_stub));
-    linux_zygote_start(memory, linux_helper_file, done[1]);
-    map_file(memory, LINUX_MEMORY, o.memory);
-    read_package(package, memory, info.package_first << PAGE_SHIFT, info.package_size);
+    linux_zygote_start(MEMORY_FD, linux_helper_file, done[1]);
+    map_file(MEMORY_FD, LINUX_MEMORY, o.memory);
+    read_package(package, MEMORY_FD, info.package_first << PAGE_SHIFT, info.package_size);
     LINUX_CALL(__NR_close, package);
 
     linux_meet_bring_up(done[1]);

@@ -151,7 +151,7 @@ int64_t linux_filter_zygote(void)
 }
 
 /* The kernel's process, once the machine runs. What is not here ends it. A read of a file is
- * one that never waits. */
+ * one that never waits, a write at a place is one to its memory. */
 static const struct sock_filter kernel_program[] = {
     LOAD(arch),
     EQUAL(AUDIT_ARCH_X86_64, 1, 0),
@@ -175,7 +175,13 @@ static const struct sock_filter kernel_program[] = {
     MAY(__NR_recvfrom),
     MAY(__NR_sendto),
     MAY(__NR_sched_setaffinity),
-    EQUAL(__NR_preadv2, 0, 5),
+    EQUAL(__NR_pwritev, 2, 0),
+    EQUAL(__NR_preadv2, 5, 0),
+    ANSWER(SECCOMP_RET_KILL_PROCESS),
+    LOAD_LOW_OF(args[0]),
+    EQUAL(MEMORY_FD, 0, 7),
+    LOAD_HIGH_OF(args[0]),
+    EQUAL(0, 4, 5),
     LOAD_LOW_OF(args[5]),
     EQUAL(RWF_NOWAIT, 0, 3),
     LOAD_HIGH_OF(args[5]),

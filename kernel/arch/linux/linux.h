@@ -18,6 +18,7 @@
 #define AREAS_MAX 32000    /* Linux threads in the machine: as many areas as fit the helper pages */
 #define FILTER_MAX 40      /* instructions of a user thread's filter */
 #define BASE_UNKNOWN UINT64_MAX
+#define MEMORY_FD 63 /* the file of all memory: a number that the filter knows */
 /* A thread that does not answer an interrupt has its process killed: when the process has computed
  * for so long meanwhile, or after so many slices of the kernel's own waiting. Hosts may be busy. */
 #define ANSWER_CPU_NS 100000000ull
@@ -114,7 +115,7 @@ struct linux_slot {
     bool time_open;
 };
 
-extern int linux_helper_file, linux_memory_file;
+extern int linux_helper_file;
 extern uint8_t *linux_helper;  /* the file of helper pages, mapped */
 extern bool linux_debugged;    /* --gdb: the user's debugger may look at processes and stop them */
 extern bool linux_test_panic;  /* at the first Timer.page */

@@ -341,7 +341,7 @@ static uint32_t looks(const struct thread *t)
 /* Freed frames go back to the host; they are holes of the file then, and zero. */
 static void give_back(frame_t first, uint64_t count)
 {
-    int64_t result = LINUX_CALL(__NR_fallocate, linux_memory_file,
+    int64_t result = LINUX_CALL(__NR_fallocate, MEMORY_FD,
                                 FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, first << PAGE_SHIFT,
                                 count << PAGE_SHIFT);
     if (result < 0) {

@@ -11,6 +11,8 @@
 
 #include "kernel/core/frame.h"
 
+#include <linux/uio.h>
+
 #define TABLE_ENTRIES 512ull
 #define ENTRY_PRESENT 1ull
 #define ENTRY_PROTECTION_SHIFT 1
@@ -150,6 +152,7 @@ status_t arch_address_space_create(struct arch_address_space *as)
     if (s == STATUS_OK) {
         as->root = f;
         as->process = NULL;
+        as->breaks = (struct hosted_breaks){.pages = 1};
     }
     return s;
 }
@@ -348,6 +351,20 @@ void arch_remap_run(struct arch_address_space *as, uint64_t address, frame_t fir
             linux_process_flush(as->process); /* before somebody else gets the frames */
             linux_wanted_frame = first + pages;
         }
+    }
+}
+
+/* In one call of Linux, because the frames may be holes of the file still. */
+void arch_copy_frames(frame_t first, const frame_t *from, uint64_t count)
+{
+    struct iovec pieces[HOSTED_COPY_PAGES];
+    KASSERT(count <= HOSTED_COPY_PAGES);
+    for (uint64_t i = 0; i < count; i++) {
+        pieces[i] = (struct iovec){arch_frame_address(from[i]), PAGE_SIZE};
+    }
+    int64_t done = LINUX_CALL(__NR_pwritev, MEMORY_FD, pieces, count, first << PAGE_SHIFT, 0);
+    if (done != (int64_t)(count << PAGE_SHIFT)) {
+        panic("linux: the host has no memory for %lu pages", (unsigned long)count);
     }
 }
 

@@ -129,6 +129,7 @@ static void prune(struct arch_address_space *as, uint64_t address)
 
 status_t arch_address_space_create(struct arch_address_space *as)
 {
+    as->breaks = (struct hosted_breaks){.pages = 1};
     return frame_alloc_zeroed(&as->root);
 }
 
@@ -230,6 +231,13 @@ void arch_protect(struct arch_address_space *as, uint64_t address, uint64_t page
         uint64_t *word = find_word(as, address, NULL);
         *word = word_make(word_frame(*word), p);
         address += PAGE_SIZE;
+    }
+}
+
+void arch_copy_frames(frame_t first, const frame_t *from, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        memcpy(arch_frame_address(first + i), arch_frame_address(from[i]), PAGE_SIZE);
     }
 }
 

@@ -98,7 +98,7 @@ static uint64_t map(uint64_t *check)
 }
 
 /* A child writes to memory that it shares with its parent, who waits for it. */
-static uint64_t fault(uint64_t *check)
+static uint64_t faults(uint64_t *check, uint32_t stride)
 {
     cap_t spawner = capos_need("spawn", PROCESS_SPAWNER_INTERFACE_ID), child;
     bool is_child;
@@ -110,8 +110,8 @@ static uint64_t fault(uint64_t *check)
     need(took != NULL && capos_fork(spawner, &is_child, &child) == STATUS_OK);
     if (is_child) {
         uint64_t start = now_ns();
-        bool right = work_copy(pages, 1);
-        uint64_t each = (now_ns() - start) / (FAULT_PAGES / FAULT_STRIDE);
+        bool right = work_copy(pages, 1, stride);
+        uint64_t each = (now_ns() - start) / FAULTS;
         exit(right ? (int)(each < 1000000 ? each : 1000000) : 0);
     }
     need(capos_process_handle_wait(child, &ended) == STATUS_OK);
@@ -122,6 +122,16 @@ static uint64_t fault(uint64_t *check)
     *check = FAULT_PAGES;
     need(exit_status_code(ended.status_) != 0);
     return (uint64_t)exit_status_code(ended.status_);
+}
+
+static uint64_t fault(uint64_t *check)
+{
+    return faults(check, FAR);
+}
+
+static uint64_t fault_near(uint64_t *check)
+{
+    return faults(check, NEAR);
 }
 
 /* A NOP through the ring, when the kernel has gone to sleep. */
@@ -197,7 +207,8 @@ int main(int argc, char **argv)
         uint64_t (*measure)(uint64_t *check);
     } all[] = {
         {"compute", compute}, {"touch", touch}, {"call", call},     {"map", map},
-        {"fault", fault},     {"cold", cold},   {"read", dir_read}, {"write", dir_write}};
+        {"fault", fault},     {"cold", cold},   {"read", dir_read}, {"write", dir_write},
+        {"fault-near", fault_near}};
     timer = capos_need("timer", TIMER_INTERFACE_ID);
     for (size_t i = 0; argc == 2 && i < sizeof all / sizeof *all; i++) {
         if (strcmp(argv[1], all[i].name) == 0) {

@@ -64,11 +64,11 @@ bool work_touch(volatile char *pages, size_t bytes)
     return zero;
 }
 
-bool work_copy(volatile char *pages, char mark)
+bool work_copy(volatile char *pages, char mark, uint32_t stride)
 {
     bool right = true;
-    for (uint32_t i = FAULT_PAGES; i > 0; i -= FAULT_STRIDE) {
-        volatile char *page = pages + (size_t)(i - 1) * PAGE_BYTES;
+    for (uint32_t i = 0; i < FAULTS; i++) {
+        volatile char *page = pages + (size_t)(FAULT_PAGES - 1 - i * stride) * PAGE_BYTES;
         *page = 2;
         right = right && page[1] == mark;
     }

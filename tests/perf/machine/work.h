@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 #define TOUCH_BYTES (64ull << 20)
-#define FAULT_PAGES 512u  /* copied by writing to them */
-#define FAULT_STRIDE 4u   /* pages; backwards, so that no fault can do the next one's work */
+#define FAULT_PAGES 1024u /* of which so many are copied by writing to them, backwards: */
+#define FAULTS 64u
+#define FAR 16u           /* every so-manieth, so that no fault does another one's work, */
+#define NEAR 4u           /* or, as programs do, here and there */
 #define MAP_BYTES (64ull << 10) /* mapped, touched once, unmapped */
 #define MAPS 50u          /* timed in one go */
 #define CALLS 2000u       /* timed in one go */
@@ -24,6 +26,6 @@ uint64_t work_compute(void);
 /* Writes to each page for the first time; false: one was not zero. */
 bool work_touch(volatile char *pages, size_t bytes);
 /* Writes to some pages of a copy; false: one does not hold `mark` in its second byte. */
-bool work_copy(volatile char *pages, char mark);
+bool work_copy(volatile char *pages, char mark, uint32_t stride);
 /* The middle one; sorts. */
 uint64_t work_median(uint64_t *values, size_t count);

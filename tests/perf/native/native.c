@@ -108,7 +108,7 @@ static uint64_t map_unmap(uint64_t *check)
     return work_median(samples, SAMPLES);
 }
 
-static uint64_t fault(uint64_t *check)
+static uint64_t faults(uint64_t *check, uint32_t stride)
 {
     char *pages = map(FAULT_PAGES * PAGE_BYTES);
     uint64_t *took = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
@@ -118,8 +118,8 @@ static uint64_t fault(uint64_t *check)
     pid_t child = fork();
     if (child == 0) {
         uint64_t start = now_ns();
-        bool right = work_copy(pages, 1);
-        *took = (now_ns() - start) / (FAULT_PAGES / FAULT_STRIDE);
+        bool right = work_copy(pages, 1, stride);
+        *took = (now_ns() - start) / FAULTS;
         _exit(right ? 0 : 1);
     }
     int status;
@@ -127,6 +127,16 @@ static uint64_t fault(uint64_t *check)
     munmap(pages, FAULT_PAGES * PAGE_BYTES);
     *check = FAULT_PAGES;
     return *took;
+}
+
+static uint64_t fault(uint64_t *check)
+{
+    return faults(check, FAR);
+}
+
+static uint64_t fault_near(uint64_t *check)
+{
+    return faults(check, NEAR);
 }
 
 /* What is left of the linux machine's way of a fault when nobody is handed anything: a program that
@@ -162,8 +172,8 @@ static uint64_t fault_by_hand(uint64_t *check)
     by_hand.fresh = (off_t)bytes;
     need(sigaction(SIGSEGV, &action, NULL) == 0, "sigaction");
     uint64_t start = now_ns();
-    need(work_copy(pages, 1), "fault");
-    uint64_t each = (now_ns() - start) / (FAULT_PAGES / FAULT_STRIDE);
+    need(work_copy(pages, 1, FAR), "fault");
+    uint64_t each = (now_ns() - start) / FAULTS;
     signal(SIGSEGV, SIG_DFL);
     munmap(pages, bytes);
     munmap(by_hand.whole, 2 * bytes);
@@ -291,7 +301,8 @@ static uint64_t measure(const char *what, uint64_t *check)
     } all[] = {{"compute", compute}, {"touch", touch},          {"call", call},
                {"map", map_unmap},   {"fault", fault},         {"fault-by-hand", fault_by_hand},
                {"pipe", round_trip}, {"one-cold", round_trip}, {"read", file_read},
-               {"write", file_write}, {"signal", own_signal}, {"fork", fork_wait}};
+               {"write", file_write}, {"signal", own_signal}, {"fork", fork_wait},
+               {"fault-near", fault_near}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (strcmp(what, all[i].name) == 0) {
             return all[i].measure(check);

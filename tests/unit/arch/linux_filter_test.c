@@ -324,6 +324,17 @@ TEST(kernel_numbers)
     }
 }
 
+TEST(kernel_writes_at_places_of_its_memory)
+{
+    struct seccomp_data data = {
+        .nr = __NR_pwritev, .arch = AUDIT_ARCH_X86_64, .args = {MEMORY_FD, 4096, 1}};
+    CHECK_EQ(run(kernel_program, ARRAY_SIZE(kernel_program), &data), SECCOMP_RET_ALLOW);
+    for (int bit = 0; bit < 64; bit++) {
+        data.args[0] = MEMORY_FD ^ 1ull << bit;
+        CHECK_EQ(run(kernel_program, ARRAY_SIZE(kernel_program), &data), SECCOMP_RET_KILL_PROCESS);
+    }
+}
+
 TEST(kernel_reads_files_without_waiting)
 {
     CHECK(kernel_may(__NR_preadv2, RWF_NOWAIT));

@@ -249,37 +249,51 @@ TEST(committed_memory_is_mapped_in_one_run)
     end();
 }
 
-TEST(who_writes_in_order_after_a_fork_gets_runs)
+/* Writes to that page of a space that shares it with others: how many are copied. */
+static uint64_t copied_by_write(uint64_t address, uint64_t page)
+{
+    uint64_t free = tally.frames_free;
+    put(address + page * PAGE_SIZE, 200);
+    return free - tally.frames_free;
+}
+
+TEST(who_goes_on_writing_after_a_fork_gets_runs)
 {
     begin();
     sim_machine.prefers_runs = true;
     uint64_t address;
-    CHECK_OK(address_space_map(space, 0, false, 40 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
-    for (uint64_t i = 0; i < 40; i++) {
+    CHECK_OK(address_space_map(space, 0, false, 64 * PAGE_SIZE, PROTECTION_READ_WRITE, &address));
+    for (uint64_t i = 0; i < 64; i++) {
         put(address + i * PAGE_SIZE, (uint8_t)i);
     }
     struct address_space *child, *parent = space;
     CHECK_OK(address_space_create(account, &child));
     CHECK_OK(address_space_fork(parent, child));
     space = child;
-    uint64_t free = tally.frames_free;
-    put(address, 100);
-    CHECK_EQ(free - tally.frames_free, 1); /* nobody knows that it goes on */
-    put(address + PAGE_SIZE, 101);
-    CHECK_EQ(free - tally.frames_free, 1 + 16);
-    put(address + 30 * PAGE_SIZE, 130);
-    CHECK_EQ(free - tally.frames_free, 1 + 16 + 1);
-    for (uint64_t i = 1; i < 16; i++) {
-        CHECK_EQ(frame_at(address + (i + 1) * PAGE_SIZE), frame_at(address + PAGE_SIZE) + i);
-        CHECK_EQ(get(address + (i + 1) * PAGE_SIZE), i + 1); /* copied with what is in them */
+    CHECK_EQ(copied_by_write(address, 0), 1); /* nobody knows that it goes on */
+    CHECK_EQ(copied_by_write(address, 1), 2);
+    CHECK_EQ(copied_by_write(address, 3), 4);
+    CHECK_EQ(copied_by_write(address, 7), 8);
+    CHECK_EQ(copied_by_write(address, 17), 16); /* 15 and 16 were left out */
+    CHECK_EQ(copied_by_write(address, 15), 1); /* backwards, and there it has all */
+    CHECK_EQ(copied_by_write(address, 60), 1); /* somewhere else */
+    CHECK_EQ(copied_by_write(address, 56), 2); /* and backwards */
+    CHECK_EQ(copied_by_write(address, 52), 4);
+    CHECK_EQ(copied_by_write(address, 63), 1);
+    for (uint64_t i = 0; i < 64; i++) { /* copied with what is in them */
+        uint8_t byte = get(address + i * PAGE_SIZE);
+        CHECK(byte == i || byte == 200);
+    }
+    for (uint64_t i = 1; i < 4; i++) {
+        CHECK_EQ(frame_at(address + (52 - i) * PAGE_SIZE), frame_at(address + 52 * PAGE_SIZE) - i);
     }
     space = parent;
-    for (uint64_t i = 0; i < 40; i++) {
+    for (uint64_t i = 0; i < 64; i++) {
         CHECK_EQ(get(address + i * PAGE_SIZE), i);
     }
     address_space_destroy(child);
-    free = tally.frames_free;
-    for (uint64_t i = 0; i < 40; i++) {
+    uint64_t free = tally.frames_free;
+    for (uint64_t i = 0; i < 64; i++) {
         put(address + i * PAGE_SIZE, 1); /* alone again: made writable, not copied */
     }
     CHECK_EQ(tally.frames_free, free);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "abi/upcall.h"
+#include "kernel/arch/hosted/hosted_types.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,6 +39,7 @@ struct arch_process {
 struct arch_address_space {
     uint64_t root;                 /* frame of the top table; 0: none */
     struct linux_process *process; /* that has these pages mapped; NULL: none yet */
+    struct hosted_breaks breaks;
 };
 
 struct arch_cpu {

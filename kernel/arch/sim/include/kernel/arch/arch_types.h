@@ -3,6 +3,7 @@
 #pragma once
 
 #include "abi/upcall.h"
+#include "kernel/arch/hosted/hosted_types.h"
 #include "kernel/core/types.h"
 
 #define SIM_EXTENDED_SIZE 832 /* as large as x87, SSE and AVX state together */
@@ -12,6 +13,7 @@ struct account;
 struct arch_address_space {
     frame_t root; /* of four levels of 512 words, as x86_64 has them; FRAME_NONE: not created or
                      destroyed */
+    struct hosted_breaks breaks;
 };
 
 struct arch_cpu {
