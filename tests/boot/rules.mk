@@ -25,10 +25,14 @@ test-boot: all demos-c
 test-long: test-build
 	@BUILD=$(BUILD) JOBS=$(JOBS) UNIT_TESTS="$(UNIT_TESTS)" FUZZERS="$(FUZZERS)" sh tests/long.sh
 
+# The linux machine's tests under Debian's own kernel in QEMU: see tests/vm.sh.
+test-vm: all demos-c boot-programs
+	@BUILD=$(BUILD) sh tests/vm.sh $(VM_OPTIONS)
+
 tidy:
 	@sh tests/tidy.sh
 
-.PHONY: test test-build test-unit test-boot test-long tidy
+.PHONY: test test-build test-unit test-boot test-long test-vm tidy
 
 # The programs of the boot tests: build/x86_64/tests/boot/X.elf from tests/boot/programs/X.c.
 BOOT_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/x86_64/tests/boot/%.elf,$(wildcard tests/boot/programs/*.c))

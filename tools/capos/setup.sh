@@ -1,15 +1,17 @@
 #!/bin/sh
-# Installs what is missing, by package name through apt: `setup.sh run` for `capos run`, `setup.sh qemu` for its
-# machine qemu besides, `setup.sh test` for `make test`: all of it. On a terminal it asks once; without one it goes on as root or where sudo works
-# without a password; else it prints the line to type and ends with status 125.
+# Installs what is missing, by package name through apt: `setup.sh run` for `capos run`, `setup.sh qemu` for its machine qemu
+# besides, `setup.sh test` for `make test`: all of it, `setup.sh vm` for `make test-vm`. On a terminal it asks once; without one
+# it goes on as root or where sudo works without a password; else it prints the line to type and ends with status 125.
 set -eu
 
 packages_run="gcc make binutils libc6-dev"
 packages_qemu="qemu-system-x86"
 packages_test="clang libclang-rt-dev capnproto git gdb"
+packages_vm="debootstrap e2fsprogs"
 commands_run="gcc make ld ar flock awk"
 commands_qemu="qemu-system-x86_64"
 commands_test="clang capnp git gdb"
+commands_vm="debootstrap mke2fs"
 
 say() {
     printf 'capos: %s\n' "$*" >&2
@@ -27,6 +29,8 @@ if [ "$set_name" != run ]; then
 fi
 if [ "$set_name" = test ]; then
     packages="$packages $packages_test" commands="$commands $commands_test"
+elif [ "$set_name" = vm ]; then
+    packages="$packages $packages_vm" commands="$commands $commands_vm"
 fi
 
 # --- not Debian: say what is missing, no more ---
