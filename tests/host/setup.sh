@@ -104,7 +104,7 @@ END
 # What the tests need besides.
 setup test
 expect "status of the tests' set" same "$code" 0
-expect "the tests' packages" grep -q 'qemu-system-x86 clang libclang-rt-dev capnproto git gdb' "$PLAYED"
+expect "the tests' packages" grep -q 'qemu-system-x86 clang libclang-rt-dev capnproto git gdb procps' "$PLAYED"
 
 # Nothing is missing: nothing is said.
 INSTALLED="gcc make libc6-dev binutils libc6-dev"

@@ -6,11 +6,11 @@ set -eu
 
 packages_run="gcc make binutils libc6-dev"
 packages_qemu="qemu-system-x86"
-packages_test="clang libclang-rt-dev capnproto git gdb"
+packages_test="clang libclang-rt-dev capnproto git gdb procps"
 packages_vm="debootstrap e2fsprogs"
 commands_run="gcc make ld ar flock awk"
 commands_qemu="qemu-system-x86_64"
-commands_test="clang capnp git gdb"
+commands_test="clang capnp git gdb ps"
 commands_vm="debootstrap mke2fs"
 
 say() {
