@@ -7,7 +7,7 @@
 #   make test-vm CPUS=1, CPUS=4, ONLY=linux/spawn
 #
 # Needs root, for debootstrap. The system that is booted (Debian's kernel, gcc, strace) is made once and kept in the cache, by
-# the release's name; the checkout goes in as it is built. ONLY is a pattern of names, as tests/run takes it.
+# the release's name; the checkout goes in as it is built (BUILD is a folder in it). ONLY is a pattern of names, as tests/run takes it.
 #
 # hostile.c makes Linux report page faults of the kernel "in user mode" there: QEMU 7.2 emulates a far return from ring 3 with
 # the kernel's rights and 32 bits of the stack pointer. The program's thread ends by that, as it should.
@@ -25,8 +25,12 @@ mkdir -p "$work" "$cache"
 if [ ! -e "$base/done" ]; then
     rm -rf "$base"
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $release" | head -n 1)
+    [ -n "$mirror" ] || { echo "vm.sh: apt knows no mirror of $release; add one to its sources" >&2; exit 2; }
     packages=linux-image-cloud-amd64,gcc,libc6-dev,make,strace,procps,qemu-system-x86
-    debootstrap --variant=minbase --include=$packages "$release" "$base" "$mirror" >"$work/debootstrap.log"
+    debootstrap --variant=minbase --include=$packages "$release" "$base" "$mirror" >"$work/debootstrap.log" || {
+        tail -n 5 "$work/debootstrap.log" >&2
+        exit 1
+    }
     touch "$base/done"
 fi
 
@@ -42,7 +46,7 @@ mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t tmpfs none /tmp
 mount -t tmpfs none /root
-export HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin BUILD=build JOBS=${CPUS:-2} ONLY=${ONLY:-} SLOW=10 MAKE=make
+export HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin BUILD=${BUILD:-build} JOBS=${CPUS:-2} ONLY=${ONLY:-} SLOW=10 MAKE=make
 cd /capos
 uname -srm
 sh tests/run linux

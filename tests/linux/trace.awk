@@ -1,6 +1,6 @@
 # Reads `strace -f` of a run on the linux machine and complains, with status 1, about each call of a user
 # thread that had an effect: a user thread is one that was cloned into a process and has installed its filter. Also when
-# there was none, or a process has not ended.
+# there was none, or a process has not ended. bases: user threads set FS and GS base by a call.
 function complain(text) { print FILENAME ":" FNR ": " text ": " $0; bad = 1 }
 {
     thread = $1
@@ -19,7 +19,7 @@ user[thread] && $2 !~ /^(---|\+\+\+|<\.\.\.|\[|strace:|\?\?\?\?)/ {
     calls++
     if (call ~ /^futex\(0x7fff/ && /FUTEX_(WAIT|WAKE),/) { futexes++; next }
     if (call ~ /^rt_sigreturn\(/) { returns++; next }
-    if (call ~ /^arch_prctl\(ARCH_SET_[FG]S,/) { bases++; next }
+    if (bases && call ~ /^arch_prctl\(ARCH_SET_[FG]S,/) next
     refused[thread] = $0
     traps++
 }

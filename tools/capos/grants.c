@@ -123,9 +123,10 @@ void grants_explain(const struct run_options *o, const struct manifest *m,
         const char *name = path_words(g->name);
         printf("  %-10s %s\n", has_spec ? format("%s=%s", name, g->spec) : name, allows(g));
     }
-    if (choice->machine == MACHINE_LINUX && machine_leaves_time_open()) {
+    bool time_is_open = choice->machine == MACHINE_LINUX && machine_leaves_time_open();
+    if (time_is_open) {
         printf("  %-10s read the processor's time-stamp counter: this host cannot close it\n",
                "-");
     }
-    printf(m->grant_count == 0 ? "  nothing at all\n" : "and nothing else.\n");
+    printf(m->grant_count == 0 && !time_is_open ? "  nothing at all\n" : "and nothing else.\n");
 }

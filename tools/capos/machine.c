@@ -13,8 +13,7 @@
 
 #define INIT_PATH "build/x86_64/init.elf"
 #define PAGE_ABOUT "docs/threat-model.md"
-#define TIME_IS_OPEN                                                                             \
-    "; on this host it leaves them the time-stamp counter, also without `timer`"
+#define TIME_IS_OPEN "; on this host it leaves them the time-stamp counter, also without `timer`"
 #define CPUID_VMX (1u << 5) /* leaf 1, ECX */
 #define CPUID_SVM (1u << 2) /* leaf 0x80000001, ECX */
 

@@ -21,21 +21,25 @@ void fail_with_action(void (*action)(void))
 /* One line, whatever is in a name that somebody has typed. */
 static void print_line(const char *text, va_list arguments)
 {
-    char *words, *line;
-    size_t size;
-    FILE *out = open_memstream(&line, &size);
-    if (vasprintf(&words, text, arguments) < 0 || out == NULL) {
-        abort();
+    char *words;
+    fprintf(stderr, "%s: ", tool_name);
+    if (vasprintf(&words, text, arguments) < 0) {
+        fprintf(stderr, "out of memory\n");
+        return;
     }
-    fprintf(out, "%s: ", tool_name);
     for (const char *c = words; *c != 0; c++) {
-        fprintf(out, (unsigned char)*c < ' ' || *c == 0x7f ? "\\u%04x" : "%c", *c);
+        const char *start = c;
+        while ((unsigned char)*c >= ' ' && *c != 0x7f) {
+            c++;
+        }
+        fprintf(stderr, "%.*s", (int)(c - start), start);
+        if (*c == 0) {
+            break;
+        }
+        fprintf(stderr, "\\u%04x", (unsigned char)*c);
     }
-    fputc('\n', out);
-    fclose(out);
-    fputs(line, stderr);
+    fputc('\n', stderr);
     free(words);
-    free(line);
 }
 
 void fail(int status, const char *text, ...)

@@ -74,7 +74,9 @@ bool arch_break_sharing_ahead(struct address_space *as, const struct region *r, 
         return true;
     }
     const frame_t *shared = back ? frames + (there - count) : frames;
-    arch_copy_frames(first, shared, count);
+    for (uint64_t i = arch_copy_frames(first, shared, count) ? count : 0; i < count; i++) {
+        __builtin_memcpy(arch_frame_address(first + i), arch_frame_address(shared[i]), PAGE_SIZE);
+    }
     arch_remap_run(&as->arch, b->start, first, count, PROTECTION_READ_WRITE);
     while (count > 0) {
         frame_put(shared[--count]);

@@ -21,9 +21,10 @@ status_t arch_map_run(struct arch_address_space *as, uint64_t address, frame_t f
 void arch_remap_run(struct arch_address_space *as, uint64_t address, frame_t first, uint64_t pages,
                     enum protection p);
 
-/* What is in `count` frames goes into first, first + 1, ... */
+/* What is in `count` frames goes into first, first + 1, ...: in a way that is cheaper than page by
+ * page. False: there is none. */
 #define HOSTED_COPY_PAGES 16u
-void arch_copy_frames(frame_t first, const frame_t *from, uint64_t count);
+bool arch_copy_frames(frame_t first, const frame_t *from, uint64_t count);
 
 /* For copy.c: where the kernel sees bytes of one page of the current space; NULL: the page is not
  * there, or does not allow it. On sim another thread of the user may act before. */

@@ -149,6 +149,9 @@ static void shut_off(const struct options *o)
     uint64_t last = o->link > o->log ? o->link : o->log;
     last = last > linux_folders_last() ? last : linux_folders_last();
     last = last > PACKAGE_FD ? last : PACKAGE_FD; /* whatever else was left open is not for us */
+    if (last >= MEMORY_FD) {
+        linux_fail("a descriptor is too high", 0);
+    }
     checked(LINUX_CALL(__NR_close_range, last + 1, ~0u, 0), "close_range");
     struct rlimit64 none = {0, 0};
     checked(LINUX_CALL(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");

@@ -10,6 +10,8 @@
  * (layout.h). */
 #include "kernel/arch/linux/layout.h"
 
+#include <asm/prctl.h>
+
 #define NR_WRITE 1
 #define NR_MUNMAP 11
 #define NR_RT_SIGRETURN 15
@@ -21,8 +23,6 @@
 #define NR_SECCOMP 317
 #define NR_CLOSE_RANGE 436
 #define PR_SET_TSC 26
-#define ARCH_SET_GS 0x1001
-#define ARCH_SET_FS 0x1002
 #define FRAME_RIP 176 /* struct rt_sigframe: its ucontext's rip */
 #define PREEMPTED_TICKS 8000 /* far more than a call of Linux takes */
 #define AWAKE (~WORD_KICK)

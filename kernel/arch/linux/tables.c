@@ -355,7 +355,7 @@ void arch_remap_run(struct arch_address_space *as, uint64_t address, frame_t fir
 }
 
 /* In one call of Linux, because the frames may be holes of the file still. */
-void arch_copy_frames(frame_t first, const frame_t *from, uint64_t count)
+bool arch_copy_frames(frame_t first, const frame_t *from, uint64_t count)
 {
     struct iovec pieces[HOSTED_COPY_PAGES];
     KASSERT(count <= HOSTED_COPY_PAGES);
@@ -363,9 +363,7 @@ void arch_copy_frames(frame_t first, const frame_t *from, uint64_t count)
         pieces[i] = (struct iovec){arch_frame_address(from[i]), PAGE_SIZE};
     }
     int64_t done = LINUX_CALL(__NR_pwritev, MEMORY_FD, pieces, count, first << PAGE_SHIFT, 0);
-    if (done != (int64_t)(count << PAGE_SHIFT)) {
-        panic("linux: the host has no memory for %lu pages", (unsigned long)count);
-    }
+    return done == (int64_t)(count << PAGE_SHIFT);
 }
 
 void arch_remap(struct arch_address_space *as, uint64_t address, frame_t f, enum protection p)

@@ -91,22 +91,6 @@ static uint64_t call(uint64_t *check)
     return work_median(samples, SAMPLES);
 }
 
-static uint64_t map_unmap(uint64_t *check)
-{
-    uint64_t samples[SAMPLES];
-    for (uint32_t i = 0; i < SAMPLES; i++) {
-        uint64_t start = now_ns();
-        for (uint32_t k = 0; k < MAPS; k++) {
-            volatile char *pages = map(MAP_BYTES);
-            need(pages[1] == 0, "map");
-            pages[0] = 1;
-            munmap((void *)(uintptr_t)pages, MAP_BYTES);
-        }
-        samples[i] = (now_ns() - start) / MAPS;
-    }
-    *check = MAPS;
-    return work_median(samples, SAMPLES);
-}
 
 static uint64_t faults(uint64_t *check, uint32_t stride)
 {
@@ -188,40 +172,62 @@ static void skip(int number, siginfo_t *info, void *context)
     ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2; /* ud2 */
 }
 
+/* Nanoseconds of one, from SAMPLES times `count` of them. */
+static uint64_t each(void (*one)(void), uint32_t count)
+{
+    uint64_t samples[SAMPLES];
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        uint64_t start = now_ns();
+        for (uint32_t k = 0; k < count; k++) {
+            one();
+        }
+        samples[i] = (now_ns() - start) / count;
+    }
+    return work_median(samples, SAMPLES);
+}
+
+static void raise_fault(void)
+{
+    __asm__ volatile("ud2" ::: "memory");
+}
+
 /* What an upcall is to a program of the host's. */
 static uint64_t own_signal(uint64_t *check)
 {
-    uint64_t samples[SAMPLES];
     struct sigaction action = {.sa_sigaction = skip, .sa_flags = SA_SIGINFO};
     need(sigaction(SIGILL, &action, NULL) == 0, "sigaction");
-    for (uint32_t i = 0; i < SAMPLES; i++) {
-        uint64_t start = now_ns();
-        for (uint32_t k = 0; k < CALLS; k++) {
-            __asm__ volatile("ud2" ::: "memory");
-        }
-        samples[i] = (now_ns() - start) / CALLS;
-    }
     *check = CALLS;
-    return work_median(samples, SAMPLES);
+    return each(raise_fault, CALLS);
+}
+
+static void fork_once(void)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(7);
+    }
+    need(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 7, "fork");
+}
+
+static void map_once(void)
+{
+    volatile char *pages = map(MAP_BYTES);
+    need(pages[1] == 0, "map");
+    pages[0] = 1;
+    munmap((void *)(uintptr_t)pages, MAP_BYTES);
+}
+
+static uint64_t map_unmap(uint64_t *check)
+{
+    *check = MAPS;
+    return each(map_once, MAPS);
 }
 
 static uint64_t fork_wait(uint64_t *check)
 {
-    uint64_t samples[SAMPLES];
-    for (uint32_t i = 0; i < SAMPLES; i++) {
-        uint64_t start = now_ns();
-        for (uint32_t k = 0; k < FORKS; k++) {
-            int status;
-            pid_t child = fork();
-            if (child == 0) {
-                _exit(7);
-            }
-            need(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 7, "fork");
-        }
-        samples[i] = (now_ns() - start) / FORKS;
-    }
     *check = FORKS;
-    return work_median(samples, SAMPLES);
+    return each(fork_once, FORKS);
 }
 
 /* The file that PERF_FILE names. */
